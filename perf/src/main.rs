@@ -1,0 +1,3 @@
+//! Measures Ringway against the machine's own floor.
+
+fn main() {}

@@ -1,0 +1,135 @@
+//! The ground everything lock-free stands on: atomics, cells, locks and threads, from `std` or from a model checker.
+//!
+//! This is the only file that names `std`'s, loom's or shuttle's atomics. Under `--cfg loom` every type below is
+//! loom's, which explores all interleavings the C11 memory model allows; under `--cfg shuttle` they are shuttle's,
+//! which samples schedules of larger programs; otherwise they are `std`'s and cost nothing.
+//!
+//! # Planted bugs
+//!
+//! A model that cannot fail proves nothing, so each has a bug it is known to catch. [`weakened`] and [`planted`] mark
+//! the line a bug is planted in: outside the model checkers both are constants the compiler removes; inside them a
+//! test names the plant with [`with_plant`] and asserts that the model fails.
+
+// The disallowed types are disallowed everywhere but here.
+#![allow(clippy::disallowed_types)]
+
+#[cfg(loom)]
+pub(crate) use loom::{
+    cell::UnsafeCell,
+    hint::spin_loop,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+    },
+    thread,
+};
+
+#[cfg(shuttle)]
+pub(crate) use shuttle::{
+    hint::spin_loop,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+    },
+    thread,
+};
+
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use std::{
+    hint::spin_loop,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+    },
+    thread,
+};
+
+#[cfg(loom)]
+use loom::sync as lock;
+#[cfg(shuttle)]
+use shuttle::sync as lock;
+#[cfg(not(any(loom, shuttle)))]
+use std::sync as lock;
+
+pub(crate) use crossbeam_utils::CachePadded;
+pub(crate) use lock::MutexGuard;
+
+/// A mutex whose guard survives a panic of its holder: state under it is kept valid at every step, so poison says
+/// nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Mutex<T>(lock::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(lock::Mutex::new(value))
+    }
+
+    /// Blocks until the lock is ours. Never on a message path of two awake peers.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// loom's `UnsafeCell` interface over `std`'s cell.
+#[cfg(not(loom))]
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+#[cfg(not(loom))]
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(std::cell::UnsafeCell::new(value))
+    }
+
+    #[inline(always)]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    #[inline(always)]
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
+
+/// Orders every memory access before it against every one after it, on all threads: the store-to-load barrier of the
+/// sleep protocol (publish; `full_fence`; look).
+#[inline(always)]
+pub(crate) fn full_fence() {
+    fence(Ordering::SeqCst);
+}
+
+#[cfg(any(loom, shuttle))]
+std::thread_local! {
+    // loom and shuttle run every thread of a model as a coroutine of the thread that started it, so a plain
+    // thread-local reaches all of them and no other test.
+    static PLANT: std::cell::Cell<Option<&'static str>> = const { std::cell::Cell::new(None) };
+}
+
+/// Is the bug called `plant` planted in this run? Always `false` outside the model checkers.
+#[inline(always)]
+pub(crate) fn planted(plant: &'static str) -> bool {
+    #[cfg(any(loom, shuttle))]
+    return PLANT.get() == Some(plant);
+    #[cfg(not(any(loom, shuttle)))]
+    {
+        let _ = plant;
+        false
+    }
+}
+
+/// The ordering `strong`; `Relaxed` when the bug called `plant` is planted.
+#[inline(always)]
+pub(crate) fn weakened(plant: &'static str, strong: Ordering) -> Ordering {
+    if planted(plant) { Ordering::Relaxed } else { strong }
+}
+
+/// Runs `model` with the bug called `plant` planted and tells whether the model caught it, that is, panicked.
+#[cfg(all(test, any(loom, shuttle)))]
+pub(crate) fn with_plant(plant: &'static str, model: impl FnOnce()) -> bool {
+    PLANT.set(Some(plant));
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(model)).is_err();
+    PLANT.set(None);
+    caught
+}
