@@ -1,5 +1,7 @@
 //! Messages between threads at about the cost of a cache-line transfer.
 
-#![warn(missing_docs)]
-
+pub mod message;
+mod ring;
 mod sync;
+
+pub use message::{Frame, Message};
