@@ -3,3 +3,4 @@
 #![warn(missing_docs)]
 
 mod sync;
+pub mod wait;
