@@ -100,6 +100,113 @@ pub(crate) fn full_fence() {
     fence(Ordering::SeqCst);
 }
 
+/// The cheap half of an asymmetric pair of fences, for the side that runs often: against a [`heavy_fence`] of another
+/// thread it orders like [`full_fence`]. Costs a load that almost never misses; a full fence where the kernel refuses
+/// `membarrier`.
+#[inline(always)]
+pub(crate) fn light_fence() {
+    if asymmetric::AVAILABLE && asymmetric::is_granted() {
+        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+    } else {
+        full_fence();
+    }
+}
+
+/// The expensive half: a full fence here and, as seen from here, in the middle of every other running thread of the
+/// process. A system call of microseconds that interrupts every core running this process; paid once per park.
+///
+/// Returns false in one case: the kernel granted `membarrier` before and refuses it now (a seccomp filter installed
+/// later). Light fences issued from then on are full ones, but one under way may not be: the caller must not sleep
+/// for long before it looks again.
+#[must_use]
+pub(crate) fn heavy_fence() -> bool {
+    full_fence();
+    !asymmetric::AVAILABLE || asymmetric::interrupt_all()
+}
+
+/// Asks the kernel for `membarrier`, once per process. Called where a structure whose users issue light fences is
+/// built, so that the milliseconds a registration can take fall there and not into a first park.
+pub(crate) fn prepare_asymmetric_fences() {
+    if asymmetric::AVAILABLE {
+        asymmetric::prepare();
+    }
+}
+
+#[cfg(all(target_os = "linux", not(any(loom, shuttle, miri))))]
+mod asymmetric {
+    use super::{AtomicU32, Ordering};
+    use rustix::thread::{MembarrierCommand, membarrier};
+
+    pub(super) const AVAILABLE: bool = true;
+
+    /// | value | light fence | heavy fence |
+    /// |---|---|---|
+    /// | `UNDECIDED` | full | registers, then as decided |
+    /// | `GRANTED` | compiler only | `membarrier` |
+    /// | `REFUSED` | full | full |
+    static STATE: AtomicU32 = AtomicU32::new(UNDECIDED);
+    const UNDECIDED: u32 = 0;
+    const GRANTED: u32 = 1;
+    const REFUSED: u32 = 2;
+
+    #[inline(always)]
+    pub(super) fn is_granted() -> bool {
+        // Relaxed: a thread that reads `GRANTED` late issues a stronger fence than it needs. It cannot read it early:
+        // the state is written after the registration.
+        STATE.load(Ordering::Relaxed) == GRANTED
+    }
+
+    pub(super) fn prepare() {
+        if STATE.load(Ordering::Relaxed) == UNDECIDED {
+            let answer = match membarrier(MembarrierCommand::RegisterPrivateExpedited) {
+                Ok(()) => GRANTED,
+                Err(_) => REFUSED,
+            };
+            // Several threads may register at once; all get the same answer. A refusal never turns into a grant.
+            let _ = STATE.compare_exchange(UNDECIDED, answer, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn interrupt_all() -> bool {
+        prepare();
+        if STATE.load(Ordering::Relaxed) != GRANTED {
+            return true;
+        }
+        let done = membarrier(MembarrierCommand::PrivateExpedited).is_ok();
+        if !done {
+            STATE.store(REFUSED, Ordering::Relaxed);
+        }
+        done
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(any(loom, shuttle, miri)))))]
+mod asymmetric {
+    pub(super) const AVAILABLE: bool = false;
+
+    pub(super) fn is_granted() -> bool {
+        false
+    }
+
+    pub(super) fn prepare() {}
+
+    pub(super) fn interrupt_all() -> bool {
+        true
+    }
+}
+
+/// Parks the thread until it is unparked, `timeout` passes, or for no reason. A model has no time: there a time-out
+/// passes at once.
+pub(crate) fn park(timeout: Option<std::time::Duration>) {
+    match timeout {
+        None => thread::park(),
+        #[cfg(not(any(loom, shuttle)))]
+        Some(timeout) => thread::park_timeout(timeout),
+        #[cfg(any(loom, shuttle))]
+        Some(_) => thread::yield_now(),
+    }
+}
+
 #[cfg(any(loom, shuttle))]
 std::thread_local! {
     // loom and shuttle run every thread of a model as a coroutine of the thread that started it, so a plain
