@@ -1,7 +1,7 @@
 //! Messages between threads at about the cost of a cache-line transfer.
 
 mod context;
-mod endpoint;
+pub mod endpoint;
 pub mod message;
 mod pipe;
 mod ring;

@@ -71,10 +71,14 @@ impl Frame {
     #[inline]
     pub fn copy_from(bytes: &[u8]) -> Self {
         match InlineLen::of(bytes.len()) {
-            Some(len) => {
-                let mut data = [0; INLINE_MAX];
-                data[..bytes.len()].copy_from_slice(bytes);
-                Self::with_body(Body::Inline { len, data })
+            Some(length) => {
+                let mut frame = Self::new();
+                // In place: a frame that is moved in parts stalls the loads of the next move.
+                if let Body::Inline { len, data } = &mut frame.body {
+                    *len = length;
+                    data[..bytes.len()].copy_from_slice(bytes);
+                }
+                frame
             }
             None => Self::copy_from_long(bytes),
         }
@@ -317,7 +321,7 @@ struct List(Vec<Frame>);
 
 impl Message {
     /// A message with no frame yet. It cannot be sent until one is pushed.
-    pub fn new() -> Self {
+    pub const fn new() -> Self {
         Self { repr: Repr::List(List(Vec::new())) }
     }
 
@@ -366,6 +370,15 @@ impl Message {
     #[inline]
     pub fn size(&self) -> usize {
         self.frames().iter().map(|frame| frame.len()).sum()
+    }
+
+    /// The only frame of a message that was made of one.
+    #[inline(always)]
+    pub(crate) fn single(&self) -> Option<&Frame> {
+        match &self.repr {
+            Repr::One(frame) => Some(frame),
+            Repr::List(_) => None,
+        }
     }
 
     /// The only frame of a message of one frame; the message back otherwise.

@@ -109,10 +109,6 @@ impl Crew {
         }
     }
 
-    pub(crate) fn hub(&self) -> &Arc<Hub> {
-        &self.hub
-    }
-
     /// Has the context been shut down, as far as we have noticed?
     #[inline(always)]
     pub(crate) fn is_terminated(&self) -> bool {
@@ -206,12 +202,12 @@ impl Crew {
         self.writable_slow()
     }
 
-    /// Sends `message` to the pipe that [`Crew::writable`] has just named.
+    /// Sends `message` to the pipe that [`Crew::writable`] has just named, and leaves it with no frame.
     ///
     /// # Errors
-    /// The message back: that pipe has closed meanwhile, or memory ran out.
+    /// That pipe has closed meanwhile, or memory ran out: `message` is unchanged.
     #[inline(always)]
-    pub(crate) fn send_to(&mut self, key: Key, message: Message) -> Result<(), (Message, Refusal)> {
+    pub(crate) fn send_to(&mut self, key: Key, message: &mut Message) -> Result<(), Refusal> {
         let bytes = message.size() as u64;
         self.push(key, message)?;
         full_fence();
@@ -228,31 +224,33 @@ impl Crew {
     ///
     /// # Errors
     /// Why it stopped, if messages are left.
-    pub(crate) fn send_batch(&mut self, messages: &mut std::collections::VecDeque<Message>) -> (usize, Result<(), Mute>) {
+    pub(crate) fn send_batch(
+        &mut self,
+        messages: &mut std::collections::VecDeque<Message>,
+    ) -> (usize, Result<(), Mute>) {
         let (mut count, mut bytes) = (0, 0);
         let mut result = Ok(());
-        while let Some(message) = messages.pop_front() {
+        while let Some(message) = messages.front_mut() {
             let size = message.size() as u64;
-            let pushed = match self.writable() {
-                Ok(key) => self.push(key, message).map(|()| key),
+            let key = match self.writable() {
+                Ok(key) => key,
                 Err(mute) => {
-                    messages.push_front(message);
                     result = Err(mute);
                     break;
                 }
             };
-            match pushed {
-                Ok(key) => {
+            match self.push(key, message) {
+                Ok(()) => {
+                    messages.pop_front();
                     count += 1;
                     bytes += size;
                     self.touch(key);
                 }
-                Err((message, refusal)) => {
-                    messages.push_front(message);
-                    if refusal == Refusal::OutOfMemory {
-                        result = Err(Mute::OutOfMemory);
-                        break;
-                    }
+                // The next one in turn.
+                Err(Refusal::Closed | Refusal::Full) => {}
+                Err(Refusal::OutOfMemory) => {
+                    result = Err(Mute::OutOfMemory);
+                    break;
                 }
             }
         }
@@ -306,19 +304,35 @@ impl Crew {
         keys.len()
     }
 
+    /// Closes every pipe; none comes any more. Idempotent.
+    pub(crate) fn close(&mut self) {
+        // Ends are dropped here, outside the hub's lock: they may hold payloads with destructors.
+        drop(self.hub.close());
+        self.pipes.clear();
+        self.hot = Rotation::default();
+        self.open = Rotation::default();
+        self.full.clear();
+        (self.armed, self.parked) = (0, 0);
+    }
+
+    /// Counts a send that found no room.
+    pub(crate) fn count_stall(&self) {
+        Flow::add(&self.hub.flow().stalls, 1);
+    }
+
     #[inline(always)]
-    fn push(&mut self, key: Key, message: Message) -> Result<(), (Message, Refusal)> {
-        let Some(pipe) = self.pipes[key as usize].as_mut() else { return Err((message, Refusal::Closed)) };
+    fn push(&mut self, key: Key, message: &mut Message) -> Result<(), Refusal> {
+        let Some(pipe) = self.pipes[key as usize].as_mut() else { return Err(Refusal::Closed) };
         match pipe.end.push(message) {
             Ok(()) => {
                 self.open.advance();
                 Ok(())
             }
-            Err((message, refusal)) => {
+            Err(refusal) => {
                 if refusal == Refusal::Closed {
                     self.stop_sending(key);
                 }
-                Err((message, refusal))
+                Err(refusal)
             }
         }
     }
@@ -348,6 +362,9 @@ impl Crew {
         left.into_iter().for_each(|key| self.peer_left(key));
         // Limits may have changed: look at every full pipe once more.
         self.reopen(|_| true);
+        if self.parked > 0 {
+            self.open_parked(0, 1);
+        }
     }
 
     fn install(&mut self, key: Key, end: End) {
@@ -538,11 +555,14 @@ impl Crew {
                 pipe.end.tie().way_from(pipe.end.side()).set(ROOM_WANTED);
             }
         }
-        heavy_fence();
+        let fenced = heavy_fence();
         for key in parking {
             let Some(pipe) = self.pipes[key as usize].as_mut() else { continue };
             self.full.retain(|other| *other != key);
-            if pipe.end.admits().is_ok() && !planted("crew-park-no-recheck") {
+            // Without the fence a consumer may miss the flag: go on looking.
+            if !fenced {
+                self.full.push(key);
+            } else if pipe.end.admits().is_ok() && !planted("crew-park-no-recheck") {
                 pipe.end.tie().way_from(pipe.end.side()).clear(ROOM_WANTED);
                 pipe.sending = Sending::Open;
                 self.open.insert(key);
@@ -558,17 +578,20 @@ impl Crew {
     #[inline(never)]
     fn open_marked(&mut self) {
         let hub = self.hub.clone();
-        hub.room().drain(|bit| {
-            for key in (bit..self.pipes.len() as Key).step_by(ReadySet::BITS as usize) {
-                let Some(pipe) = self.pipes[key as usize].as_mut() else { continue };
-                if pipe.sending == Sending::Parked && pipe.end.admits().is_ok() {
-                    pipe.end.tie().way_from(pipe.end.side()).clear(ROOM_WANTED);
-                    pipe.sending = Sending::Open;
-                    self.parked -= 1;
-                    self.open.insert(key);
-                }
+        hub.room().drain(|bit| self.open_parked(bit, ReadySet::BITS));
+    }
+
+    /// Opens those parked pipes that have room, among the keys `first`, `first + step` and so on.
+    fn open_parked(&mut self, first: Key, step: u32) {
+        for key in (first..self.pipes.len() as Key).step_by(step as usize) {
+            let Some(pipe) = self.pipes[key as usize].as_mut() else { continue };
+            if pipe.sending == Sending::Parked && pipe.end.admits().is_ok() {
+                pipe.end.tie().way_from(pipe.end.side()).clear(ROOM_WANTED);
+                pipe.sending = Sending::Open;
+                self.parked -= 1;
+                self.open.insert(key);
             }
-        });
+        }
     }
 }
 
@@ -586,8 +609,6 @@ impl fmt::Debug for Crew {
 
 impl Drop for Crew {
     fn drop(&mut self) {
-        // Nobody joins after this; ends are dropped here, outside the hub's lock.
-        drop(self.hub.close());
-        self.pipes.clear();
+        self.close();
     }
 }

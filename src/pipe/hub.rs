@@ -9,7 +9,7 @@ use std::{collections::VecDeque, sync::OnceLock};
 
 use super::{End, Key, Lost, Side, Tie, ready::ReadySet};
 use crate::{
-    sync::{Arc, AtomicBool, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted},
+    sync::{Arc, AtomicBool, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, prepare_asymmetric_fences},
     wait::Signal,
 };
 
@@ -19,7 +19,11 @@ pub(crate) struct Hub {
     /// Read by the owner and its peers on every call, written when something changes.
     quiet: CachePadded<Quiet>,
     members: Mutex<Members>,
+    /// Written by the owner on every call.
+    flow: CachePadded<Flow>,
     tally: Tally,
+    /// The losses of all sockets of the context together.
+    losses: Arc<Losses>,
 }
 
 #[derive(Debug)]
@@ -67,12 +71,47 @@ struct Member {
     note: Option<usize>,
 }
 
-/// Counters that any thread may add to.
+/// What went through a socket. Written by its owner alone, read by anybody.
 #[derive(Debug, Default)]
-struct Tally {
+pub(crate) struct Flow {
+    pub(crate) messages_in: AtomicU64,
+    pub(crate) bytes_in: AtomicU64,
+    pub(crate) messages_out: AtomicU64,
+    pub(crate) bytes_out: AtomicU64,
+    /// Sends that found no room.
+    pub(crate) stalls: AtomicU64,
+}
+
+impl Flow {
+    /// Adds to a counter of one writer: a load and a store, no read-modify-write.
+    #[inline(always)]
+    pub(crate) fn add(counter: &AtomicU64, amount: u64) {
+        counter.store(counter.load(Ordering::Relaxed) + amount, Ordering::Relaxed);
+    }
+}
+
+/// Messages lost by pipes closing. Any thread may add.
+#[derive(Debug, Default)]
+pub(crate) struct Losses {
     undelivered: AtomicU64,
     unread: AtomicU64,
-    joined: AtomicU32,
+}
+
+impl Losses {
+    fn add(&self, lost: Lost) {
+        self.undelivered.fetch_add(lost.undelivered, Ordering::Relaxed);
+        self.unread.fetch_add(lost.unread, Ordering::Relaxed);
+    }
+
+    pub(crate) fn total(&self) -> Lost {
+        Lost { undelivered: self.undelivered.load(Ordering::Relaxed), unread: self.unread.load(Ordering::Relaxed) }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    lost: Losses,
+    joined: AtomicU64,
 }
 
 /// What became of a pipe that came to a hub.
@@ -82,8 +121,8 @@ pub(crate) enum Joined {
     Seated,
     /// It waits until another pipe leaves.
     Waiting,
-    /// The socket is closed: here is the end back.
-    Refused(End),
+    /// The socket is closed: here is the end back, to be dropped without any lock.
+    Refused(#[expect(dead_code, reason = "only ever dropped")] End),
 }
 
 /// A note fetched by the owner.
@@ -94,7 +133,8 @@ pub(crate) enum Note {
 }
 
 impl Hub {
-    pub(crate) fn new(options: HubOptions) -> Arc<Self> {
+    pub(crate) fn new(options: HubOptions, losses: Arc<Losses>) -> Arc<Self> {
+        prepare_asymmetric_fences();
         let members = Members {
             options,
             seats: Vec::new(),
@@ -113,7 +153,9 @@ impl Hub {
                 room: OnceLock::new(),
             }),
             members: Mutex::new(members),
+            flow: CachePadded::new(Flow::default()),
             tally: Tally::default(),
+            losses,
         })
     }
 
@@ -177,12 +219,13 @@ impl Hub {
         // Dropped after the lock: it may hold messages.
         let gone = match tie.key(side).filter(|key| members.holds(*key, tie)) {
             Some(key) => members.peer_left(key),
-            None => members.leave_queue(tie),
+            None => match members.leave_queue(tie) {
+                Some(end) => Some(end),
+                // We left first.
+                None => return,
+            },
         };
-        match gone {
-            Some(_) => members.seat_waiting(),
-            None => {}
-        }
+        members.seat_waiting();
         self.changed();
         drop(members);
         drop(gone);
@@ -259,22 +302,24 @@ impl Hub {
 
     pub(crate) fn count_lost(&self, lost: Lost) {
         if lost != Lost::default() {
-            self.tally.undelivered.fetch_add(lost.undelivered, Ordering::Relaxed);
-            self.tally.unread.fetch_add(lost.unread, Ordering::Relaxed);
+            self.tally.lost.add(lost);
+            self.losses.add(lost);
         }
     }
 
-    /// Messages lost so far by pipes closing.
+    /// Messages lost so far by this socket's pipes closing.
     pub(crate) fn lost(&self) -> Lost {
-        Lost {
-            undelivered: self.tally.undelivered.load(Ordering::Relaxed),
-            unread: self.tally.unread.load(Ordering::Relaxed),
-        }
+        self.tally.lost.total()
     }
 
     /// Pipes that have ever come.
-    pub(crate) fn joined(&self) -> u32 {
+    pub(crate) fn joined(&self) -> u64 {
         self.tally.joined.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    pub(crate) fn flow(&self) -> &Flow {
+        &self.flow
     }
 
     /// Makes the owner look at everything once more.

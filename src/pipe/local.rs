@@ -22,7 +22,7 @@ use super::{Refusal, Way};
 use crate::{
     Frame, Message,
     message::POOLED_MAX,
-    ring::chunked::{self, Header, RECORD_SLOTS_MAX, SLOT_BYTES, SlotBody},
+    ring::chunked::{self, Header, Line, RECORD_SLOTS_MAX, SLOT_BYTES, SlotBody, header_of},
 };
 
 /// An empty one-way queue.
@@ -65,15 +65,26 @@ impl Outlet {
         }
     }
 
+    /// On success `message` is left with no frame.
     #[inline(always)]
-    pub(crate) fn push(&mut self, way: &Way, message: Message) -> Result<(), (Message, Refusal)> {
+    pub(crate) fn push(&mut self, way: &Way, message: &mut Message) -> Result<(), Refusal> {
         if way.consumer_gone() {
-            return Err((message, Refusal::Closed));
+            return Err(Refusal::Closed);
         }
-        match message.into_single() {
-            Ok(frame) if frame.pooled().is_none() => self.push_whole(frame),
-            Ok(frame) => self.push_several(frame.into()),
-            Err(message) => self.push_several(message),
+        match message.single() {
+            Some(frame) if frame.pooled().is_none() => {
+                let mut record = self.ring.begin(1).map_err(|_| Refusal::OutOfMemory)?;
+                self.ring.write(&mut record, |body| {
+                    // SAFETY: the frame is forgotten below.
+                    unsafe { store_frame(frame, body) };
+                    WHOLE
+                });
+                // SAFETY: overwritten without being dropped, the frame now lives in the slot only.
+                unsafe { ptr::write(message, Message::new()) };
+                self.ring.publish(record);
+                Ok(())
+            }
+            _ => self.push_several(message),
         }
     }
 
@@ -82,32 +93,31 @@ impl Outlet {
         self.ring.sent() - self.ring.refresh_taken()
     }
 
-    #[inline(always)]
-    fn push_whole(&mut self, frame: Frame) -> Result<(), (Message, Refusal)> {
-        let Ok(mut record) = self.ring.begin(1) else { return Err((frame.into(), Refusal::OutOfMemory)) };
-        self.ring.write(&mut record, |body| store_frame(frame, body));
-        self.ring.publish(record);
-        Ok(())
-    }
-
     #[inline(never)]
-    fn push_several(&mut self, message: Message) -> Result<(), (Message, Refusal)> {
+    fn push_several(&mut self, message: &mut Message) -> Result<(), Refusal> {
         let slots = message.frames().iter().map(slots_of).fold(0, usize::saturating_add);
         if slots > RECORD_SLOTS_MAX {
             return self.push_list(message);
         }
-        let Ok(mut record) = self.ring.begin(slots) else { return Err((message, Refusal::OutOfMemory)) };
+        let mut record = self.ring.begin(slots).map_err(|_| Refusal::OutOfMemory)?;
         let mut left = message.len();
-        message.consume(|frame| {
+        mem::take(message).consume(|frame| {
             left -= 1;
             let more = if left > 0 { MORE } else { 0 };
             match frame.pooled() {
-                None => self.ring.write(&mut record, |body| store_frame(frame, body) | more),
+                None => self.ring.write(&mut record, |body| {
+                    // SAFETY: the frame is forgotten at once, so it lives in the slot only.
+                    unsafe { store_frame(&ManuallyDrop::new(frame), body) };
+                    WHOLE | more
+                }),
                 Some(bytes) => {
                     let mut kind = BYTES;
                     for part in bytes.chunks(SLOT_BYTES) {
                         let header = kind | more | (bytes.len() as Header) << LENGTH_SHIFT;
-                        self.ring.write(&mut record, |body| store_bytes(part, body) | header);
+                        self.ring.write(&mut record, |body| {
+                            store_bytes(part, body);
+                            header
+                        });
                         kind = TAIL;
                     }
                 }
@@ -117,9 +127,9 @@ impl Outlet {
         Ok(())
     }
 
-    fn push_list(&mut self, message: Message) -> Result<(), (Message, Refusal)> {
-        let Ok(mut record) = self.ring.begin(1) else { return Err((message, Refusal::OutOfMemory)) };
-        let frames = message.into_vec();
+    fn push_list(&mut self, message: &mut Message) -> Result<(), Refusal> {
+        let mut record = self.ring.begin(1).map_err(|_| Refusal::OutOfMemory)?;
+        let frames = mem::take(message).into_vec();
         self.ring.write(&mut record, |body| {
             // SAFETY: the body is large enough (asserted above) and aligned 8; the list is moved there and taken out
             // once, by `take_list`.
@@ -143,12 +153,12 @@ impl Inlet {
             return None;
         }
         // SAFETY: a record is waiting, and it has a first slot.
-        let (header, slot) = unsafe { self.ring.read(|header, body| (header, *body)) };
-        let message = if header & (KIND | MORE) == WHOLE {
+        let line = unsafe { self.ring.read() };
+        let message = if header_of(&line) & (KIND | MORE) == WHOLE {
             // SAFETY: a slot of kind WHOLE holds a frame, and it is taken out once: here.
-            Message::from(unsafe { take_frame(&slot) })
+            Message::from(unsafe { take_frame(line) })
         } else {
-            self.pop_several(header, slot)
+            self.pop_several(line)
         };
         self.ring.finish();
         Some(message)
@@ -174,27 +184,28 @@ impl Inlet {
     }
 
     #[inline(never)]
-    fn pop_several(&mut self, mut header: Header, mut slot: SlotBody) -> Message {
-        if header & KIND == LIST {
+    fn pop_several(&mut self, mut line: Line) -> Message {
+        if header_of(&line) & KIND == LIST {
             // SAFETY: a slot of kind LIST holds a list, and it is taken out once: here.
-            return Message::from_vec(unsafe { take_list(&slot) });
+            return Message::from_vec(unsafe { take_list(&line) });
         }
         let mut message = Message::new();
         loop {
+            let header = header_of(&line);
             message.push(match header & KIND {
                 // SAFETY: a slot of kind WHOLE holds a frame, and it is taken out once: here.
-                WHOLE => unsafe { take_frame(&slot) },
-                _ => self.pop_bytes(header, &slot),
+                WHOLE => unsafe { take_frame(line) },
+                _ => self.pop_bytes(header, &line),
             });
             if header & MORE == 0 {
                 return message;
             }
             // SAFETY: the frame just read says that another one follows in this record.
-            (header, slot) = unsafe { self.ring.read(|header, body| (header, *body)) };
+            line = unsafe { self.ring.read() };
         }
     }
 
-    fn pop_bytes(&mut self, header: Header, first: &SlotBody) -> Frame {
+    fn pop_bytes(&mut self, header: Header, first: &Line) -> Frame {
         Frame::pooled_with((header >> LENGTH_SHIFT) as usize, |bytes| {
             let mut parts = bytes.chunks_mut(SLOT_BYTES);
             if let Some(part) = parts.next() {
@@ -202,7 +213,7 @@ impl Inlet {
             }
             for part in parts {
                 // SAFETY: the record has a TAIL slot for each further part of the frame.
-                unsafe { self.ring.read(|_, body| load_bytes(body, part)) };
+                load_bytes(&unsafe { self.ring.read() }, part);
             }
         })
     }
@@ -213,15 +224,19 @@ fn slots_of(frame: &Frame) -> usize {
     frame.pooled().map_or(1, |bytes| bytes.len().div_ceil(SLOT_BYTES).max(1))
 }
 
-/// Moves `frame` into a slot.
+/// Copies `frame` into a slot, word by word.
+///
+/// # Safety
+/// The caller forgets `frame`: it is moved.
 #[inline(always)]
-fn store_frame(frame: Frame, body: &mut SlotBody) -> Header {
-    let frame = ManuallyDrop::new(frame);
-    let from = (&raw const *frame).cast::<u64>();
-    // SAFETY: a frame is eight words, of which the first says nothing (asserted in `message`) and the rest fill a slot's
-    // body; as untyped memory they may be copied whatever they are. The frame is forgotten, so moved.
-    unsafe { ptr::copy_nonoverlapping(from.add(1), body.as_mut_ptr().cast(), SLOT_BYTES / 8) };
-    WHOLE
+unsafe fn store_frame(frame: &Frame, body: &mut SlotBody) {
+    let words = ptr::from_ref(frame).cast::<MaybeUninit<u64>>();
+    for (index, word) in body.iter_mut().enumerate() {
+        // SAFETY: a frame is eight words, of which the first says nothing and the others fill a slot's body (asserted
+        // in `message`). Volatile keeps the compiler from loading two words as one, which would straddle the stores
+        // that made the frame and stall (see `chunked::Line`).
+        *word = unsafe { words.add(1 + index).read_volatile() };
+    }
 }
 
 /// Moves the frame out of a slot.
@@ -229,51 +244,43 @@ fn store_frame(frame: Frame, body: &mut SlotBody) -> Header {
 /// # Safety
 /// The slot was filled by `store_frame`, and this is the only time it is taken out.
 #[inline(always)]
-unsafe fn take_frame(body: &SlotBody) -> Frame {
-    let mut frame = MaybeUninit::<Frame>::uninit();
-    let to = frame.as_mut_ptr().cast::<u64>();
-    // SAFETY: the frame's first word.
-    unsafe { to.write(0) };
-    // SAFETY: the frame's other seven words, which `store_frame` copied from a frame.
-    unsafe { ptr::copy_nonoverlapping(body.as_ptr().cast(), to.add(1), SLOT_BYTES / 8) };
-    // SAFETY: all of it is what it was before `store_frame`; the caller takes it out only once.
-    unsafe { frame.assume_init() }
+unsafe fn take_frame(line: Line) -> Frame {
+    // SAFETY: of the same size (asserted in `message`), and all but the first word is what it was in `store_frame`; the
+    // first may be anything.
+    unsafe { mem::transmute::<Line, Frame>(line) }
 }
 
 /// Moves the list out of a slot.
 ///
 /// # Safety
 /// The slot was filled by `push_list`, and this is the only time it is taken out.
-unsafe fn take_list(body: &SlotBody) -> Vec<Frame> {
-    // SAFETY: the caller's duty.
-    unsafe { body.as_ptr().cast::<Vec<Frame>>().read() }
+unsafe fn take_list(line: &Line) -> Vec<Frame> {
+    // SAFETY: the caller's duty: the list stands behind the first word.
+    unsafe { line[1..].as_ptr().cast::<Vec<Frame>>().read() }
 }
 
 /// Copies `part` (at most a slot of bytes) into a slot.
-fn store_bytes(part: &[u8], body: &mut SlotBody) -> Header {
+fn store_bytes(part: &[u8], body: &mut SlotBody) {
     let mut bytes = [0; SLOT_BYTES];
     bytes[..part.len()].copy_from_slice(part);
     // SAFETY: seven words are 56 bytes, and any bytes are words.
-    body.write(unsafe { mem::transmute::<[u8; SLOT_BYTES], [u64; SLOT_BYTES / 8]>(bytes) });
-    0
+    *body = unsafe { mem::transmute::<[u8; SLOT_BYTES], SlotBody>(bytes) };
 }
 
 /// Copies a slot's bytes to `part`.
-fn load_bytes(body: &SlotBody, part: &mut [u8]) {
-    // SAFETY: a slot of kind BYTES or TAIL has all its words written.
-    let words = unsafe { body.assume_init_ref() };
-    // SAFETY: seven words are 56 bytes, and any word is bytes.
-    let bytes = unsafe { &*words.as_ptr().cast::<[u8; SLOT_BYTES]>() };
+fn load_bytes(line: &Line, part: &mut [u8]) {
+    // SAFETY: a slot of kind BYTES or TAIL has all its words written, 56 bytes behind the first word.
+    let bytes = unsafe { &*line[1..].as_ptr().cast::<[u8; SLOT_BYTES]>() };
     part.copy_from_slice(&bytes[..part.len()]);
 }
 
 /// Drops what a slot of a record nobody took owns.
-fn drop_slot(header: Header, body: &SlotBody) {
-    match header & KIND {
+fn drop_slot(line: &Line) {
+    match header_of(line) & KIND {
         // SAFETY: the record was not taken, so the frame is still there, and the ring calls this once per slot.
-        WHOLE => drop(unsafe { take_frame(body) }),
+        WHOLE => drop(unsafe { take_frame(*line) }),
         // SAFETY: likewise for a list.
-        LIST => drop(unsafe { take_list(body) }),
+        LIST => drop(unsafe { take_list(line) }),
         _ => {}
     }
 }

@@ -7,7 +7,7 @@
 //! | operation | blocks | afterwards the message belongs to |
 //! |---|---|---|
 //! | [`Outlet::admits`] | never | – (the answer "no" is exact at the moment of the call) |
-//! | [`Outlet::push`] | never | the pipe; on refusal the caller, unchanged |
+//! | [`Outlet::push`] | never | the pipe (the caller's is left with no frame); on refusal the caller, unchanged |
 //! | [`Inlet::ready`] | never | – ("yes" stays true until `pop`) |
 //! | [`Inlet::pop`] | never | the caller |
 //! | [`Inlet::publish`] | never | – |
@@ -32,8 +32,9 @@ mod local;
 mod ready;
 mod tie;
 
+pub(crate) use crew::Mute;
 pub(crate) use crew::{Crew, Key};
-pub(crate) use hub::{Hub, HubOptions, Joined};
+pub(crate) use hub::{Hub, HubOptions, Joined, Losses};
 pub(crate) use tie::{Side, Tie, Way};
 
 use crate::{Message, sync::Arc};
@@ -101,6 +102,17 @@ impl End {
         self.side
     }
 
+    /// Has the other end closed?
+    pub(crate) fn peer_is_gone(&self) -> bool {
+        self.tie.way_to(self.side).producer_gone() || self.tie.way_from(self.side).consumer_gone()
+    }
+
+    /// Will no message ever come out any more?
+    pub(crate) fn exhausted(&mut self) -> bool {
+        // In this order: what was pushed before the flag was set is ready for who sees the flag.
+        self.inlet.is_none() || (self.tie.way_to(self.side).producer_gone() && !self.ready())
+    }
+
     pub(crate) fn has_inlet(&self) -> bool {
         self.inlet.is_some()
     }
@@ -119,16 +131,16 @@ impl End {
         }
     }
 
-    /// Pushes `message`, for which `admits` has just said yes.
+    /// Pushes `message`, for which `admits` has just said yes, and leaves it with no frame.
     ///
     /// # Errors
-    /// The peer has gone meanwhile, or memory ran out: the message comes back.
+    /// The peer has gone meanwhile, or memory ran out: `message` is unchanged.
     #[inline(always)]
-    pub(crate) fn push(&mut self, message: Message) -> Result<(), (Message, Refusal)> {
+    pub(crate) fn push(&mut self, message: &mut Message) -> Result<(), Refusal> {
         let way = self.tie.way_from(self.side);
         match &mut self.outlet {
             Some(Outlet::Local(outlet)) => outlet.push(way, message),
-            None => Err((message, Refusal::Closed)),
+            None => Err(Refusal::Closed),
         }
     }
 
@@ -170,29 +182,36 @@ impl End {
     /// Closes both halves and tells the peer. Returns how many messages were lost by it, in and out.
     fn close(&mut self) -> Lost {
         let mut lost = Lost::default();
-        if let Some(outlet) = self.outlet.take() {
-            let way = self.tie.way_from(self.side);
-            match outlet {
-                Outlet::Local(mut outlet) => {
-                    if way.close_producer() == tie::Closed::Second {
-                        lost.undelivered = outlet.untaken();
-                    }
-                }
-            }
+        let (out, back) = (self.tie.way_from(self.side), self.tie.way_to(self.side));
+        let outlet = self.outlet.take();
+        if out.close_producer() == tie::Closed::Second
+            && let Some(mut outlet) = outlet
+        {
+            lost.undelivered = outlet.untaken();
         }
-        if let Some(inlet) = self.inlet.take() {
-            let way = self.tie.way_to(self.side);
-            match inlet {
-                Inlet::Local(mut inlet) => {
-                    lost.unread = inlet.drain();
-                    if way.close_consumer() == tie::Closed::Second {
-                        // Between the draining and the closing the producer may have pushed once more.
-                        lost.unread += inlet.drain();
-                    }
-                }
-            }
+        let mut inlet = self.inlet.take();
+        lost.unread = inlet.as_mut().map_or(0, Inlet::drain);
+        if back.close_consumer() == tie::Closed::Second {
+            // Between the draining and the closing the producer may have pushed once more.
+            lost.unread += inlet.as_mut().map_or(0, Inlet::drain);
         }
         lost
+    }
+}
+
+impl Outlet {
+    fn untaken(&mut self) -> u64 {
+        match self {
+            Self::Local(outlet) => outlet.untaken(),
+        }
+    }
+}
+
+impl Inlet {
+    fn drain(&mut self) -> u64 {
+        match self {
+            Self::Local(inlet) => inlet.drain(),
+        }
     }
 }
 

@@ -13,9 +13,7 @@
 use std::ptr;
 
 use super::{Hub, Key, Lost};
-use crate::sync::{
-    Arc, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, weakened,
-};
+use crate::sync::{Arc, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, weakened};
 
 /// One of the two ends of a pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +95,9 @@ pub(crate) enum Closed {
 impl Tie {
     /// A tie whose first seat is `hub`'s.
     pub(crate) fn new(hub: Arc<Hub>) -> Arc<Self> {
-        let tie = Self { quiet: CachePadded::new(Quiet { ways: [Way::new(), Way::new()], seats: [Seat::new(), Seat::new()] }) };
+        let tie = Self {
+            quiet: CachePadded::new(Quiet { ways: [Way::new(), Way::new()], seats: [Seat::new(), Seat::new()] }),
+        };
         tie.introduce(Side::First, hub);
         Arc::new(tie)
     }
@@ -183,12 +183,21 @@ impl Tie {
 
     /// `side` has closed its end, and `lost` messages with it.
     pub(super) fn left(self: &Arc<Self>, side: Side, lost: Lost) {
-        if let Some(hub) = self.hub(side) {
-            hub.count_lost(lost);
+        let peer = self.hub(side.other());
+        match (self.hub(side), peer) {
+            (Some(hub), _) => hub.count_lost(lost),
+            // Nobody ever sat here: what was sent ahead is the sender's loss.
+            (None, Some(peer)) => peer.count_lost(Lost { undelivered: lost.unread, unread: lost.undelivered }),
+            (None, None) => {}
         }
-        if let Some(hub) = self.hub(side.other()) {
-            hub.peer_left(self, side.other());
+        if let Some(peer) = peer {
+            peer.peer_left(self, side.other());
         }
+    }
+
+    /// Have both ends closed?
+    pub(crate) fn is_over(&self) -> bool {
+        self.quiet.ways.iter().all(|way| way.producer_gone() || way.consumer_gone())
     }
 
     #[inline(always)]

@@ -39,9 +39,9 @@ use crate::sync::{
 
 /// Payload bytes of a slot: a cache line less the mark and the record header.
 pub(crate) const SLOT_BYTES: usize = 56;
-/// Slots of a chunk. With the header line a chunk is 2 KiB: two directions of an idle pair stay well below what its
-/// peers use (libzmq: 17 KB), and the work at the end of a chunk is spread over 31 messages.
-const CHUNK_SLOTS: usize = if cfg!(loom) { 2 } else { 31 };
+/// Slots of a chunk. With the header line a chunk is 1.5 KiB: an idle pair that keeps a spare chunk each way stays below
+/// half of what its peers use (libzmq: 17 KB), and the work at the end of a chunk is spread over 23 messages.
+const CHUNK_SLOTS: usize = if cfg!(loom) { 2 } else { 23 };
 /// Slots a record may take: it may leave its chunk only once.
 pub(crate) const RECORD_SLOTS_MAX: usize = if cfg!(loom) { 2 } else { 16 };
 /// The low bits of a stored header, where the ring keeps how many slots of the record there are from here on.
@@ -56,7 +56,7 @@ const SPARE_CHUNKS: usize = 8;
 /// An empty queue. Allocates no chunk before the first record.
 ///
 /// `leftover` is called for each slot of the records nobody took, once both halves are gone: it drops what they own.
-pub(crate) fn queue(leftover: fn(Header, &SlotBody)) -> (Producer, Consumer) {
+pub(crate) fn queue(leftover: fn(&Line)) -> (Producer, Consumer) {
     let shared = Arc::new(Shared {
         taken: CachePadded::new(AtomicU64::new(0)),
         first: AtomicPtr::new(ptr::null_mut()),
@@ -84,7 +84,20 @@ pub(crate) struct OutOfMemory;
 /// What each slot says of itself, in the pipe's own encoding: 24 bits.
 pub(crate) type Header = u32;
 /// The payload of a slot.
-pub(crate) type SlotBody = MaybeUninit<[u64; SLOT_BYTES / 8]>;
+pub(crate) type SlotBody = [MaybeUninit<u64>; SLOT_BYTES / 8];
+/// A slot read as one cache line: a word of mark and header, then the payload.
+///
+/// Read and moved as 64 bytes, never as 8 and 56: a processor forwards a recent store to a load that it covers, and
+/// stalls a dozen cycles where a load straddles two of them.
+pub(crate) type Line = [MaybeUninit<u64>; 1 + SLOT_BYTES / 8];
+
+/// The header in a line.
+#[inline(always)]
+pub(crate) fn header_of(line: &Line) -> Header {
+    // SAFETY: every slot of a record has mark and header written, and the mark of every slot is initialised.
+    let word = unsafe { line[0].assume_init() };
+    (word >> (32 + SLOTS_BITS)) as Header
+}
 
 /// The writing half: may move between threads, is never shared by two.
 pub(crate) struct Producer {
@@ -119,7 +132,7 @@ struct Shared {
     oldest: UnsafeCell<*mut Chunk>,
     /// Where the consumer stopped reading, for `drop`. Written by the consumer when it goes.
     end: UnsafeCell<Cursor>,
-    leftover: fn(Header, &SlotBody),
+    leftover: fn(&Line),
 }
 
 /// A slot of a chunk in use.
@@ -180,6 +193,31 @@ struct Slot {
     body: UnsafeCell<SlotBody>,
 }
 
+impl Slot {
+    /// The slot as a line.
+    ///
+    /// # Safety
+    /// The slot is part of a published record that is not taken.
+    #[cfg(not(loom))]
+    #[inline(always)]
+    unsafe fn line(&self) -> Line {
+        // SAFETY: a slot is a line (asserted below); nobody writes any of it now, by the caller's duty.
+        unsafe { ptr::from_ref(self).cast::<Line>().read() }
+    }
+
+    #[cfg(loom)]
+    unsafe fn line(&self) -> Line {
+        // SAFETY: published, by the caller's duty.
+        let header = self.header.with(|header| unsafe { (*header).assume_init() });
+        // SAFETY: likewise.
+        let body = self.body.with(|body| unsafe { *body });
+        std::array::from_fn(|word| match word {
+            0 => MaybeUninit::new(u64::from(header) << 32),
+            word => body[word - 1],
+        })
+    }
+}
+
 #[repr(C, align(64))]
 struct Chunk {
     /// Written by the producer before it publishes the record that fills this chunk.
@@ -193,9 +231,10 @@ struct Chunk {
 
 #[cfg(not(loom))]
 const _: () = {
-    assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
+    assert!(size_of::<Slot>() == size_of::<Line>() && align_of::<Slot>() == 64);
+    assert!(std::mem::offset_of!(Slot, mark) == 0 && std::mem::offset_of!(Slot, header) == 4);
     assert!(std::mem::offset_of!(Slot, body) == 8);
-    assert!(size_of::<Chunk>() == 2048);
+    assert!(size_of::<Chunk>() == 1536);
 };
 const _: () = assert!(RECORD_SLOTS_MAX <= CHUNK_SLOTS);
 
@@ -318,8 +357,13 @@ impl Producer {
 
     /// The oldest chunk, if the consumer has left it.
     fn reuse(&mut self) -> Option<NonNull<Chunk>> {
-        let taken = self.refresh_taken();
         let chain = self.shared.lock_chain()?;
+        let mut taken = self.taken;
+        if chain.left(self.at.chunk, taken).next().is_none() {
+            // As in `refresh_taken`.
+            taken = self.shared.taken.load(weakened("chunked-taken-acquire", Ordering::Acquire));
+            self.taken = taken;
+        }
         self.chunk_ends = self.chunk_ends.wrapping_add(1);
         if self.chunk_ends.is_multiple_of(CENSUS_PERIOD) {
             let surplus = self.census.count(chain.left(self.at.chunk, taken).count());
@@ -358,18 +402,16 @@ impl Consumer {
     /// # Safety
     /// `ready` has answered true and the record has a slot left.
     #[inline(always)]
-    pub(crate) unsafe fn read<R>(&mut self, take: impl FnOnce(Header, &SlotBody) -> R) -> R {
+    pub(crate) unsafe fn read(&mut self) -> Line {
         // SAFETY: the caller's duty: `chunk` is live, the slot at `index` published or part of a published record.
         let slot = unsafe { &(&(*self.at.chunk).slots)[self.at.index] };
-        // SAFETY: the producer wrote the header before it published the record and leaves it alone until it is taken.
-        let header = slot.header.with(|header| unsafe { (*header).assume_init() }) >> SLOTS_BITS;
-        // SAFETY: likewise for the body.
-        let result = slot.body.with(|body| take(header, unsafe { &*body }));
+        // SAFETY: as above: nobody writes this slot until the record is taken.
+        let line = unsafe { slot.line() };
         self.at.index += 1;
         if self.at.index == CHUNK_SLOTS {
             self.enter_next();
         }
-        result
+        line
     }
 
     /// Counts a record whose slots have all been read.
@@ -385,15 +427,20 @@ impl Consumer {
         self.shared.taken.store(self.taken, weakened("chunked-taken-release", Ordering::Release));
     }
 
-    /// Frees the chunks that wait to be used again: for a queue that has gone quiet. Does nothing if the producer is
+    /// Frees the chunks that wait to be used again, but the last one: for a queue that has gone quiet. (With none left,
+    /// a pair that sleeps between messages would allocate at the end of every chunk.) Does nothing if the producer is
     /// just taking one.
     pub(crate) fn trim(&self) {
         if self.at.chunk.is_null() {
             return;
         }
         if let Some(chain) = self.shared.lock_chain() {
-            while chain.oldest() != self.at.chunk {
+            loop {
                 let chunk = chain.oldest();
+                // SAFETY: the lock is held, and the chain leads to our own chunk at least.
+                if chunk == self.at.chunk || unsafe { (*chunk).next.load(Ordering::Relaxed) } == self.at.chunk {
+                    return;
+                }
                 // SAFETY: the lock is held and our own chunk is further on, so `chunk` is in the chain and left by us.
                 chain.set_oldest(unsafe { (*chunk).next.load(Ordering::Relaxed) });
                 // SAFETY: the producer reaches it through the chain only.
@@ -463,9 +510,10 @@ impl Shared {
                 return;
             }
             // SAFETY: the slot is part of a published record nobody has taken.
-            let header = slot.header.with(|header| unsafe { (*header).assume_init() });
-            // SAFETY: likewise.
-            slot.body.with(|body| (self.leftover)(header >> SLOTS_BITS, unsafe { &*body }));
+            let line = unsafe { slot.line() };
+            (self.leftover)(&line);
+            // SAFETY: as in `header_of`.
+            let header = unsafe { line[0].assume_init() } >> 32;
             slots = (header & ((1 << SLOTS_BITS) - 1)) - 1;
             at.index += 1;
             if at.index == CHUNK_SLOTS {
@@ -559,7 +607,7 @@ impl Chunk {
                 slots: std::array::from_fn(|_| Slot {
                     mark: AtomicU32::new(0),
                     header: UnsafeCell::new(MaybeUninit::uninit()),
-                    body: UnsafeCell::new(MaybeUninit::uninit()),
+                    body: UnsafeCell::new([MaybeUninit::uninit(); SLOT_BYTES / 8]),
                 }),
             });
         }

@@ -1,1 +1,1 @@
-mod chunked;
+pub(crate) mod chunked;
