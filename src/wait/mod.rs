@@ -29,6 +29,13 @@ mod spinners;
 mod target;
 mod waiter;
 
+#[cfg(all(test, loom))]
+mod loom;
+#[cfg(all(test, any(loom, shuttle)))]
+mod models;
+#[cfg(all(test, shuttle))]
+mod shuttle;
+
 pub use policy::WaitPolicy;
 pub use signal::Signal;
 #[cfg(target_os = "linux")]
