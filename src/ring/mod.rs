@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`spsc`] | 1 → 1 | one item at a time: an item crosses in one cache-line transfer |
 //! | [`packed`] | 1 → 1 | streaming: dense slots, batches, slots lent in place |
+//! | [`mpmc`] | many → many | several threads share one queue |
 //!
 //! Every `ring` function takes a capacity, honours it exactly and allocates all it will ever need; an impossible
 //! capacity is a [`CapacityError`], not an abort. A ring closes when the last handle of one side is dropped: pushes
@@ -15,6 +16,7 @@ mod cursor;
 mod error;
 #[cfg(all(test, loom))]
 mod loom;
+pub mod mpmc;
 pub mod packed;
 mod slots;
 pub mod spsc;
