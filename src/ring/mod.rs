@@ -12,6 +12,8 @@
 
 #![allow(clippy::disallowed_types, reason = "the lint sees std's atomics through their re-export by crate::sync")]
 
+#[cfg(all(test, not(loom)))]
+mod conformance;
 mod cursor;
 mod error;
 #[cfg(all(test, loom))]
