@@ -2,5 +2,7 @@
 
 #![warn(missing_docs)]
 
+pub mod ring;
+
 mod sync;
 pub mod wait;
