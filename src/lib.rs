@@ -2,6 +2,7 @@
 
 #![warn(missing_docs)]
 
+pub mod channel;
 pub mod ring;
 
 mod sync;

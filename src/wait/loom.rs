@@ -63,6 +63,11 @@ fn one_waiter_may_wait_on_two_signals() {
 }
 
 #[test]
+fn a_wake_spent_on_one_taker_reaches_the_other() {
+    explore("two_takers", Some(2), models::two_takers);
+}
+
+#[test]
 fn planted_bugs_are_caught() {
     assert_caught("waiter-no-second-look", None, || models::messages(1));
     assert_caught("waiter-no-fence", None, || models::messages(1));
@@ -73,4 +78,5 @@ fn planted_bugs_are_caught() {
     assert_caught("light-fence-dropped", Some(3), || models::room(2));
     assert_caught("waiter-keeps-target", Some(3), models::moved_waiter);
     assert_caught("waiter-keeps-displaced", Some(3), || models::displaced_target(1));
+    assert_caught("crowd-keeps-spent-wakes", Some(3), models::two_takers);
 }

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Awaited, Signal, Sleep, Target, WaitPolicy, Waiter};
-use crate::sync::{AtomicU32, Ordering, light_fence, thread};
+use super::{Awaited, Crowd, Signal, Sleep, Target, WaitPolicy, Waiter};
+use crate::sync::{AtomicU32, Ordering, full_fence, light_fence, thread};
 
 /// The least a message can be: a count that grows.
 #[derive(Debug, Default)]
@@ -258,5 +258,64 @@ pub(super) fn two_signals() {
     }
     for sender in senders {
         sender.join().unwrap();
+    }
+}
+
+/// Letters that several takers share.
+#[derive(Debug, Default)]
+struct Pool {
+    letters: AtomicU32,
+    crowd: Crowd,
+}
+
+impl Pool {
+    fn deliver(&self) {
+        self.letters.fetch_add(1, Ordering::Release);
+        // Full: the letter against the look at sleepers; pairs with the taker's before its last look.
+        full_fence();
+        self.crowd.notify(1);
+    }
+}
+
+/// One letter of a pool.
+struct Letter<'a> {
+    of: &'a Pool,
+    seat: &'a Arc<Signal>,
+}
+
+impl Awaited for Letter<'_> {
+    type Ready = ();
+
+    fn look(&mut self) -> Option<()> {
+        let one_less = |letters: u32| letters.checked_sub(1);
+        self.of.letters.fetch_update(Ordering::Acquire, Ordering::Relaxed, one_less).ok().map(drop)
+    }
+
+    fn announce(&mut self) -> bool {
+        self.of.crowd.join(self.seat);
+        false
+    }
+
+    fn withdraw(&mut self) {
+        if self.of.crowd.leave(self.seat) && self.of.letters.load(Ordering::Relaxed) > 0 {
+            self.of.crowd.notify(1);
+        }
+    }
+}
+
+/// Two takers of a letter each: a wake spent on one that needs it no more must reach the other.
+pub(super) fn two_takers() {
+    let pool = Arc::new(Pool::default());
+    let takers = [(); 2].map(|()| {
+        let pool = Arc::clone(&pool);
+        thread::spawn(move || {
+            let seat = Arc::new(Signal::new());
+            Waiter::new(WaitPolicy::Park).wait(&seat, None, &mut Letter { of: &pool, seat: &seat }).unwrap();
+        })
+    });
+    pool.deliver();
+    pool.deliver();
+    for taker in takers {
+        taker.join().unwrap();
     }
 }

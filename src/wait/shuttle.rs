@@ -57,6 +57,11 @@ fn one_waiter_may_wait_on_two_signals() {
     explore("two_signals", models::two_signals);
 }
 
+#[test]
+fn a_wake_spent_on_one_taker_reaches_the_other() {
+    explore("two_takers", models::two_takers);
+}
+
 /// shuttle's memory is sequentially consistent: missing fences are loom's to catch, missing steps are caught here too.
 #[test]
 fn planted_bugs_are_caught() {
@@ -65,4 +70,5 @@ fn planted_bugs_are_caught() {
     assert_caught("target-no-unpark", || models::messages(4));
     assert_caught("waiter-keeps-target", models::moved_waiter);
     assert_caught("waiter-keeps-displaced", || models::displaced_target(2));
+    assert_caught("crowd-keeps-spent-wakes", models::two_takers);
 }

@@ -323,6 +323,10 @@ impl Waiter {
 
 #[cfg(any(loom, shuttle))]
 impl Waiter {
+    pub fn counters(&self) -> WaitCounters {
+        WaitCounters { parks: self.counts.parks, wakes: self.counts.wakes, ..WaitCounters::default() }
+    }
+
     /// A model has no time and explores no spin: every policy parks.
     fn wait_slow<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
         self.park(signal, deadline, what)
