@@ -53,6 +53,7 @@ use std::sync as lock;
 
 pub(crate) use crossbeam_utils::CachePadded;
 pub(crate) use lock::MutexGuard;
+use std::time::Duration;
 
 /// A mutex whose guard survives a panic of its holder: state under it is kept valid at every step, so poison says
 /// nothing.
@@ -101,15 +102,14 @@ pub(crate) fn full_fence() {
 }
 
 /// The cheap half of an asymmetric pair of fences, for the side that runs often: against a [`heavy_fence`] of another
-/// thread it orders like [`full_fence`]. Costs a load that almost never misses; a full fence where the kernel refuses
-/// `membarrier`.
+/// thread it orders like [`full_fence`]; against a `full_fence` it orders nothing. Costs a load that almost never
+/// misses; a full fence where the kernel refuses `membarrier`.
 #[inline(always)]
 pub(crate) fn light_fence() {
-    if asymmetric::AVAILABLE && asymmetric::is_granted() {
-        std::sync::atomic::compiler_fence(Ordering::SeqCst);
-    } else {
-        full_fence();
+    if planted("light-fence-dropped") {
+        return;
     }
+    asymmetric::light();
 }
 
 /// The expensive half: a full fence here and, as seen from here, in the middle of every other running thread of the
@@ -121,23 +121,20 @@ pub(crate) fn light_fence() {
 #[must_use]
 pub(crate) fn heavy_fence() -> bool {
     full_fence();
-    !asymmetric::AVAILABLE || asymmetric::interrupt_all()
+    asymmetric::heavy()
 }
 
 /// Asks the kernel for `membarrier`, once per process. Called where a structure whose users issue light fences is
 /// built, so that the milliseconds a registration can take fall there and not into a first park.
 pub(crate) fn prepare_asymmetric_fences() {
-    if asymmetric::AVAILABLE {
-        asymmetric::prepare();
-    }
+    asymmetric::prepare();
 }
 
 #[cfg(all(target_os = "linux", not(any(loom, shuttle, miri))))]
 mod asymmetric {
-    use super::{AtomicU32, Ordering};
+    use super::{AtomicU32, Ordering, full_fence};
     use rustix::thread::{MembarrierCommand, membarrier};
-
-    pub(super) const AVAILABLE: bool = true;
+    use std::sync::atomic::compiler_fence;
 
     /// | value | light fence | heavy fence |
     /// |---|---|---|
@@ -150,10 +147,14 @@ mod asymmetric {
     const REFUSED: u32 = 2;
 
     #[inline(always)]
-    pub(super) fn is_granted() -> bool {
+    pub(super) fn light() {
         // Relaxed: a thread that reads `GRANTED` late issues a stronger fence than it needs. It cannot read it early:
         // the state is written after the registration.
-        STATE.load(Ordering::Relaxed) == GRANTED
+        if STATE.load(Ordering::Relaxed) == GRANTED {
+            compiler_fence(Ordering::SeqCst);
+        } else {
+            full_fence();
+        }
     }
 
     pub(super) fn prepare() {
@@ -167,7 +168,7 @@ mod asymmetric {
         }
     }
 
-    pub(super) fn interrupt_all() -> bool {
+    pub(super) fn heavy() -> bool {
         prepare();
         if STATE.load(Ordering::Relaxed) != GRANTED {
             return true;
@@ -180,30 +181,106 @@ mod asymmetric {
     }
 }
 
-#[cfg(not(all(target_os = "linux", not(any(loom, shuttle, miri)))))]
+/// loom knows no `membarrier`. Read-modify-writes of one variable order a light fence against a heavy one, and, other
+/// than full fences, neither against a full one: so a model sees a waiter that pays the wrong fence.
+#[cfg(loom)]
 mod asymmetric {
-    pub(super) const AVAILABLE: bool = false;
+    use super::{AtomicU32, Ordering};
 
-    pub(super) fn is_granted() -> bool {
-        false
+    loom::lazy_static! {
+        static ref BARRIER: AtomicU32 = AtomicU32::new(0);
+    }
+
+    pub(super) fn light() {
+        BARRIER.fetch_add(0, Ordering::AcqRel);
     }
 
     pub(super) fn prepare() {}
 
-    pub(super) fn interrupt_all() -> bool {
+    pub(super) fn heavy() -> bool {
+        BARRIER.fetch_add(0, Ordering::AcqRel);
         true
     }
 }
 
-/// Parks the thread until it is unparked, `timeout` passes, or for no reason. A model has no time: there a time-out
-/// passes at once.
-pub(crate) fn park(timeout: Option<std::time::Duration>) {
-    match timeout {
-        None => thread::park(),
-        #[cfg(not(any(loom, shuttle)))]
-        Some(timeout) => thread::park_timeout(timeout),
-        #[cfg(any(loom, shuttle))]
-        Some(_) => thread::yield_now(),
+#[cfg(not(any(loom, all(target_os = "linux", not(any(shuttle, miri))))))]
+mod asymmetric {
+    #[inline(always)]
+    pub(super) fn light() {
+        super::full_fence();
+    }
+
+    pub(super) fn prepare() {}
+
+    pub(super) fn heavy() -> bool {
+        true
+    }
+}
+
+/// One thread's `park` and `unpark`. The token is shared with all else that parks the thread, so a park may return for
+/// no reason of ours.
+#[cfg(not(loom))]
+#[derive(Debug)]
+pub(crate) struct Parker(thread::Thread);
+
+#[cfg(not(loom))]
+impl Parker {
+    /// The calling thread's.
+    pub(crate) fn current() -> Self {
+        Self(thread::current())
+    }
+
+    /// Is it the calling thread's?
+    pub(crate) fn is_current(&self) -> bool {
+        self.0.id() == thread::current().id()
+    }
+
+    /// Parks the calling thread, whose parker this must be, until it is unparked or `timeout` passes.
+    pub(crate) fn park(&self, timeout: Option<Duration>) {
+        match timeout {
+            None => thread::park(),
+            Some(timeout) => thread::park_timeout(timeout),
+        }
+    }
+
+    /// Ends the thread's present or next park.
+    pub(crate) fn unpark(&self) {
+        self.0.unpark();
+    }
+}
+
+/// A token under a lock: loom's own `unpark` also ends what is no park, such as a join, and then fails the model.
+#[cfg(loom)]
+#[derive(Debug)]
+pub(crate) struct Parker {
+    thread: thread::ThreadId,
+    token: lock::Mutex<bool>,
+    unparked: lock::Condvar,
+}
+
+#[cfg(loom)]
+impl Parker {
+    pub(crate) fn current() -> Self {
+        Self { thread: thread::current().id(), token: lock::Mutex::new(false), unparked: lock::Condvar::new() }
+    }
+
+    pub(crate) fn is_current(&self) -> bool {
+        self.thread == thread::current().id()
+    }
+
+    pub(crate) fn park(&self, timeout: Option<Duration>) {
+        assert!(self.is_current(), "a thread parks with another's parker");
+        assert!(timeout.is_none(), "a model has no time");
+        let mut token = self.token.lock().unwrap();
+        while !*token {
+            token = self.unparked.wait(token).unwrap();
+        }
+        *token = false;
+    }
+
+    pub(crate) fn unpark(&self) {
+        *self.token.lock().unwrap() = true;
+        self.unparked.notify_one();
     }
 }
 

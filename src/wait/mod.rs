@@ -14,12 +14,14 @@
 //! | `pace` | what a waiter learnt about its waits: pure arithmetic |
 //! | `cost` | what waking a parked thread costs on this machine |
 //! | `spinners` | how many threads of the process may spin for long at once |
+//! | `crowd` | several waiters for one thing, one wake each |
 //! | `clock` | nanoseconds and the core we are on |
 
 #[cfg(not(any(loom, shuttle)))]
 mod clock;
 #[cfg(not(any(loom, shuttle)))]
 mod cost;
+mod crowd;
 #[cfg(not(any(loom, shuttle)))]
 mod pace;
 mod policy;
@@ -29,6 +31,14 @@ mod spinners;
 mod target;
 mod waiter;
 
+#[cfg(all(test, loom))]
+mod loom;
+#[cfg(all(test, any(loom, shuttle)))]
+mod models;
+#[cfg(all(test, shuttle))]
+mod shuttle;
+
+pub(crate) use crowd::Crowd;
 pub use policy::WaitPolicy;
 pub use signal::Signal;
 #[cfg(target_os = "linux")]

@@ -86,13 +86,13 @@ impl Signal {
     /// Takes the announcement back. A wake in flight may still arrive.
     pub fn disarm(&self) {
         // Relaxed: whoever swapped it before us wakes us for nothing; whoever looks after us need not.
-        self.word.store(AWAKE, Ordering::Relaxed);
+        self.word.swap(AWAKE, Ordering::Relaxed);
     }
 
     /// `arm` without its fence, which the caller issues.
     pub(super) fn announce(&self) {
         // Release: the target and all the waiter did before; pairs with Acquire in `notify_slow`.
-        self.word.store(ASLEEP, Ordering::Release);
+        self.word.swap(ASLEEP, Ordering::Release);
     }
 
     /// Installs the calling thread's target unless it is there already; returns one it displaced that must come back.

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::sync::{self, AtomicBool, Ordering, planted, thread, weakened};
+use crate::sync::{AtomicBool, Ordering, Parker, planted};
 
 #[cfg(not(any(loom, shuttle)))]
 use super::clock;
@@ -50,7 +50,7 @@ impl Target {
 /// A thread that parks.
 #[derive(Debug)]
 pub struct ThreadTarget {
-    thread: thread::Thread,
+    parker: Parker,
     /// | value | meaning | written by |
     /// |---|---|---|
     /// | false | no wake-up is pending | the sleeper, when it takes one |
@@ -62,20 +62,20 @@ pub struct ThreadTarget {
 impl ThreadTarget {
     /// The calling thread as a target.
     pub(super) fn current() -> Arc<Self> {
-        Arc::new(Self { thread: thread::current(), notified: AtomicBool::new(false), stamp: Stamp::default() })
+        Arc::new(Self { parker: Parker::current(), notified: AtomicBool::new(false), stamp: Stamp::default() })
     }
 
     /// Does it reach the calling thread?
     pub(super) fn is_current(&self) -> bool {
-        self.thread.id() == thread::current().id()
+        self.parker.is_current()
     }
 
     fn wake(&self) {
         self.stamp.set();
+        // A swap rather than a store: a second waker leaves the system call to the first.
         // Release: the stamp above, and what the waker published before; pairs with Acquire in `sleep`.
-        self.notified.store(true, weakened("target-notified-relaxed", Ordering::Release));
-        if !planted("target-no-unpark") {
-            self.thread.unpark();
+        if !self.notified.swap(true, Ordering::AcqRel) && !planted("target-no-unpark") {
+            self.parker.unpark();
         }
     }
 
@@ -88,16 +88,13 @@ impl ThreadTarget {
                 return true;
             }
             match deadline {
-                None => sync::park(None),
+                None => self.parker.park(None),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return false;
                     }
-                    sync::park(Some(left));
-                    if cfg!(any(loom, shuttle)) {
-                        return self.notified.swap(false, Ordering::Acquire);
-                    }
+                    self.parker.park(Some(left));
                 }
             }
         }

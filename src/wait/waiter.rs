@@ -292,7 +292,7 @@ impl Waiter {
     /// The sleep protocol: announce, fence, look, park.
     fn park<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
         let target = match &mut self.target {
-            Some(target) if target.is_current() => &*target,
+            Some(target) if target.is_current() || planted("waiter-keeps-target") => &*target,
             stale => &*stale.insert(ThreadTarget::current()),
         };
         let asleep = Asleep { signal, displaced: signal.enlist(target) };
@@ -323,6 +323,10 @@ impl Waiter {
 
 #[cfg(any(loom, shuttle))]
 impl Waiter {
+    pub fn counters(&self) -> WaitCounters {
+        WaitCounters { parks: self.counts.parks, wakes: self.counts.wakes, ..WaitCounters::default() }
+    }
+
     /// A model has no time and explores no spin: every policy parks.
     fn wait_slow<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
         self.park(signal, deadline, what)
@@ -342,7 +346,7 @@ impl Asleep<'_> {
         let far_side_is_light = what.announce();
         if planted("waiter-no-fence") {
             true
-        } else if far_side_is_light && !planted("waiter-no-heavy-fence") {
+        } else if far_side_is_light && !planted("waiter-full-for-heavy") {
             // Heavy: the announcements against the look that follows; pairs with the light fence between a far side's
             // publication and its look.
             heavy_fence()
@@ -356,8 +360,14 @@ impl Asleep<'_> {
 
 impl Drop for Asleep<'_> {
     fn drop(&mut self) {
+        if cfg!(any(loom, shuttle)) && std::thread::panicking() {
+            // A model that failed unwinds through here, and its atomics must not be touched any more.
+            return;
+        }
         self.signal.disarm();
-        if let Some(displaced) = self.displaced.take() {
+        if let Some(displaced) = self.displaced.take()
+            && !planted("waiter-keeps-displaced")
+        {
             self.signal.install(displaced);
         }
     }
