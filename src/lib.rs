@@ -2,4 +2,6 @@
 
 #![warn(missing_docs)]
 
+pub mod affinity;
+
 mod sync;
