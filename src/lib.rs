@@ -3,5 +3,6 @@
 #![warn(missing_docs)]
 
 pub mod affinity;
+pub mod latency;
 
 mod sync;
