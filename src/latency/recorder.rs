@@ -113,6 +113,11 @@ impl Recorder {
         self.histogram.value_at_quantile(quantile).min(self.max_ns)
     }
 
+    /// The share (0 to 1) of all values that do not exceed `value_ns`, to three digits of it; 1 if empty.
+    pub fn share_below(&self, value_ns: u64) -> f64 {
+        self.histogram.quantile_below(value_ns)
+    }
+
     /// The usual percentiles, extremes and mean.
     pub fn summary(&self) -> Summary {
         if self.is_empty() {

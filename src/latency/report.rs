@@ -42,15 +42,27 @@ impl Recorder {
     }
 
     /// A histogram for the terminal: logarithmic buckets, as narrow as fit `rows` lines, with bars of at most `width`
-    /// characters (both at least 1). Stretches nothing fell in are one line; a bucket with anything in it shows.
+    /// characters (both at least 1). The slowest hundredth gets a third of the lines and wider buckets, so that a long
+    /// tail does not squeeze the rest into one. Stretches nothing fell in are one line; a bucket with anything in it
+    /// shows.
     pub fn bars(&self, rows: usize, width: usize) -> Bars {
-        let rows = BUCKETS_PER_OCTAVE.iter().map(|&per_octave| self.rows(per_octave)).find(|found| found.len() <= rows);
-        // Not even one bucket for three octaves fits: one bucket for everything.
-        let rows = rows.unwrap_or_else(|| {
-            let Summary { min_ns, max_ns, count, .. } = self.summary();
-            vec![Row::Bucket { low_ns: min_ns, high_ns: max_ns.saturating_add(1), count }]
-        });
-        Bars { rows, total: self.len(), width: width.max(1) }
+        let cut_ns = self.quantile_ns(0.99).saturating_add(1);
+        let tail_lines = rows / 3;
+        let lines = if self.share_below(cut_ns) < 1.0 && tail_lines > 0 {
+            // One line for a gap between the two.
+            let mut lines = self.rows(0, cut_ns, rows - tail_lines - 1);
+            let tail = self.rows(cut_ns, u64::MAX, tail_lines);
+            if let (Some(Row::Bucket { high_ns, .. }), Some(Row::Bucket { low_ns, .. })) = (lines.last(), tail.first())
+                && high_ns < low_ns
+            {
+                lines.push(Row::Gap);
+            }
+            lines.extend(tail);
+            lines
+        } else {
+            self.rows(0, u64::MAX, rows)
+        };
+        Bars { rows: lines, total: self.len(), width: width.max(1) }
     }
 
     /// Writes HdrHistogram's percentile text, in nanoseconds: a line per step towards 1, then mean, deviation, maximum.
@@ -78,15 +90,23 @@ impl Recorder {
         writeln!(out, "#[Buckets = {:12}, SubBuckets     = {sub_buckets:12}]", self.histogram.buckets())
     }
 
+    /// What lies from `from_ns` on and below `until_ns`, in the narrowest buckets that take at most so many lines.
+    fn rows(&self, from_ns: u64, until_ns: u64, lines: usize) -> Vec<Row> {
+        let of_width = |&per_octave: &f64| self.rows_of(from_ns, until_ns, per_octave);
+        // The widest bucket holds every 64-bit number.
+        BUCKETS_PER_OCTAVE.iter().map(of_width).find(|rows| rows.len() <= lines).unwrap_or_default()
+    }
+
     /// Buckets of `2^(1 / per_octave)`, empty stretches folded.
-    fn rows(&self, per_octave: f64) -> Vec<Row> {
+    fn rows_of(&self, from_ns: u64, until_ns: u64, per_octave: f64) -> Vec<Row> {
         let mut buckets = BTreeMap::new();
-        for step in self.histogram.iter_recorded() {
+        let values = self.histogram.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value()));
+        for (value_ns, count) in values.filter(|(value_ns, _)| (from_ns..until_ns).contains(value_ns)) {
             // 0 has no logarithm; it shares the bucket of 1.
-            let bucket = ((step.value_iterated_to().max(1) as f64).log2() * per_octave).floor() as i64;
-            *buckets.entry(bucket).or_insert(0) += step.count_at_value();
+            let bucket = ((value_ns.max(1) as f64).log2() * per_octave).floor() as i64;
+            *buckets.entry(bucket).or_insert(0) += count;
         }
-        let edge_ns = |bucket: i64| (bucket as f64 / per_octave).exp2().ceil() as u64;
+        let edge_ns = |bucket: i64| ((bucket as f64 / per_octave).exp2().ceil() as u64).clamp(from_ns, until_ns);
         let mut rows = Vec::new();
         let mut expected = None;
         for (bucket, count) in buckets {
@@ -185,8 +205,8 @@ fn three_digits(value: f64, unit: &str) -> String {
 /// One to seven eighths of a block.
 const PARTS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
-/// Bucket widths tried, narrowest first: 4 % of the value to a factor of 8.
-const BUCKETS_PER_OCTAVE: [f64; 8] = [16.0, 8.0, 4.0, 3.0, 2.0, 1.0, 0.5, 1.0 / 3.0];
+/// Bucket widths tried, narrowest first: 4 % of the value, up to one for all of 64 bits.
+const BUCKETS_PER_OCTAVE: [f64; 10] = [16.0, 8.0, 4.0, 3.0, 2.0, 1.0, 0.5, 0.25, 0.125, 1.0 / 65.0];
 
 /// Lines of an `.hgrm` from one halving of what is left above to the next: HdrHistogram's own default.
 const STEPS_PER_HALVING: u32 = 5;
