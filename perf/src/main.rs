@@ -1,3 +1,58 @@
 //! Measures Ringway against the machine's own floor.
+//!
+//! - `cli`: the command line. `commands`: what each subcommand does. `tour`: what happens without one.
+//! - `floor`: what the machine allows. `road`: Ringway's roads. `peers`: other libraries' (feature `peers`).
+//! - `end`: the seam between them and the loops in `work`. `subject`: any road as one object.
+//! - `payload`: messages whose every byte can be checked. `crew`, `pins`: threads and where they run.
+//! - `report`, `plot`, `progress`, `heap`: results, and how to get at them.
 
-fn main() {}
+mod cli;
+mod commands;
+#[cfg(feature = "peers")]
+mod compare;
+mod crew;
+mod end;
+mod failure;
+mod floor;
+mod heap;
+mod payload;
+#[cfg(feature = "peers")]
+mod peers;
+mod pins;
+mod plot;
+mod progress;
+mod report;
+mod road;
+mod subject;
+mod tour;
+mod work;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+#[global_allocator]
+static HEAP: heap::Counting = heap::Counting;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        None => tour::run(&cli.tour),
+        Some(Command::Calibrate(asked)) => commands::calibrate(asked),
+        Some(Command::Latency(asked)) => commands::latency(asked),
+        Some(Command::Throughput(asked)) => commands::throughput(asked),
+        Some(Command::Idle(asked)) => commands::idle(asked),
+        Some(Command::Memory(asked)) => commands::memory(asked),
+        #[cfg(feature = "peers")]
+        Some(Command::Compare(asked)) => compare::run(asked),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("ringway-perf: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

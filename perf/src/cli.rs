@@ -1,0 +1,446 @@
+//! The command line: what each flag means and which values make sense.
+
+#![forbid(unsafe_code)]
+
+use std::{num::NonZeroU64, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    end::Terms,
+    payload::SIZE_MIN,
+    pins::Pins,
+    work::{one_way::OneWay, ping_pong::PingPong},
+};
+
+/// Measures Ringway against what the machine itself allows.
+///
+/// Without a subcommand: the tour. It calibrates the machine, measures every road, prints percentiles as multiples of
+/// the floor, and writes plots, in under a minute. Every byte received is checked; the program fails if one is wrong.
+#[derive(Debug, Parser)]
+#[command(name = "ringway-perf", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(crate) tour: Tour,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// What the machine itself allows: cache line, wake-up, operations, copies.
+    Calibrate(Calibrate),
+    /// Round trips, as fast as they go or at a fixed rate.
+    Latency(Latency),
+    /// One way, as many as go.
+    Throughput(Throughput),
+    /// CPU use of a receiver that waits: for nothing, and for a message a millisecond.
+    Idle(Idle),
+    /// Live heap of a connected pair, before and after it carried messages.
+    Memory(Memory),
+    /// Ringway and other libraries, taking turns in one run.
+    #[cfg(feature = "peers")]
+    Compare(Compare),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Tour {
+    /// Folder for plots, histograms and results.
+    #[arg(long, value_name = "FOLDER", default_value = "ringway-perf-out")]
+    pub(crate) out: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Calibrate {
+    #[command(flatten)]
+    pub(crate) place: Place,
+
+    /// Write the figures as JSON; - is standard output, in place of the text.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Latency {
+    #[command(flatten)]
+    pub(crate) setup: Setup,
+
+    /// Messages a second, each timed from when it should have been sent. As fast as it goes if absent.
+    #[arg(long, value_name = "PER_SECOND")]
+    pub(crate) rate: Option<NonZeroU64>,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Throughput {
+    #[command(flatten)]
+    pub(crate) setup: Setup,
+
+    /// Messages a call.
+    #[arg(long, default_value = "1", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub(crate) batch: u64,
+
+    /// Threads that send to the one receiver; more than one needs push-pull.
+    #[arg(long, default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    pub(crate) senders: u16,
+
+    /// Write the result as JSON; - is standard output, in place of the text.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Idle {
+    #[command(flatten)]
+    pub(crate) route: Route,
+
+    #[command(flatten)]
+    pub(crate) place: Place,
+
+    /// Messages a second of the sporadic part.
+    #[arg(long, value_name = "PER_SECOND", default_value = "1000")]
+    pub(crate) rate: NonZeroU64,
+
+    /// Write the result as JSON; - is standard output, in place of the text.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Memory {
+    #[command(flatten)]
+    pub(crate) route: Route,
+
+    /// Connected pairs counted.
+    #[arg(long, default_value = "100", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) pairs: u64,
+
+    /// Messages through each of them.
+    #[arg(long, default_value = "1000")]
+    pub(crate) count: u64,
+
+    /// Write the result as JSON; - is standard output, in place of the text.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[cfg(feature = "peers")]
+#[derive(Args, Debug)]
+pub(crate) struct Compare {
+    /// What to do with each library.
+    #[arg(long, value_enum)]
+    pub(crate) work: Work,
+
+    /// Which libraries, with commas between them; all that can do the work if absent. One that cannot is an error.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) peers: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) setup: Setup,
+
+    /// Messages a second of sporadic work.
+    #[arg(long, value_name = "PER_SECOND", default_value = "1000")]
+    pub(crate) rate: NonZeroU64,
+
+    /// Messages a call of batched work.
+    #[arg(long, default_value = "64", value_parser = clap::value_parser!(u64).range(2..=65_536))]
+    pub(crate) batch: u64,
+
+    /// Write the table as JSON; - is standard output, in place of the text.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// Where threads run and how much time is taken.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Place {
+    /// CPUs to pin to: the measuring or sending threads', then the answering or receiving one's. Or: none.
+    #[arg(long, value_name = "A,B")]
+    pub(crate) pin: Option<Pins>,
+
+    /// A few seconds in place of a minute: figures good enough to see that everything runs. RINGWAY_PERF_QUICK=1 is the
+    /// same.
+    #[arg(long)]
+    quick: bool,
+}
+
+/// What messages travel on.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Route {
+    /// Kind of endpoint.
+    #[arg(long, value_enum, default_value = "inproc")]
+    pub(crate) transport: Transport,
+
+    /// Kind of sockets.
+    #[arg(long, value_enum, default_value = "pair")]
+    pub(crate) pattern: Pattern,
+
+    /// Bytes of every message; 64, 64k and 1m are understood.
+    #[arg(long, default_value = "32", value_parser = parse_size)]
+    pub(crate) size: usize,
+
+    /// How a waiting thread waits.
+    #[arg(long, value_enum, default_value = "adaptive")]
+    pub(crate) wait: Wait,
+
+    /// High-water mark of each side.
+    #[arg(long, default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) hwm: u32,
+}
+
+/// A load and how often to repeat it.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Setup {
+    #[command(flatten)]
+    pub(crate) route: Route,
+
+    #[command(flatten)]
+    pub(crate) place: Place,
+
+    /// Messages counted in a repetition. By default some seconds' worth.
+    #[arg(long)]
+    pub(crate) count: Option<NonZeroU64>,
+
+    /// Messages before those. By default as many as make everything warm.
+    #[arg(long)]
+    pub(crate) warmup: Option<u64>,
+
+    /// Repetitions; medians of theirs are shown, and the maximum of all.
+    #[arg(long, default_value = "3", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) reps: u32,
+
+    /// Seconds after which a repetition ends, however many messages it has counted.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    pub(crate) limit: Duration,
+}
+
+/// Where results go.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Output {
+    /// Write the result as JSON; - is standard output, in place of the text.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Write the histogram as HdrHistogram percentile text.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hgrm: Option<PathBuf>,
+
+    /// Write percentile curve and density as a plot.
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) plot: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Transport {
+    /// Within the process.
+    Inproc,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Pattern {
+    /// Two equal ends.
+    Pair,
+    /// Senders and a receiver; round trips use one such road each way.
+    PushPull,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Wait {
+    /// Never sleeps.
+    Spin,
+    /// Spins while that is likely to pay, then sleeps.
+    Adaptive,
+    /// Sleeps at once.
+    Park,
+}
+
+#[cfg(feature = "peers")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Work {
+    /// Round trips, both threads spinning on their own cores.
+    PingPong,
+    /// One way, one message a call.
+    OneWay,
+    /// One way, many messages a call where the library has such a call.
+    Batched,
+    /// Round trips at a fixed rate, default ways of waiting.
+    Sporadic,
+    /// Round trips with both threads on one core, ways of waiting that give it up.
+    SameCore,
+    /// Two round-trip pairs at once, four threads on two cores, default ways of waiting.
+    FourThreads,
+    /// Heap of a connected pair.
+    Memory,
+}
+
+impl Place {
+    /// The CPUs asked for, or two well-chosen ones; says so on standard error if they are one and the same.
+    pub(crate) fn pins(&self) -> Pins {
+        let pins = self.pin.clone().unwrap_or_else(Pins::choose);
+        if pins.share_cpu() {
+            eprintln!("warning: both threads share one CPU; figures are of switching between threads, not of messages");
+        }
+        pins
+    }
+
+    pub(crate) fn is_quick(&self) -> bool {
+        self.quick || std::env::var_os("RINGWAY_PERF_QUICK").is_some_and(|value| value != "0" && !value.is_empty())
+    }
+}
+
+impl Route {
+    pub(crate) fn terms(&self, pins: &Pins) -> Terms {
+        Terms { size: self.size, wait: self.wait, relax: pins.relax(), high_water_mark: self.hwm as usize }
+    }
+}
+
+impl Setup {
+    pub(crate) fn ping_pong(&self, rate: Option<NonZeroU64>, pins: &Pins) -> PingPong {
+        let (per_s, warmup) = match rate {
+            Some(rate) => (rate.get(), 50),
+            None => (200_000, 10_000),
+        };
+        PingPong {
+            count: self.count.map_or_else(|| self.seconds_of(per_s), NonZeroU64::get),
+            warmup: self.warmup.unwrap_or(warmup),
+            rate,
+            limit: self.limit(),
+            pins: pins.clone(),
+            pairs: 1,
+        }
+    }
+
+    pub(crate) fn one_way(&self, batch: u64, senders: u16, pins: &Pins) -> OneWay {
+        // Some gigabyte, or some ten million messages.
+        let per_s = (10_000_000).min(1_000_000_000 / self.route.size as u64).max(1);
+        OneWay {
+            count: self.count.map_or_else(|| self.seconds_of(per_s), NonZeroU64::get),
+            warmup: self.warmup.unwrap_or(self.seconds_of(per_s) / 10),
+            batch,
+            senders: usize::from(senders),
+            limit: self.limit(),
+            pins: pins.clone(),
+        }
+    }
+
+    /// Fewer repetitions of a quick run show nothing but that it runs.
+    pub(crate) fn reps(&self) -> u32 {
+        if self.place.is_quick() { 1 } else { self.reps }
+    }
+
+    fn seconds_of(&self, per_s: u64) -> u64 {
+        if self.place.is_quick() { (per_s / 10).max(20) } else { 5 * per_s }
+    }
+
+    fn limit(&self) -> Duration {
+        if self.place.is_quick() { self.limit.min(QUICK_LIMIT) } else { self.limit }
+    }
+}
+
+/// Longest repetition of a quick run.
+const QUICK_LIMIT: Duration = Duration::from_millis(300);
+
+fn parse_size(text: &str) -> Result<usize, String> {
+    let lower = text.to_ascii_lowercase();
+    let (digits, unit) = match lower.as_bytes().last() {
+        Some(b'k') => (&lower[..lower.len() - 1], 1 << 10),
+        Some(b'm') => (&lower[..lower.len() - 1], 1 << 20),
+        _ => (lower.as_str(), 1),
+    };
+    let size = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
+    match size {
+        Some(size) if (SIZE_MIN..=SIZE_MAX).contains(&size) => Ok(size),
+        Some(_) => Err(format!("a message has {SIZE_MIN} bytes, for its header, to {SIZE_MAX}")),
+        None => Err("a number of bytes, as in 64, 64k or 1m".to_owned()),
+    }
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds
+        .filter(|limit| !limit.is_zero() && *limit <= LIMIT_MAX)
+        .ok_or_else(|| "a number of seconds above 0 and at most 86400".to_owned())
+}
+
+/// Large enough for any road, small enough to have a few in memory.
+const SIZE_MAX: usize = 64 << 20;
+
+const LIMIT_MAX: Duration = Duration::from_secs(86_400);
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, error::ErrorKind};
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("ringway-perf").chain(line.split_whitespace()))
+    }
+
+    fn setup(line: &str) -> Setup {
+        match parse(line).unwrap().command {
+            Some(Command::Latency(latency)) => latency.setup,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_asked_is_the_tour() {
+        let cli = parse("--out somewhere --quick").unwrap();
+        assert!(cli.command.is_none() && cli.tour.place.quick);
+        assert_eq!(cli.tour.out, PathBuf::from("somewhere"));
+    }
+
+    #[test]
+    fn sizes_have_units_and_limits() {
+        assert_eq!(setup("latency --size 64").route.size, 64);
+        assert_eq!(setup("latency --size 64K").route.size, 65_536);
+        assert_eq!(setup("latency --size 1m").route.size, 1 << 20);
+        for size in ["7", "0", "65m", "x", "k", "", "99999999999999999999k"] {
+            assert!(parse_size(size).is_err(), "{size}");
+        }
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused() {
+        for line in [
+            "latency --transport smoke",
+            "latency --pattern pubsub",
+            "latency --wait never",
+            "latency --rate 0",
+            "latency --count 0",
+            "latency --reps 0",
+            "latency --pin 0",
+            "latency --limit 0",
+            "latency --limit -1",
+            "latency --limit NaN",
+            "throughput --batch 0",
+            "throughput --senders 0",
+            "throughput --hwm 0",
+            "memory --pairs 0",
+            "nonsense",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        assert_eq!(parse("latency --rate").unwrap_err().kind(), ErrorKind::InvalidValue);
+    }
+
+    #[test]
+    fn paced_runs_last_about_as_long_as_unpaced_ones() {
+        let setup = setup("latency");
+        let pins = Pins::choose();
+        assert_eq!(setup.ping_pong(NonZeroU64::new(1_000), &pins).count, 5_000);
+        assert_eq!(setup.ping_pong(None, &pins).count, 1_000_000);
+    }
+}

@@ -1,0 +1,276 @@
+//! What each subcommand does: set up, measure, show, write.
+
+#![forbid(unsafe_code)]
+
+use std::{num::NonZeroU64, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{self, Pattern, Place, Route, Setup},
+    end::Terms,
+    failure::Failure,
+    floor::{self, Effort, SlotRing},
+    heap,
+    pins::Pins,
+    progress::Progress,
+    report::{LatencyReport, bytes_per_second, is_stdout, median, per_second, rounded, value_name, write_json},
+    road,
+    subject::Subject,
+    work::{
+        idle::Idle,
+        memory::{Memory, PerPair},
+        one_way::OneWay,
+    },
+};
+
+pub(crate) fn calibrate(asked: &cli::Calibrate) -> Result<(), Failure> {
+    let pins = asked.place.pins();
+    let progress = Progress::new(4);
+    let calibration = floor::calibrate(&pins, effort(&asked.place), |next| {
+        progress.step(next);
+        progress.done();
+    })?;
+    drop(progress);
+    show(asked.json.as_ref(), &calibration.to_string(), &calibration.to_json())
+}
+
+pub(crate) fn latency(asked: &cli::Latency) -> Result<(), Failure> {
+    let (setup, pins) = (&asked.setup, asked.setup.place.pins());
+    warn_of_spinning(&setup.route, &pins);
+    let progress = Progress::new(u64::from(setup.reps()) + 1);
+    progress.step("floor");
+    let report = measure_latency(setup, asked.rate, &pins, &progress)?;
+    drop(progress);
+    let title = title(&setup.route, asked.rate);
+    report.write(&asked.output, &title)?;
+    if !is_stdout(asked.output.json.as_ref()) {
+        println!("{title}\n\n{}\n{}", report.recorder.table(), report.recorder.bars(ROWS, BAR_WIDTH));
+        let (floor_ns, vs_floor) = (report.floor_ns, report.vs_floor());
+        println!("floor {floor_ns} ns (cache line there and back); p50 is {vs_floor:.2} × that");
+        if setup.reps() > 1 {
+            println!("median of the p50s of {} repetitions: {} ns", setup.reps(), report.summary.p50_ns);
+        }
+    }
+    Ok(())
+}
+
+/// Repetitions of one latency load and the floor of the same run.
+pub(crate) fn measure_latency(
+    setup: &Setup,
+    rate: Option<NonZeroU64>,
+    pins: &Pins,
+    progress: &Progress,
+) -> Result<LatencyReport, Failure> {
+    let subject = road::of(setup.route.transport, setup.route.pattern);
+    let floor_ns = floor::line(pins, effort(&setup.place))?.p50_ns;
+    progress.done();
+    let (plan, terms) = (setup.ping_pong(rate, pins), setup.route.terms(pins));
+    let mut repetitions = Vec::new();
+    for n in 1..=setup.reps() {
+        progress.step(&format!("{}, repetition {n}", title(&setup.route, rate)));
+        repetitions.push(subject.ping_pong(&plan, &terms)?);
+        progress.done();
+    }
+    Ok(LatencyReport::new(setup.route, &repetitions, floor_ns))
+}
+
+pub(crate) fn throughput(asked: &cli::Throughput) -> Result<(), Failure> {
+    let (setup, pins) = (&asked.setup, asked.setup.place.pins());
+    warn_of_spinning(&setup.route, &pins);
+    if asked.senders > 1 && setup.route.pattern == Pattern::Pair {
+        return Err(Failure::Asked("--senders needs --pattern push-pull: a pair has one sender".to_owned()));
+    }
+    let progress = Progress::new(2 * u64::from(setup.reps()));
+    let plan = setup.one_way(asked.batch, asked.senders, &pins);
+    let through = measure_throughput(setup, &plan, &pins, &progress)?;
+    drop(progress);
+    let text = format!(
+        "{}, {} a call, {} sender{}\n\n  {:>12}  {}\n  floor {}: a bare slot ring, fenced, same capacity{}; this is {:.2} × that\n",
+        title(&setup.route, None),
+        asked.batch,
+        asked.senders,
+        if asked.senders == 1 { "" } else { "s" },
+        per_second(through.msgs_per_s),
+        bytes_per_second(through.msgs_per_s * setup.route.size as f64),
+        per_second(through.floor_msgs_per_s),
+        if asked.senders == 1 { "" } else { ", one sender" },
+        through.vs_floor(),
+    );
+    show(asked.json.as_ref(), &text, &through.to_json(&setup.route, &plan))
+}
+
+/// Medians over repetitions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Through {
+    pub(crate) messages: u64,
+    pub(crate) msgs_per_s: f64,
+    pub(crate) floor_msgs_per_s: f64,
+}
+
+impl Through {
+    pub(crate) fn vs_floor(&self) -> f64 {
+        self.msgs_per_s / self.floor_msgs_per_s
+    }
+
+    pub(crate) fn to_json(self, route: &Route, plan: &OneWay) -> Value {
+        json!({
+            "transport": value_name(route.transport),
+            "pattern": value_name(route.pattern),
+            "size": route.size,
+            "count": self.messages,
+            "wait": value_name(route.wait),
+            "batch": plan.batch,
+            "senders": plan.senders,
+            "msgs_per_s": rounded(self.msgs_per_s, 0),
+            "bytes_per_s": rounded(self.msgs_per_s * route.size as f64, 0),
+            "floor_msgs_per_s": rounded(self.floor_msgs_per_s, 0),
+            "vs_floor": rounded(self.vs_floor(), 3),
+        })
+    }
+}
+
+/// Repetitions of one flow, taking turns with the bare slot ring.
+pub(crate) fn measure_throughput(
+    setup: &Setup,
+    plan: &OneWay,
+    pins: &Pins,
+    progress: &Progress,
+) -> Result<Through, Failure> {
+    let subject = road::of(setup.route.transport, setup.route.pattern);
+    let terms = setup.route.terms(pins);
+    let floor_plan = OneWay { senders: 1, ..plan.clone() };
+    let (mut flows, mut floors, mut messages) = (Vec::new(), Vec::new(), 0);
+    for n in 1..=setup.reps() {
+        progress.step(&format!("floor, repetition {n}"));
+        floors.push(floor_plan.run(&SlotRing, &terms)?.msgs_per_s);
+        progress.done();
+        progress.step(&format!("{}, repetition {n}", title(&setup.route, None)));
+        let flow = subject.one_way(plan, &terms)?;
+        flows.push(flow.msgs_per_s);
+        messages += flow.messages;
+        progress.done();
+    }
+    Ok(Through { messages, msgs_per_s: median(&flows), floor_msgs_per_s: median(&floors) })
+}
+
+pub(crate) fn idle(asked: &cli::Idle) -> Result<(), Failure> {
+    let pins = asked.place.pins();
+    let progress = Progress::new(2);
+    let cost = measure_idle(&asked.route, asked.rate, &pins, asked.place.is_quick(), &progress)?;
+    drop(progress);
+    let json = json!({
+        "transport": value_name(asked.route.transport),
+        "pattern": value_name(asked.route.pattern),
+        "wait": value_name(asked.route.wait),
+        "idle_cpu": rounded(cost.idle, 5),
+        "sporadic_rate_per_s": asked.rate,
+        "sporadic_cpu": rounded(cost.sporadic, 5),
+    });
+    show(asked.json.as_ref(), &format!("{}\n\n{}", title(&asked.route, None), cost.text(asked.rate)), &json)
+}
+
+/// Shares of a core, 0 to 1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IdleCost {
+    pub(crate) idle: f64,
+    pub(crate) sporadic: f64,
+}
+
+impl IdleCost {
+    pub(crate) fn text(&self, rate: NonZeroU64) -> String {
+        let Self { idle, sporadic } = self;
+        format!(
+            "  receiver of nothing                {:>6.2} % of a core (goal: below 1 %)\n  \
+             receiver of {rate} messages a second {:>6.2} % of a core (goal at 1000: below 2 %)\n",
+            idle * 100.0,
+            sporadic * 100.0
+        )
+    }
+}
+
+pub(crate) fn measure_idle(
+    route: &Route,
+    rate: NonZeroU64,
+    pins: &Pins,
+    quick: bool,
+    progress: &Progress,
+) -> Result<IdleCost, Failure> {
+    let subject = road::of(route.transport, route.pattern);
+    let terms = route.terms(pins);
+    let time = if quick { Duration::from_millis(200) } else { Duration::from_secs(1) };
+    progress.step("idle receiver");
+    let idle = subject.idle(&Idle { rate: None, time, pins: pins.clone() }, &terms)?;
+    progress.done();
+    progress.step("sporadic receiver");
+    let sporadic = subject.idle(&Idle { rate: Some(rate), time, pins: pins.clone() }, &terms)?;
+    progress.done();
+    Ok(IdleCost { idle, sporadic })
+}
+
+pub(crate) fn memory(asked: &cli::Memory) -> Result<(), Failure> {
+    let subject = road::of(asked.route.transport, asked.route.pattern);
+    let terms = asked.route.terms(&Pins::choose());
+    let per_pair = measure_memory(subject.as_ref(), asked.pairs, asked.count, &terms)?;
+    let PerPair { before_bytes, after_bytes } = per_pair;
+    let text = format!(
+        "{}, {} pairs\n\n  connected and idle      {before_bytes:>10.0} bytes of live heap a pair\n  \
+         after {:>5} messages    {after_bytes:>10.0}\n",
+        title(&asked.route, None),
+        asked.pairs,
+        asked.count,
+    );
+    let json = json!({
+        "transport": value_name(asked.route.transport),
+        "pattern": value_name(asked.route.pattern),
+        "size": asked.route.size,
+        "pairs": asked.pairs,
+        "count": asked.count,
+        "before_bytes": rounded(before_bytes, 0),
+        "after_bytes": rounded(after_bytes, 0),
+    });
+    show(asked.json.as_ref(), &text, &json)
+}
+
+/// Counted at the allocator.
+pub(crate) fn measure_memory(subject: &dyn Subject, pairs: u64, count: u64, terms: &Terms) -> Result<PerPair, Failure> {
+    heap::start();
+    let per_pair = subject.memory(&Memory { pairs, count, live: heap::live }, terms);
+    heap::stop();
+    per_pair
+}
+
+/// One load in a line.
+pub(crate) fn title(route: &Route, rate: Option<NonZeroU64>) -> String {
+    let Route { transport, pattern, size, wait, .. } = *route;
+    let paced = rate.map_or_else(String::new, |rate| format!(", {rate} a second"));
+    let (transport, pattern, wait) = (value_name(transport), value_name(pattern), value_name(wait));
+    format!("{transport} {pattern}, {size} B, {wait}{paced}")
+}
+
+pub(crate) fn effort(place: &Place) -> Effort {
+    if place.is_quick() { Effort::Quick } else { Effort::Full }
+}
+
+/// Writes the JSON if asked, and the text unless the JSON took its place.
+pub(crate) fn show(json: Option<&std::path::PathBuf>, text: &str, value: &Value) -> Result<(), Failure> {
+    if let Some(path) = json {
+        write_json(path, value)?;
+    }
+    if !is_stdout(json) {
+        print!("{text}");
+    }
+    Ok(())
+}
+
+fn warn_of_spinning(route: &Route, pins: &Pins) {
+    if route.wait == cli::Wait::Spin && pins.share_cpu() {
+        eprintln!("warning: threads that spin on one CPU hold it until the scheduler takes it away");
+    }
+}
+
+/// Lines of a terminal histogram.
+pub(crate) const ROWS: usize = 24;
+
+/// Characters of its longest bar.
+pub(crate) const BAR_WIDTH: usize = 40;

@@ -1,0 +1,1 @@
+//! Ringway and other libraries, taking turns in one run.

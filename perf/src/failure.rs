@@ -1,0 +1,58 @@
+//! What can go wrong in a measurement, as one type: any of it ends the program with exit code 1.
+
+#![forbid(unsafe_code)]
+
+use std::{error::Error, fmt, io, path::PathBuf, time::Duration};
+
+use ringway::affinity::SpawnError;
+
+use crate::payload::Corrupt;
+
+/// Why there is no result.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What was asked for cannot be measured.
+    Asked(String),
+    /// A message arrived damaged, doubled, out of order, or not at all.
+    Corrupt { road: String, corrupt: Corrupt },
+    /// The road refused a message or broke.
+    Road { road: String, error: Box<dyn Error + Send + Sync> },
+    /// A thread could not be started where it was wanted.
+    Thread(SpawnError),
+    /// A thread panicked; its message is on the terminal.
+    Panicked { thread: String },
+    /// Nothing came to an end within this time.
+    Stuck { after: Duration },
+    /// A result could not be written.
+    Write { path: PathBuf, error: io::Error },
+    /// A plot could not be drawn.
+    Plot { path: PathBuf, error: String },
+    /// The system refused something a floor needs.
+    System(io::Error),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked(why) => f.write_str(why),
+            Self::Corrupt { road, corrupt } => write!(f, "{road}: {corrupt}"),
+            Self::Road { road, error } => write!(f, "{road}: {error}"),
+            Self::Thread(error) => {
+                write!(f, "{error}")?;
+                let mut source = error.source();
+                while let Some(error) = source {
+                    write!(f, ": {error}")?;
+                    source = error.source();
+                }
+                Ok(())
+            }
+            Self::Panicked { thread } => write!(f, "thread {thread} panicked"),
+            Self::Stuck { after } => write!(f, "no end after {after:?}: messages were lost or a thread is stuck"),
+            Self::Write { path, error } => write!(f, "{}: {error}", path.display()),
+            Self::Plot { path, error } => write!(f, "{}: {error}", path.display()),
+            Self::System(error) => write!(f, "the system refused: {error}"),
+        }
+    }
+}
+
+impl Error for Failure {}

@@ -1,0 +1,296 @@
+//! Results as tables and JSON, and where they are written.
+
+#![forbid(unsafe_code)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use ringway::latency::{Ns, Recorder, Summary};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{Output, Route},
+    failure::Failure,
+    plot,
+    work::ping_pong::RoundTrips,
+};
+
+/// Round trips of one load, over all its repetitions.
+#[derive(Debug)]
+pub(crate) struct LatencyReport {
+    pub(crate) route: Route,
+    /// Medians over the repetitions; the maximum and minimum of all of them; the sum of counts.
+    pub(crate) summary: Summary,
+    pub(crate) rate_per_s: f64,
+    /// Everything recorded, for histogram and plot.
+    pub(crate) recorder: Recorder,
+    /// The raw cache-line round trip of the same run.
+    pub(crate) floor_ns: u64,
+}
+
+impl LatencyReport {
+    /// Of at least one repetition.
+    pub(crate) fn new(route: Route, repetitions: &[RoundTrips], floor_ns: u64) -> Self {
+        let summaries: Vec<Summary> = repetitions.iter().map(|trips| trips.recorder.summary()).collect();
+        let mut recorder = Recorder::new();
+        repetitions.iter().for_each(|trips| recorder.merge(&trips.recorder));
+        let rates: Vec<f64> = repetitions.iter().map(|trips| trips.rate_per_s).collect();
+        Self { route, summary: medians(&summaries), rate_per_s: median(&rates), recorder, floor_ns }
+    }
+
+    /// How many times the floor the median round trip takes.
+    pub(crate) fn vs_floor(&self) -> f64 {
+        self.summary.p50_ns as f64 / self.floor_ns.max(1) as f64
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let Summary { p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, mean_ns, count, .. } = self.summary;
+        json!({
+            "transport": value_name(self.route.transport),
+            "pattern": value_name(self.route.pattern),
+            "size": self.route.size,
+            "count": count,
+            "wait": value_name(self.route.wait),
+            "p50_ns": p50_ns,
+            "p90_ns": p90_ns,
+            "p99_ns": p99_ns,
+            "p999_ns": p999_ns,
+            "p9999_ns": p9999_ns,
+            "max_ns": max_ns,
+            "mean_ns": rounded(mean_ns, 1),
+            "rate_per_s": rounded(self.rate_per_s, 1),
+            "floor_ns": self.floor_ns,
+            "vs_floor": rounded(self.vs_floor(), 3),
+        })
+    }
+
+    /// Writes what `output` asks for; the rest is for the terminal.
+    pub(crate) fn write(&self, output: &Output, title: &str) -> Result<(), Failure> {
+        if let Some(path) = &output.json {
+            write_json(path, &self.to_json())?;
+        }
+        if let Some(path) = &output.hgrm {
+            let mut text = Vec::new();
+            self.recorder.write_hgrm(&mut text).expect("a vector takes everything");
+            write(path, &text)?;
+        }
+        if let Some(path) = &output.plot {
+            plot::latency(path, title, &[(title.to_owned(), &self.recorder)], self.floor_ns)?;
+        }
+        Ok(())
+    }
+}
+
+/// Lines of columns, each as wide as its widest cell; the first to the left, the others to the right.
+#[derive(Debug)]
+pub(crate) struct Columns {
+    rows: Vec<Vec<String>>,
+}
+
+impl Columns {
+    pub(crate) fn new(heading: &[&str]) -> Self {
+        Self { rows: vec![heading.iter().map(|&cell| cell.to_owned()).collect()] }
+    }
+
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// For the terminal.
+    pub(crate) fn text(&self) -> String {
+        self.lines(|cells| format!("  {}", cells.join("  ").trim_end()), None)
+    }
+
+    /// As a Markdown table.
+    #[cfg(feature = "peers")]
+    pub(crate) fn markdown(&self) -> String {
+        let rule: Vec<String> = self
+            .widths()
+            .iter()
+            .enumerate()
+            .map(
+                |(column, &width)| {
+                    if column == 0 { "-".repeat(width) } else { format!("{}:", "-".repeat(width.max(2) - 1)) }
+                },
+            )
+            .collect();
+        self.lines(|cells| format!("| {} |", cells.join(" | ")), Some(&rule))
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width =
+            |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+        (0..columns).map(|column| width(column).unwrap_or(0)).collect()
+    }
+
+    fn lines(&self, line: impl Fn(&[String]) -> String, rule: Option<&[String]>) -> String {
+        let widths = self.widths();
+        let mut text = String::new();
+        for (n, row) in self.rows.iter().enumerate() {
+            let cells: Vec<String> = row
+                .iter()
+                .zip(&widths)
+                .enumerate()
+                .map(
+                    |(column, (cell, &width))| {
+                        if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+                    },
+                )
+                .collect();
+            text += &line(&cells);
+            text.push('\n');
+            if let (0, Some(rule)) = (n, rule) {
+                text += &line(rule);
+                text.push('\n');
+            }
+        }
+        text
+    }
+}
+
+/// The percentiles of a row, and how many times the floor the median is.
+pub(crate) fn percentile_cells(summary: &Summary, floor_ns: u64) -> Vec<String> {
+    let Summary { p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, .. } = *summary;
+    let values = [p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns];
+    let times = format!("{:.2}", p50_ns as f64 / floor_ns.max(1) as f64);
+    values.iter().map(|&value| Ns(value).to_string()).chain([times]).collect()
+}
+
+/// Heading of [`percentile_cells`].
+pub(crate) const PERCENTILES: [&str; 7] = ["p50", "p90", "p99", "p99.9", "p99.99", "max", "× floor"];
+
+/// Messages a second, readable.
+pub(crate) fn per_second(rate: f64) -> String {
+    match rate {
+        1e6.. => format!("{:.2} M/s", rate / 1e6),
+        1e3..1e6 => format!("{:.1} k/s", rate / 1e3),
+        _ => format!("{rate:.0} /s"),
+    }
+}
+
+/// Bytes a second, readable.
+pub(crate) fn bytes_per_second(rate: f64) -> String {
+    if rate >= 1e9 { format!("{:.2} GB/s", rate / 1e9) } else { format!("{:.1} MB/s", rate / 1e6) }
+}
+
+/// The middle one, or the mean of the two in the middle. Of at least one.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
+}
+
+/// Medians of each figure; but the smallest minimum, the largest maximum, and the sum of counts.
+pub(crate) fn medians(summaries: &[Summary]) -> Summary {
+    let of = |figure: fn(&Summary) -> u64| {
+        median(&summaries.iter().map(|summary| figure(summary) as f64).collect::<Vec<_>>()) as u64
+    };
+    let mut result = Summary::default();
+    result.count = summaries.iter().map(|summary| summary.count).sum();
+    result.min_ns = summaries.iter().map(|summary| summary.min_ns).min().unwrap_or(0);
+    result.p50_ns = of(|summary| summary.p50_ns);
+    result.p90_ns = of(|summary| summary.p90_ns);
+    result.p99_ns = of(|summary| summary.p99_ns);
+    result.p999_ns = of(|summary| summary.p999_ns);
+    result.p9999_ns = of(|summary| summary.p9999_ns);
+    result.max_ns = summaries.iter().map(|summary| summary.max_ns).max().unwrap_or(0);
+    result.mean_ns = median(&summaries.iter().map(|summary| summary.mean_ns).collect::<Vec<_>>());
+    result
+}
+
+/// A flag's value as it is written on the command line.
+pub(crate) fn value_name(value: impl clap::ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// To so many decimals: more would be noise in a file.
+pub(crate) fn rounded(value: f64, decimals: i32) -> f64 {
+    let scale = 10_f64.powi(decimals);
+    (value * scale).round() / scale
+}
+
+/// Does the JSON take the place of the text?
+pub(crate) fn is_stdout(json: Option<&PathBuf>) -> bool {
+    json.is_some_and(|path| path.as_os_str() == "-")
+}
+
+/// Writes to a file, or to standard output for `-`.
+pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), Failure> {
+    let text = format!("{value:#}\n");
+    if path.as_os_str() == "-" {
+        print!("{text}");
+        return Ok(());
+    }
+    write(path, text.as_bytes())
+}
+
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fs::write(path, bytes).map_err(|error| Failure::Write { path: path.to_owned(), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Pattern, Transport, Wait};
+
+    fn trips(values: impl IntoIterator<Item = u64>) -> RoundTrips {
+        let mut recorder = Recorder::new();
+        values.into_iter().for_each(|value| recorder.record(value));
+        RoundTrips { recorder, rate_per_s: 10.0 }
+    }
+
+    const ROUTE: Route =
+        Route { transport: Transport::Inproc, pattern: Pattern::PushPull, size: 64, wait: Wait::Adaptive, hwm: 1_000 };
+
+    #[test]
+    fn latency_json_holds_exactly_its_fields() {
+        let report = LatencyReport::new(ROUTE, &[trips([100]), trips([300]), trips([200])], 100);
+        let json = report.to_json();
+        let names: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(
+            names.join(" "),
+            "transport pattern size count wait p50_ns p90_ns p99_ns p999_ns p9999_ns max_ns mean_ns rate_per_s floor_ns \
+             vs_floor"
+        );
+        assert_eq!(json["pattern"], "push-pull");
+        assert_eq!(json["p50_ns"], 200, "the median of the repetitions");
+        assert_eq!(json["max_ns"], 300, "the maximum of all");
+        assert_eq!(json["count"], 3);
+        assert_eq!(json["vs_floor"], 2.0);
+    }
+
+    #[test]
+    fn median_of_even_and_odd() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert_eq!(median(&[7.0]), 7.0);
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let mut columns = Columns::new(&["name", "p50"]);
+        columns.row(["µs road".to_owned(), "1.00 µs".to_owned()]);
+        columns.row(["x".to_owned(), "9 ns".to_owned()]);
+        assert_eq!(columns.text(), "  name         p50\n  µs road  1.00 µs\n  x           9 ns\n");
+    }
+
+    #[cfg(feature = "peers")]
+    #[test]
+    fn markdown_has_a_rule_under_its_heading() {
+        let mut columns = Columns::new(&["name", "p50"]);
+        columns.row(["ours".to_owned(), "271 ns".to_owned()]);
+        assert_eq!(columns.markdown(), "| name |    p50 |\n| ---- | -----: |\n| ours | 271 ns |\n");
+    }
+
+    #[test]
+    fn rates_are_readable() {
+        assert_eq!(per_second(34_200_000.0), "34.20 M/s");
+        assert_eq!(per_second(1_000.0), "1.0 k/s");
+        assert_eq!(per_second(12.0), "12 /s");
+        assert_eq!(bytes_per_second(9.7e9), "9.70 GB/s");
+    }
+}

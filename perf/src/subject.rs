@@ -1,0 +1,45 @@
+//! A road of any type as one object, so that many can be measured in turn.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    end::{Road, Terms},
+    failure::Failure,
+    work::{
+        idle::Idle,
+        memory::{Memory, PerPair},
+        one_way::{Flow, OneWay},
+        ping_pong::{PingPong, RoundTrips},
+    },
+};
+
+/// Every loop, compiled for one road: dispatch happens once a run, never a message.
+pub(crate) trait Subject {
+    fn name(&self) -> String;
+    fn ping_pong(&self, plan: &PingPong, terms: &Terms) -> Result<RoundTrips, Failure>;
+    fn one_way(&self, plan: &OneWay, terms: &Terms) -> Result<Flow, Failure>;
+    fn idle(&self, plan: &Idle, terms: &Terms) -> Result<f64, Failure>;
+    fn memory(&self, plan: &Memory, terms: &Terms) -> Result<PerPair, Failure>;
+}
+
+impl<R: Road> Subject for R {
+    fn name(&self) -> String {
+        Road::name(self)
+    }
+
+    fn ping_pong(&self, plan: &PingPong, terms: &Terms) -> Result<RoundTrips, Failure> {
+        plan.run(self, terms)
+    }
+
+    fn one_way(&self, plan: &OneWay, terms: &Terms) -> Result<Flow, Failure> {
+        plan.run(self, terms)
+    }
+
+    fn idle(&self, plan: &Idle, terms: &Terms) -> Result<f64, Failure> {
+        plan.run(self, terms)
+    }
+
+    fn memory(&self, plan: &Memory, terms: &Terms) -> Result<PerPair, Failure> {
+        plan.run(self, terms)
+    }
+}

@@ -1,0 +1,203 @@
+//! Everything in one go: calibrate, measure every road, compare with the floor, draw.
+//!
+//! Under a minute: a calibration of some four seconds, and every load for [`LOAD_LIMIT`] a repetition at most.
+
+#![forbid(unsafe_code)]
+
+use std::{fs, num::NonZeroU64, time::Duration};
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{Output, Pattern, Route, Setup, Tour, Transport, Wait},
+    commands::{BAR_WIDTH, ROWS, effort, measure_idle, measure_latency, measure_memory, measure_throughput, title},
+    failure::Failure,
+    floor,
+    pins::Pins,
+    plot,
+    progress::Progress,
+    report::{Columns, LatencyReport, PERCENTILES, bytes_per_second, per_second, percentile_cells, write_json},
+    road,
+};
+
+pub(crate) fn run(asked: &Tour) -> Result<(), Failure> {
+    fs::create_dir_all(&asked.out).map_err(|error| Failure::Write { path: asked.out.clone(), error })?;
+    let pins = asked.place.pins();
+    let tour = Visit { asked, pins: &pins, progress: Progress::new(steps(&pins)) };
+    let calibration = floor::calibrate(&pins, effort(&asked.place), |next| tour.progress.step(next))?;
+    tour.progress.done();
+    tour.progress.say(&format!("The machine\n\n{calibration}"));
+
+    let latencies = tour.latencies()?;
+    let throughputs = tour.throughputs()?;
+    let upkeep = tour.upkeep()?;
+    let results = json!({
+        "calibration": calibration.to_json(),
+        "latency": latencies.iter().map(|(_, report)| report.to_json()).collect::<Vec<_>>(),
+        "throughput": throughputs,
+        "upkeep": upkeep,
+    });
+    write_json(&asked.out.join("results.json"), &results)?;
+    let (out, seconds) = (asked.out.display(), tour.progress.elapsed().as_secs());
+    tour.progress.say(&format!(
+        "Every byte received was checked. {seconds} s. Plots, histograms and results.json are in {out}/"
+    ));
+    Ok(())
+}
+
+/// The tour under way.
+struct Visit<'a> {
+    asked: &'a Tour,
+    pins: &'a Pins,
+    progress: Progress,
+}
+
+impl Visit<'_> {
+    /// Round trips on every road, as a table, a terminal histogram and files.
+    fn latencies(&self) -> Result<Vec<(String, LatencyReport)>, Failure> {
+        let mut reports = Vec::new();
+        for (route, rate) in round_trips(self.pins) {
+            // A floor and three repetitions, or one of a paced load.
+            let setup = self.setup(route, if rate.is_some() { 1 } else { REPS });
+            let quiet = Progress::hidden();
+            self.progress.step(&title(&route, rate));
+            let report = measure_latency(&setup, rate, self.pins, &quiet)?;
+            self.progress.done();
+            reports.push((title(&route, rate), report));
+        }
+        let mut table = Columns::new(&[&["round trip"], &PERCENTILES[..]].concat());
+        for (name, report) in &reports {
+            table.row([name.clone()].into_iter().chain(percentile_cells(&report.summary, report.floor_ns)));
+        }
+        self.progress.say(&format!("Latency: a message there and back\n\n{}", table.text()));
+        for (name, report) in &reports {
+            let file = |ending| Some(self.asked.out.join(format!("{}.{ending}", file_name(name))));
+            report.write(&Output { json: None, hgrm: file("hgrm"), plot: file("svg") }, name)?;
+        }
+        if let Some((name, report)) = reports.first() {
+            self.progress.say(&format!("{name}\n\n{}", report.recorder.bars(ROWS, BAR_WIDTH)));
+            let curves: Vec<_> = reports.iter().map(|(name, report)| (name.clone(), &report.recorder)).collect();
+            plot::latency(&self.asked.out.join("latency.svg"), "Round trips", &curves, report.floor_ns)?;
+        }
+        Ok(reports)
+    }
+
+    /// Flows of several sizes, as a table.
+    fn throughputs(&self) -> Result<Vec<Value>, Failure> {
+        let mut table = Columns::new(&["one way", "messages", "bytes", "bare slot ring", "× floor"]);
+        let mut results = Vec::new();
+        for (route, batch) in flows(self.pins) {
+            let setup = self.setup(route, 1);
+            let plan = setup.one_way(batch, 1, self.pins);
+            let name = format!("{}, {batch} a call", title(&route, None));
+            self.progress.step(&name);
+            let through = measure_throughput(&setup, &plan, self.pins, &Progress::hidden())?;
+            self.progress.done();
+            table.row([
+                name,
+                per_second(through.msgs_per_s),
+                bytes_per_second(through.msgs_per_s * route.size as f64),
+                per_second(through.floor_msgs_per_s),
+                format!("{:.2}", through.vs_floor()),
+            ]);
+            results.push(through.to_json(&route, &plan));
+        }
+        self.progress.say(&format!("Throughput: one sender, one receiver\n\n{}", table.text()));
+        Ok(results)
+    }
+
+    /// What waiting and being connected cost.
+    fn upkeep(&self) -> Result<Value, Failure> {
+        let route = route(Pattern::Pair, Wait::Adaptive, 32);
+        let rate = A_KILOHERTZ;
+        let cost = measure_idle(&route, rate, self.pins, self.asked.place.is_quick(), &Progress::hidden())?;
+        self.progress.step("memory");
+        let subject = road::of(route.transport, route.pattern);
+        let per_pair = measure_memory(subject.as_ref(), 100, 1_000, &route.terms(self.pins))?;
+        self.progress.done();
+        self.progress.say(&format!(
+            "Upkeep: {}\n\n{}  connected pair, idle {:>16.0} bytes of live heap; {:.0} after 1000 messages\n",
+            title(&route, None),
+            cost.text(rate),
+            per_pair.before_bytes,
+            per_pair.after_bytes,
+        ));
+        Ok(json!({
+            "idle_cpu": cost.idle,
+            "sporadic_cpu": cost.sporadic,
+            "pair_before_bytes": per_pair.before_bytes,
+            "pair_after_bytes": per_pair.after_bytes,
+        }))
+    }
+
+    fn setup(&self, route: Route, reps: u32) -> Setup {
+        let place = self.asked.place.clone();
+        Setup { route, place, count: None, warmup: None, reps, limit: LOAD_LIMIT }
+    }
+}
+
+/// Every pattern and way of waiting of every transport, then a sporadic load.
+fn round_trips(pins: &Pins) -> Vec<(Route, Option<NonZeroU64>)> {
+    let mut loads: Vec<_> = Pattern::value_variants()
+        .iter()
+        .flat_map(|&pattern| [Wait::Spin, Wait::Adaptive, Wait::Park].map(|wait| (route(pattern, wait, 32), None)))
+        .filter(|(route, _)| may_wait(route.wait, pins))
+        .collect();
+    loads.push((route(Pattern::Pair, Wait::Adaptive, 64), Some(A_KILOHERTZ)));
+    loads
+}
+
+/// Sizes below and above what travels inline, single and batched.
+fn flows(pins: &Pins) -> Vec<(Route, u64)> {
+    let wait = if may_wait(Wait::Spin, pins) { Wait::Spin } else { Wait::Adaptive };
+    [(8, 1), (8, 64), (64, 1), (1 << 10, 1), (64 << 10, 1)]
+        .map(|(size, batch)| (route(Pattern::PushPull, wait, size), batch))
+        .to_vec()
+}
+
+/// Two threads that spin on one CPU measure the scheduler's time slice.
+fn may_wait(wait: Wait, pins: &Pins) -> bool {
+    wait != Wait::Spin || !pins.share_cpu()
+}
+
+fn steps(pins: &Pins) -> u64 {
+    (1 + round_trips(pins).len() + flows(pins).len() + 1) as u64
+}
+
+fn route(pattern: Pattern, wait: Wait, size: usize) -> Route {
+    Route { transport: Transport::Inproc, pattern, size, wait, hwm: 1_000 }
+}
+
+/// A load's title as a file name: words with dashes between.
+fn file_name(title: &str) -> String {
+    let words = title.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-")
+}
+
+/// The sporadic load: a message a millisecond.
+const A_KILOHERTZ: NonZeroU64 = NonZeroU64::new(1_000).expect("not zero");
+
+/// Repetitions of each round-trip load.
+const REPS: u32 = 3;
+
+/// Longest repetition: eight loads of three, ten flows and floors, and the rest then stay below a minute.
+const LOAD_LIMIT: Duration = Duration::from_millis(900);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_are_plain() {
+        assert_eq!(file_name("inproc push-pull, 32 B, spin"), "inproc-push-pull-32-B-spin");
+    }
+
+    #[test]
+    fn one_cpu_spins_nowhere() {
+        let cpu = ringway::affinity::usable()[0];
+        let pins: Pins = format!("{cpu},{cpu}").parse().unwrap();
+        assert!(round_trips(&pins).iter().all(|(route, _)| route.wait != Wait::Spin));
+        assert!(flows(&pins).iter().all(|(route, _)| route.wait != Wait::Spin));
+    }
+}
