@@ -36,7 +36,10 @@ pub enum SendFailure {
 }
 
 /// No message was received.
+// A word wide, as everything in a `Message` is: with a byte in its place the compiler moves a `Result<Message, _>` in a
+// byte and 55 odd ones, and each receive stalls for it (see `message`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
 #[non_exhaustive]
 pub enum RecvError {
     /// None is there. Only from calls that do not wait.
