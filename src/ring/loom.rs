@@ -6,7 +6,11 @@
 
 use std::cell::Cell;
 
-use super::{PopError, PushError, mpmc, packed, spsc};
+use super::{
+    PopError, PushError,
+    broadcast::{gated, lossy},
+    mpmc, packed, spsc,
+};
 use crate::sync::{thread, with_plant};
 
 std::thread_local! {
@@ -286,4 +290,165 @@ fn mpmc_drops_what_nobody_popped() {
         writer.join().unwrap();
     }
     prove("mpmc drop", None, model, &["mpmc: leak on drop"]);
+}
+
+#[test]
+fn lossy_items_are_whole_and_losses_are_counted() {
+    fn model() {
+        let (mut writer, subscriber) = lossy::ring::<[u64; 2]>(1).unwrap();
+        let mut reader = subscriber.subscribe();
+        let thread = thread::spawn(move || {
+            for i in 1..=2 {
+                writer.push([i, i]);
+            }
+        });
+        let mut accounted = 0;
+        loop {
+            match reader.pop() {
+                Ok(item) => {
+                    accounted += 1;
+                    assert_eq!(item, [accounted, accounted]);
+                }
+                Err(lossy::ReadError::Lagged(lost)) => accounted += lost,
+                Err(lossy::ReadError::Empty) => thread::yield_now(),
+                Err(lossy::ReadError::Closed) => break,
+            }
+        }
+        assert_eq!(accounted, 2);
+        thread.join().unwrap();
+    }
+    let plants = [
+        "lossy: version relaxed",
+        "lossy: no release fence",
+        "lossy: no acquire fence",
+        "lossy: no second look",
+        "lossy: writer_gone relaxed",
+        "lossy: closed without a second look",
+    ];
+    prove("lossy", None, model, &plants);
+}
+
+#[test]
+fn lossy_readers_that_join_late_start_with_a_whole_item() {
+    fn model() {
+        let (mut writer, subscriber) = lossy::ring::<[u64; 2]>(2).unwrap();
+        let thread = thread::spawn(move || {
+            for i in 1..=2 {
+                writer.push([i, i]);
+            }
+            writer
+        });
+        let mut reader = subscriber.subscribe_oldest();
+        if let Ok(item) = reader.pop() {
+            assert_eq!(item, [1, 1]);
+        }
+        thread.join().unwrap();
+    }
+    prove("lossy late", None, model, &["lossy: version relaxed"]);
+}
+
+#[test]
+fn gated_reader_gets_everything_and_then_closed() {
+    fn model() {
+        let (mut writer, subscriber) = gated::ring::<Item>(1, 1).unwrap();
+        let mut reader = subscriber.subscribe().unwrap();
+        drop(subscriber);
+        let thread = thread::spawn(move || {
+            for i in 0..3 {
+                let mut item = Item::new(i);
+                while let Err(gated::Full(back)) = writer.push(item) {
+                    item = back;
+                    thread::yield_now();
+                }
+            }
+        });
+        let mut items = Vec::new();
+        loop {
+            match reader.read(1) {
+                Ok(chunk) => {
+                    items.extend(chunk.iter().map(Item::number));
+                    chunk.release();
+                }
+                Err(PopError::Empty) => thread::yield_now(),
+                Err(PopError::Closed) => break,
+            }
+        }
+        assert_eq!(items, [0, 1, 2]);
+        drop(reader);
+        thread.join().unwrap();
+    }
+    let plants = [
+        "gated: tail relaxed",
+        "gated: gate relaxed",
+        "gated: writer_gone relaxed",
+        "gated: closed without a second look",
+        "gated: leak on drop",
+    ];
+    prove("gated", None, model, &plants);
+}
+
+#[test]
+fn gated_reader_that_joins_late_holds_the_writer() {
+    fn model() {
+        let (mut writer, subscriber) = gated::ring::<u64>(1, 1).unwrap();
+        let thread = thread::spawn(move || {
+            let mut pushed = 0;
+            for _ in 0..3 {
+                pushed += u64::from(writer.push(pushed).is_ok());
+            }
+            pushed
+        });
+        let mut reader = subscriber.subscribe().unwrap();
+        let first = reader.pop().ok();
+        let second = reader.pop().ok();
+        if let (Some(first), Some(second)) = (first, second) {
+            assert_eq!(second, first + 1);
+        }
+        drop(reader);
+        thread.join().unwrap();
+    }
+    let plants = [
+        "gated: join without fence",
+        "gated: scan without fence",
+        "gated: join at the early tail",
+        "gated: gate relaxed",
+        "gated: tail relaxed",
+    ];
+    prove("gated late", None, model, &plants);
+}
+
+#[test]
+fn gated_writer_waits_for_whoever_left_its_gate() {
+    fn model() {
+        let (mut writer, subscriber) = gated::ring::<u64>(1, 1).unwrap();
+        let mut reader = subscriber.subscribe().unwrap();
+        writer.push(1).unwrap();
+        let thread = thread::spawn(move || {
+            assert_eq!(reader.peek(), Ok(&1));
+            drop(reader);
+            subscriber.subscribe().map(drop).unwrap();
+        });
+        let _ = writer.push(2);
+        thread.join().unwrap();
+    }
+    prove("gated leave", None, model, &["gated: leave relaxed"]);
+}
+
+#[test]
+fn gated_writer_waits_for_the_slower_of_two() {
+    fn model() {
+        let (mut writer, subscriber) = gated::ring::<u64>(1, 2).unwrap();
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                let mut reader = subscriber.subscribe().unwrap();
+                thread::spawn(move || reader.pop().ok())
+            })
+            .collect();
+        let pushed = u64::from(writer.push(1).is_ok()) + u64::from(writer.push(2).is_ok());
+        for reader in readers {
+            assert!(matches!(reader.join().unwrap(), None | Some(1)));
+        }
+        assert!(pushed > 0);
+    }
+    prove("gated two readers", Some(3), model, &["gated: gate relaxed", "gated: tail relaxed"]);
 }
