@@ -1,7 +1,8 @@
 //! How many threads of the process may spin for long at once: one per core they can run on.
 //!
 //! More spinners than cores spin in the way of the very peers they wait for. A waiter takes a place when it has spun
-//! for a while and keeps it until it parks, so that a busy pair does not touch this counter at all.
+//! for a while and returns it when the spin ends: a busy pair, whose waits are short, never touches this counter, and
+//! a thread with many sockets holds one place at most.
 //!
 //! Usable cores are those on which the threads that asked for a place may run: two threads pinned to one core make
 //! one, whatever else the machine has. With one usable core there is no place, as nothing arrives while we spin.
@@ -32,7 +33,7 @@ impl Place {
 
     fn take_within(limit: u32) -> Option<Self> {
         let one_more = |taken| (taken < limit).then_some(taken + 1);
-        // Relaxed: a count, nothing is published through it.
+        // Relaxed, here and in `drop`: a count, nothing is published through it.
         TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Self(()))
     }
 }

@@ -57,9 +57,6 @@ pub struct Waiter {
     target: Option<Arc<ThreadTarget>>,
     #[cfg(not(any(loom, shuttle)))]
     pace: pace::Pace,
-    /// Ours from the first long spin until we park.
-    #[cfg(not(any(loom, shuttle)))]
-    place: Option<Place>,
     counts: Counts,
 }
 
@@ -71,6 +68,8 @@ pub struct WaitCounters {
     pub spins_paid: u64,
     /// Spins that were given up.
     pub spins_missed: u64,
+    /// Of these, those given up because as many threads of the process spun as there are cores to spin on.
+    pub spins_refused: u64,
     /// Times the core was offered to others.
     pub yields: u64,
     /// Of these, those after which the wait was over.
@@ -92,14 +91,13 @@ pub struct WaitCounters {
     pub shares_core: bool,
     /// Others compute on our core: waits do not yield, as they would get the core back late.
     pub core_is_crowded: bool,
-    /// The waiter holds one of the process's places for long spinners.
-    pub holds_place: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
     spins_paid: u64,
     spins_missed: u64,
+    spins_refused: u64,
     yields: u64,
     yields_paid: u64,
     parks: u64,
@@ -116,8 +114,6 @@ impl Waiter {
             target: None,
             #[cfg(not(any(loom, shuttle)))]
             pace: pace::Pace::default(),
-            #[cfg(not(any(loom, shuttle)))]
-            place: None,
             counts: Counts::default(),
         }
     }
@@ -149,21 +145,21 @@ impl Waiter {
 impl Waiter {
     /// What it did so far and what it goes by now.
     pub fn counters(&self) -> WaitCounters {
-        let Counts { spins_paid, spins_missed, yields, yields_paid, parks, wakes, spurious, timeouts } = self.counts;
+        let counts = self.counts;
         WaitCounters {
-            spins_paid,
-            spins_missed,
-            yields,
-            yields_paid,
-            parks,
-            wakes,
-            spurious,
-            timeouts,
+            spins_paid: counts.spins_paid,
+            spins_missed: counts.spins_missed,
+            spins_refused: counts.spins_refused,
+            yields: counts.yields,
+            yields_paid: counts.yields_paid,
+            parks: counts.parks,
+            wakes: counts.wakes,
+            spurious: counts.spurious,
+            timeouts: counts.timeouts,
             expected_wait: Duration::from_nanos(self.pace.expected_ns()),
             spin_budget: Duration::from_nanos(pace::budget_ns(cost::wake_ns())),
             shares_core: self.pace.shares_core(),
             core_is_crowded: !self.pace.may_yield(),
-            holds_place: self.place.is_some(),
         }
     }
 
@@ -214,7 +210,6 @@ impl Waiter {
                 Spun::GaveUp => self.counts.spins_missed += 1,
             }
         }
-        self.place = None;
         let ready = self.park(signal, deadline, what);
         self.learn_from_park(entered_ns, budget_ns, ready.is_some());
         ready
@@ -243,6 +238,7 @@ impl Waiter {
     ) -> Spun<A::Ready> {
         let mut spun_ns = 0;
         let mut yield_at_ns = LONG_NS;
+        let mut place = None;
         loop {
             if let Some(ready) = spin_turns(TURNS_PER_CLOCK, what) {
                 self.counts.spins_paid += 1;
@@ -264,11 +260,13 @@ impl Waiter {
                     self.pace.arrived(spun_ns, budget_ns);
                     return Spun::Found(ready);
                 }
-                yield_at_ns = budget_ns;
-                if self.place.is_none() {
-                    self.place = Place::take();
+                if spun_ns >= budget_ns {
+                    return Spun::GaveUp;
                 }
-                if spun_ns >= budget_ns || self.place.is_none() {
+                yield_at_ns = budget_ns;
+                place = place.or_else(Place::take);
+                if place.is_none() {
+                    self.counts.spins_refused += 1;
                     return Spun::GaveUp;
                 }
             }
