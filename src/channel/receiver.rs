@@ -45,8 +45,12 @@ impl<T, K: Kind> Receiver<T, K> {
     ///
     /// [`RecvTimeoutError`]: nothing came in time, or all senders are gone.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        // A deadline beyond the clock's range is none.
-        match self.pop(Instant::now().checked_add(timeout)) {
+        // The clock is read only if there is a wait. A deadline beyond its range is none.
+        let popped = K::pop(&mut self.consumer).or_else(|error| match error {
+            PopError::Empty if !timeout.is_zero() => self.pop(Instant::now().checked_add(timeout)),
+            _ => Err(error),
+        });
+        match popped {
             Ok(item) => Ok(self.taken(1, item)),
             Err(PopError::Empty) => Err(RecvTimeoutError::Timeout),
             Err(PopError::Closed) => Err(RecvTimeoutError::Closed),

@@ -45,8 +45,12 @@ impl<T, K: Kind> Sender<T, K> {
     ///
     /// The item, because there was no room in time, or because all receivers are gone.
     pub fn send_timeout(&mut self, item: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
-        // A deadline beyond the clock's range is none.
-        self.push(item, Instant::now().checked_add(timeout)).map_err(|error| match error {
+        // The clock is read only if there is a wait. A deadline beyond its range is none.
+        let pushed = K::push(&mut self.producer, item).or_else(|error| match error {
+            PushError::Full(item) if !timeout.is_zero() => self.push_slow(item, Instant::now().checked_add(timeout)),
+            _ => Err(error),
+        });
+        pushed.map_err(|error| match error {
             PushError::Full(item) => SendTimeoutError::Timeout(item),
             PushError::Closed(item) => SendTimeoutError::Closed(item),
         })?;

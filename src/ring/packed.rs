@@ -119,6 +119,7 @@ impl<T> Producer<T> {
         if let Err(error) = self.room(1) {
             return Err(error.map(|()| value));
         }
+        self.prefetch();
         // SAFETY: there is room for one item.
         unsafe { self.write(0, value) };
         self.commit(1);
@@ -158,7 +159,9 @@ impl<T> Producer<T> {
     ///
     /// [`PushError::Full`] if there is no room at all, [`PushError::Closed`] if the consumer is gone.
     pub fn push_iter(&mut self, values: impl IntoIterator<Item = T>) -> Result<usize, PushError<()>> {
-        let claim = self.claim(usize::MAX)?;
+        let values = values.into_iter();
+        // Zero only if nothing can come; asking for one slot then tells Full from Closed all the same.
+        let claim = self.claim(values.size_hint().1.unwrap_or(usize::MAX).max(1))?;
         Ok(claim.fill(values))
     }
 
@@ -221,6 +224,15 @@ impl<T> Producer<T> {
         match free.min(wanted) {
             0 => Err(PushError::Full(())),
             len => Ok(len),
+        }
+    }
+
+    /// Fetches a slot ahead of the tail for writing, if it is known to be free; see the same in [`spsc`](super::spsc).
+    #[inline(always)]
+    fn prefetch(&self) {
+        if size_of::<T>() >= PREFETCH_SIZE_MIN && self.limit.wrapping_sub(self.tail) > PREFETCH_AHEAD {
+            // SAFETY: an index of `mask` lies inside the storage, which `shared` keeps alive.
+            unsafe { self.slots.prefetch_write(self.mask.index(self.tail.wrapping_add(PREFETCH_AHEAD))) };
         }
     }
 
@@ -691,6 +703,12 @@ struct Slot<T>(MaybeUninit<T>);
 impl<T> Strided for Slot<T> {
     const STRIDE: usize = size_of::<T>();
 }
+
+/// How many slots ahead a producer prefetches.
+const PREFETCH_AHEAD: u64 = 16;
+
+/// Smaller items share a line with so many others that the processor keeps up by itself, in bytes.
+const PREFETCH_SIZE_MIN: usize = 16;
 
 /// `len` free slots from `index` on.
 ///

@@ -37,6 +37,8 @@ mod loom;
 mod models;
 #[cfg(all(test, shuttle))]
 mod shuttle;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
 
 pub(crate) use crowd::Crowd;
 pub use policy::WaitPolicy;

@@ -18,6 +18,7 @@ pub enum WaitPolicy {
     /// parks. Yields early where the peer shares the core.
     #[default]
     Adaptive,
-    /// Parks as soon as there is nothing to take.
+    /// Parks as soon as there is nothing to take. Where the peer shares the core, yields once or twice first: that
+    /// hands it the core for less than a sleep and a wake-up cost.
     Park,
 }

@@ -1,7 +1,8 @@
 //! How many threads of the process may spin for long at once: one per core they can run on.
 //!
 //! More spinners than cores spin in the way of the very peers they wait for. A waiter takes a place when it has spun
-//! for a while and keeps it until it parks, so that a busy pair does not touch this counter at all.
+//! for a while and returns it when the spin ends: a busy pair, whose waits are short, never touches this counter, and
+//! a thread with many sockets holds one place at most.
 //!
 //! Usable cores are those on which the threads that asked for a place may run: two threads pinned to one core make
 //! one, whatever else the machine has. With one usable core there is no place, as nothing arrives while we spin.
@@ -24,16 +25,16 @@ pub(super) struct Place(());
 impl Place {
     /// Takes a place if one is free. A refusal costs a system call, as it asks first where the caller may run.
     pub(super) fn take() -> Option<Self> {
-        if Self::take_within(places()) {
-            return Some(Self(()));
-        }
-        add_own_cores();
-        Self::take_within(places()).then_some(Self(()))
+        Self::take_within(places()).or_else(|| {
+            add_own_cores();
+            Self::take_within(places())
+        })
     }
 
-    fn take_within(limit: u32) -> bool {
-        // Relaxed: a count, nothing is published through it.
-        TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| (taken < limit).then_some(taken + 1)).is_ok()
+    fn take_within(limit: u32) -> Option<Self> {
+        let one_more = |taken| (taken < limit).then_some(taken + 1);
+        // Relaxed, here and in `drop`: a count, nothing is published through it.
+        TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Self(()))
     }
 }
 
@@ -65,4 +66,21 @@ fn add_own_cores() {
 fn add_own_cores() {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64));
     CORES[0].fetch_or(u64::MAX >> (64 - cores), Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_refused_is_not_returned() {
+        // A count of its own per test process: nothing else in this file's tests takes places, and refusals by zero
+        // must leave it alone whoever else does.
+        for _ in 0..1_000 {
+            assert!(Place::take_within(0).is_none());
+        }
+        let place = Place::take_within(u32::MAX);
+        assert!(place.is_some());
+        assert!(TAKEN.load(Ordering::Relaxed) < 1_000);
+    }
 }

@@ -4,11 +4,11 @@
 //!
 //! 1. one look, inline;
 //! 2. a short spin without a clock; where the peer seems to share our core, a few yields instead;
-//! 3. where the expected wait is within the budget, a spin up to the budget: after 2 µs it needs a place among the
-//!    process's spinners, and it yields at 2, 4, 8 … µs;
-//! 4. one yield, then the sleep protocol of [`Signal`].
+//! 3. where the expected wait is within the budget, a spin up to the budget: after 2 µs it yields once and needs a
+//!    place among the process's spinners, and it yields once more at its end;
+//! 4. the sleep protocol of [`Signal`].
 //!
-//! `Spin` is stage 1 and a spin without end, `Park` is stage 1 and the sleep protocol.
+//! `Spin` is stage 1 and a spin without end; `Park` is an adaptive wait without its spins.
 
 #![forbid(unsafe_code)]
 
@@ -21,7 +21,11 @@ use super::target::{Target, ThreadTarget};
 use crate::sync::{full_fence, heavy_fence, planted};
 
 #[cfg(not(any(loom, shuttle)))]
-use super::{clock, cost, pace, spinners::Place};
+use super::{
+    clock, cost,
+    pace::{self, Opening},
+    spinners::Place,
+};
 #[cfg(not(any(loom, shuttle)))]
 use crate::sync::{spin_loop, thread};
 
@@ -53,9 +57,6 @@ pub struct Waiter {
     target: Option<Arc<ThreadTarget>>,
     #[cfg(not(any(loom, shuttle)))]
     pace: pace::Pace,
-    /// Ours from the first long spin until we park.
-    #[cfg(not(any(loom, shuttle)))]
-    place: Option<Place>,
     counts: Counts,
 }
 
@@ -67,7 +68,9 @@ pub struct WaitCounters {
     pub spins_paid: u64,
     /// Spins that were given up.
     pub spins_missed: u64,
-    /// Times the core was offered to others before parking.
+    /// Of these, those given up because as many threads of the process spun as there are cores to spin on.
+    pub spins_refused: u64,
+    /// Times the core was offered to others.
     pub yields: u64,
     /// Of these, those after which the wait was over.
     pub yields_paid: u64,
@@ -86,14 +89,15 @@ pub struct WaitCounters {
     pub spin_budget: Duration,
     /// The peer seems to share our core: waits begin with a yield.
     pub shares_core: bool,
-    /// The waiter holds one of the process's places for long spinners.
-    pub holds_place: bool,
+    /// Others compute on our core: waits do not yield, as they would get the core back late.
+    pub core_is_crowded: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
     spins_paid: u64,
     spins_missed: u64,
+    spins_refused: u64,
     yields: u64,
     yields_paid: u64,
     parks: u64,
@@ -110,8 +114,6 @@ impl Waiter {
             target: None,
             #[cfg(not(any(loom, shuttle)))]
             pace: pace::Pace::default(),
-            #[cfg(not(any(loom, shuttle)))]
-            place: None,
             counts: Counts::default(),
         }
     }
@@ -143,20 +145,21 @@ impl Waiter {
 impl Waiter {
     /// What it did so far and what it goes by now.
     pub fn counters(&self) -> WaitCounters {
-        let Counts { spins_paid, spins_missed, yields, yields_paid, parks, wakes, spurious, timeouts } = self.counts;
+        let counts = self.counts;
         WaitCounters {
-            spins_paid,
-            spins_missed,
-            yields,
-            yields_paid,
-            parks,
-            wakes,
-            spurious,
-            timeouts,
+            spins_paid: counts.spins_paid,
+            spins_missed: counts.spins_missed,
+            spins_refused: counts.spins_refused,
+            yields: counts.yields,
+            yields_paid: counts.yields_paid,
+            parks: counts.parks,
+            wakes: counts.wakes,
+            spurious: counts.spurious,
+            timeouts: counts.timeouts,
             expected_wait: Duration::from_nanos(self.pace.expected_ns()),
             spin_budget: Duration::from_nanos(pace::budget_ns(cost::wake_ns())),
             shares_core: self.pace.shares_core(),
-            holds_place: self.place.is_some(),
+            core_is_crowded: !self.pace.may_yield(),
         }
     }
 
@@ -168,8 +171,7 @@ impl Waiter {
         }
         match self.policy {
             WaitPolicy::Spin => self.spin(deadline, what),
-            WaitPolicy::Adaptive => self.adapt(signal, deadline, what),
-            WaitPolicy::Park => self.park(signal, deadline, what),
+            WaitPolicy::Adaptive | WaitPolicy::Park => self.adapt(signal, deadline, what),
         }
     }
 
@@ -186,42 +188,47 @@ impl Waiter {
         }
     }
 
+    /// `Adaptive`; and `Park`, which leaves the spins out.
     fn adapt<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
         let budget_ns = pace::budget_ns(cost::wake_ns());
-        if self.pace.yields_first() {
-            for _ in 0..FIRST_YIELDS {
-                if let Some(ready) = self.yield_once(what) {
-                    self.pace.arrived(0, budget_ns);
-                    return Some(ready);
-                }
-            }
-        } else if let Some(ready) = spin_turns(SHORT_TURNS, what) {
-            self.counts.spins_paid += 1;
-            self.pace.spin_paid();
+        let may_spin = self.policy == WaitPolicy::Adaptive;
+        let found = match self.pace.open() {
+            Opening::Yield => self.yield_first(what),
+            Opening::TimedYield => self.timed_yield(clock::now_ns(), what),
+            Opening::Usual if may_spin => self.spin_short(what),
+            Opening::Usual => None,
+        };
+        if found.is_some() {
             self.pace.arrived(0, budget_ns);
-            return Some(ready);
+            return found;
         }
         let entered_ns = clock::now_ns();
-        if self.pace.expects_within(budget_ns) {
+        if may_spin && self.pace.expects_within(budget_ns) {
             match self.spin_long(entered_ns, budget_ns, deadline, what) {
                 Spun::Found(ready) => return Some(ready),
-                Spun::DeadlinePassed => {
-                    self.counts.timeouts += 1;
-                    return None;
-                }
+                Spun::DeadlinePassed => return None,
                 Spun::GaveUp => self.counts.spins_missed += 1,
             }
-        }
-        self.place = None;
-        if let Some(ready) = self.yield_once(what) {
-            self.pace.arrived(clock::now_ns() - entered_ns, budget_ns);
-            return Some(ready);
         }
         let ready = self.park(signal, deadline, what);
         self.learn_from_park(entered_ns, budget_ns, ready.is_some());
         ready
     }
 
+    /// A few yields, untimed.
+    fn yield_first<A: Awaited>(&mut self, what: &mut A) -> Option<A::Ready> {
+        (0..FIRST_YIELDS).find_map(|_| self.yield_once(what))
+    }
+
+    /// A spin without a clock.
+    fn spin_short<A: Awaited>(&mut self, what: &mut A) -> Option<A::Ready> {
+        let ready = spin_turns(SHORT_TURNS, what)?;
+        self.counts.spins_paid += 1;
+        self.pace.spin_paid();
+        Some(ready)
+    }
+
+    /// A spin up to the budget. Once it is long, it needs a place and offers the core to others; again at its end.
     fn spin_long<A: Awaited>(
         &mut self,
         entered_ns: u64,
@@ -230,34 +237,47 @@ impl Waiter {
         what: &mut A,
     ) -> Spun<A::Ready> {
         let mut spun_ns = 0;
-        let mut yield_at_ns = FIRST_YIELD_NS;
-        while spun_ns < budget_ns {
+        let mut yield_at_ns = LONG_NS;
+        let mut place = None;
+        loop {
             if let Some(ready) = spin_turns(TURNS_PER_CLOCK, what) {
                 self.counts.spins_paid += 1;
                 self.pace.spin_paid();
                 self.pace.arrived(spun_ns, budget_ns);
                 return Spun::Found(ready);
             }
-            spun_ns = clock::now_ns() - entered_ns;
+            let now_ns = clock::now_ns();
+            spun_ns = now_ns - entered_ns;
+            if has_passed(deadline) {
+                self.pace.gave_up(spun_ns, budget_ns);
+                self.counts.timeouts += 1;
+                return Spun::DeadlinePassed;
+            }
             if spun_ns >= yield_at_ns {
-                if self.place.is_none() {
-                    self.place = Place::take();
-                    if self.place.is_none() {
-                        return Spun::GaveUp;
-                    }
-                }
-                if let Some(ready) = self.yield_once(what) {
+                if self.pace.may_yield()
+                    && let Some(ready) = self.timed_yield(now_ns, what)
+                {
                     self.pace.arrived(spun_ns, budget_ns);
                     return Spun::Found(ready);
                 }
-                yield_at_ns = 2 * spun_ns;
-            }
-            if has_passed(deadline) {
-                self.pace.gave_up(spun_ns, budget_ns);
-                return Spun::DeadlinePassed;
+                if spun_ns >= budget_ns {
+                    return Spun::GaveUp;
+                }
+                yield_at_ns = budget_ns;
+                place = place.or_else(Place::take);
+                if place.is_none() {
+                    self.counts.spins_refused += 1;
+                    return Spun::GaveUp;
+                }
             }
         }
-        Spun::GaveUp
+    }
+
+    /// Offers the core to others, then looks; `now_ns` was read just before.
+    fn timed_yield<A: Awaited>(&mut self, now_ns: u64, what: &mut A) -> Option<A::Ready> {
+        let ready = self.yield_once(what);
+        self.pace.yield_took(clock::now_ns() - now_ns);
+        ready
     }
 
     /// Offers the core to others, then looks.
@@ -265,8 +285,12 @@ impl Waiter {
         thread::yield_now();
         let ready = what.look();
         self.counts.yields += 1;
-        self.counts.yields_paid += u64::from(ready.is_some());
-        self.pace.yielded(ready.is_some());
+        if ready.is_some() {
+            self.counts.yields_paid += 1;
+            self.pace.peer_ran_here();
+        } else {
+            self.pace.yield_missed();
+        }
         ready
     }
 
@@ -280,9 +304,12 @@ impl Waiter {
             // Found by the last look: nobody woke us.
             self.pace.arrived(now_ns - entered_ns, budget_ns);
         } else {
-            self.pace.arrived(woken_ns - entered_ns, budget_ns);
+            let wait_ns = woken_ns - entered_ns;
+            self.pace.arrived(wait_ns, budget_ns);
             if stamp.core().is_none() || stamp.core() != clock::core() {
                 cost::learn(now_ns.saturating_sub(woken_ns));
+            } else if wait_ns < SOON_NS {
+                self.pace.peer_ran_here();
             }
         }
     }
@@ -411,7 +438,11 @@ const SHORT_TURNS: u32 = 40;
 const TURNS_PER_CLOCK: u32 = 24;
 /// From here a spin is long: it needs a place, and offers the core to others first.
 #[cfg(not(any(loom, shuttle)))]
-const FIRST_YIELD_NS: u64 = 2_000;
+const LONG_NS: u64 = 2_000;
 /// Yields a wait begins with where the peer seems to share our core.
 #[cfg(not(any(loom, shuttle)))]
 const FIRST_YIELDS: u32 = 2;
+/// A wake from our own core that came sooner than this after we parked came from a peer that ran because we did: some
+/// context switches, and what it computed.
+#[cfg(not(any(loom, shuttle)))]
+const SOON_NS: u64 = 20_000;
