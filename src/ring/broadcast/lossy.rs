@@ -495,7 +495,7 @@ mod tests {
     const STARTS: [u64; 4] = [0, u64::MAX - 3, (1 << 63) - 3, (1 << 62) - 3];
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 12 } else { 400 }, failure_persistence: None, ..Default::default() })]
+        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 400 }, failure_persistence: None, ..Default::default() })]
 
         #[test]
         fn what_is_not_delivered_is_reported_lost(
