@@ -1,8 +1,52 @@
 //! Messages between threads at about the cost of a cache-line transfer.
-
-#![warn(missing_docs)]
+//!
+//! Threads of a process exchange messages through lock-free rings behind ZeroMQ's socket patterns. The endpoint names
+//! the road; this version has one, `inproc://`.
+//!
+//! ```
+//! use ringway::{Context, Pair};
+//!
+//! let context = Context::new();
+//! let (mut here, mut there) = (Pair::new(&context)?, Pair::new(&context)?);
+//! here.bind("inproc://hello")?;
+//! there.connect("inproc://hello")?;
+//!
+//! std::thread::spawn(move || there.send("hello").unwrap());
+//! assert_eq!(here.recv()?[0], "hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is here
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`socket`] | [`Pair`], [`Push`], [`Pull`]: the patterns |
+//! | [`message`] | [`Message`] and [`Frame`]: what they carry |
+//! | [`channel`] | blocking typed channels between threads, without sockets |
+//! | [`ring`] | the lock-free rings themselves; they never wait |
+//! | [`wait`] | how a thread idles: [`WaitPolicy`] and the sleep protocol |
+//! | [`affinity`] | cores: which there are, pinning threads to them |
+//! | [`latency`] | clock reads and latency histograms |
+//! | [`endpoint`] | endpoint strings, parsed |
 
 pub mod affinity;
+pub mod channel;
+mod context;
+pub mod endpoint;
 pub mod latency;
-
+pub mod message;
+mod pipe;
+pub mod ring;
+mod route;
+pub mod socket;
+mod socket_type;
 mod sync;
+mod transport;
+pub mod wait;
+
+pub use context::{Context, ContextClosed, ShutdownReport};
+pub use endpoint::{Endpoint, EndpointError};
+pub use message::{Frame, Message};
+pub use socket::{Pair, Pull, Push};
+pub use socket_type::SocketType;
+pub use wait::WaitPolicy;

@@ -53,6 +53,7 @@ use std::sync as lock;
 
 pub(crate) use crossbeam_utils::CachePadded;
 pub(crate) use lock::MutexGuard;
+use std::time::Duration;
 
 /// A mutex whose guard survives a panic of its holder: state under it is kept valid at every step, so poison says
 /// nothing.
@@ -98,6 +99,189 @@ impl<T> UnsafeCell<T> {
 #[inline(always)]
 pub(crate) fn full_fence() {
     fence(Ordering::SeqCst);
+}
+
+/// The cheap half of an asymmetric pair of fences, for the side that runs often: against a [`heavy_fence`] of another
+/// thread it orders like [`full_fence`]; against a `full_fence` it orders nothing. Costs a load that almost never
+/// misses; a full fence where the kernel refuses `membarrier`.
+#[inline(always)]
+pub(crate) fn light_fence() {
+    if planted("light-fence-dropped") {
+        return;
+    }
+    asymmetric::light();
+}
+
+/// The expensive half: a full fence here and, as seen from here, in the middle of every other running thread of the
+/// process. A system call of microseconds that interrupts every core running this process; paid once per park.
+///
+/// Returns false in one case: the kernel granted `membarrier` before and refuses it now (a seccomp filter installed
+/// later). Light fences issued from then on are full ones, but one under way may not be: the caller must not sleep
+/// for long before it looks again.
+#[must_use]
+pub(crate) fn heavy_fence() -> bool {
+    full_fence();
+    asymmetric::heavy()
+}
+
+/// Asks the kernel for `membarrier`, once per process. Called where a structure whose users issue light fences is
+/// built, so that the milliseconds a registration can take fall there and not into a first park.
+pub(crate) fn prepare_asymmetric_fences() {
+    asymmetric::prepare();
+}
+
+#[cfg(all(target_os = "linux", not(any(loom, shuttle, miri))))]
+mod asymmetric {
+    use super::{AtomicU32, Ordering, full_fence};
+    use rustix::thread::{MembarrierCommand, membarrier};
+    use std::sync::atomic::compiler_fence;
+
+    /// | value | light fence | heavy fence |
+    /// |---|---|---|
+    /// | `UNDECIDED` | full | registers, then as decided |
+    /// | `GRANTED` | compiler only | `membarrier` |
+    /// | `REFUSED` | full | full |
+    static STATE: AtomicU32 = AtomicU32::new(UNDECIDED);
+    const UNDECIDED: u32 = 0;
+    const GRANTED: u32 = 1;
+    const REFUSED: u32 = 2;
+
+    #[inline(always)]
+    pub(super) fn light() {
+        // Relaxed: a thread that reads `GRANTED` late issues a stronger fence than it needs. It cannot read it early:
+        // the state is written after the registration.
+        if STATE.load(Ordering::Relaxed) == GRANTED {
+            compiler_fence(Ordering::SeqCst);
+        } else {
+            full_fence();
+        }
+    }
+
+    pub(super) fn prepare() {
+        if STATE.load(Ordering::Relaxed) == UNDECIDED {
+            let answer = match membarrier(MembarrierCommand::RegisterPrivateExpedited) {
+                Ok(()) => GRANTED,
+                Err(_) => REFUSED,
+            };
+            // Several threads may register at once; all get the same answer. A refusal never turns into a grant.
+            let _ = STATE.compare_exchange(UNDECIDED, answer, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn heavy() -> bool {
+        prepare();
+        if STATE.load(Ordering::Relaxed) != GRANTED {
+            return true;
+        }
+        let done = membarrier(MembarrierCommand::PrivateExpedited).is_ok();
+        if !done {
+            STATE.store(REFUSED, Ordering::Relaxed);
+        }
+        done
+    }
+}
+
+/// loom knows no `membarrier`. Read-modify-writes of one variable order a light fence against a heavy one, and, other
+/// than full fences, neither against a full one: so a model sees a waiter that pays the wrong fence.
+#[cfg(loom)]
+mod asymmetric {
+    use super::{AtomicU32, Ordering};
+
+    loom::lazy_static! {
+        static ref BARRIER: AtomicU32 = AtomicU32::new(0);
+    }
+
+    pub(super) fn light() {
+        BARRIER.fetch_add(0, Ordering::AcqRel);
+    }
+
+    pub(super) fn prepare() {}
+
+    pub(super) fn heavy() -> bool {
+        BARRIER.fetch_add(0, Ordering::AcqRel);
+        true
+    }
+}
+
+#[cfg(not(any(loom, all(target_os = "linux", not(any(shuttle, miri))))))]
+mod asymmetric {
+    #[inline(always)]
+    pub(super) fn light() {
+        super::full_fence();
+    }
+
+    pub(super) fn prepare() {}
+
+    pub(super) fn heavy() -> bool {
+        true
+    }
+}
+
+/// One thread's `park` and `unpark`. The token is shared with all else that parks the thread, so a park may return for
+/// no reason of ours.
+#[cfg(not(loom))]
+#[derive(Debug)]
+pub(crate) struct Parker(thread::Thread);
+
+#[cfg(not(loom))]
+impl Parker {
+    /// The calling thread's.
+    pub(crate) fn current() -> Self {
+        Self(thread::current())
+    }
+
+    /// Is it the calling thread's?
+    pub(crate) fn is_current(&self) -> bool {
+        self.0.id() == thread::current().id()
+    }
+
+    /// Parks the calling thread, whose parker this must be, until it is unparked or `timeout` passes.
+    pub(crate) fn park(&self, timeout: Option<Duration>) {
+        match timeout {
+            None => thread::park(),
+            Some(timeout) => thread::park_timeout(timeout),
+        }
+    }
+
+    /// Ends the thread's present or next park.
+    pub(crate) fn unpark(&self) {
+        self.0.unpark();
+    }
+}
+
+/// A token under a lock: loom's own `unpark` also ends what is no park, such as a join, and then fails the model.
+#[cfg(loom)]
+#[derive(Debug)]
+pub(crate) struct Parker {
+    thread: thread::ThreadId,
+    token: lock::Mutex<bool>,
+    unparked: lock::Condvar,
+}
+
+#[cfg(loom)]
+impl Parker {
+    pub(crate) fn current() -> Self {
+        Self { thread: thread::current().id(), token: lock::Mutex::new(false), unparked: lock::Condvar::new() }
+    }
+
+    pub(crate) fn is_current(&self) -> bool {
+        self.thread == thread::current().id()
+    }
+
+    pub(crate) fn park(&self, timeout: Option<Duration>) {
+        assert!(self.is_current(), "a thread parks with another's parker");
+        assert!(timeout.is_none(), "a model has no time");
+        let mut token = self.token.lock().unwrap();
+        while !*token {
+            token = self.unparked.wait(token).unwrap();
+        }
+        *token = false;
+    }
+
+    pub(crate) fn unpark(&self) {
+        *self.token.lock().unwrap() = true;
+        self.unparked.notify_one();
+    }
 }
 
 #[cfg(any(loom, shuttle))]

@@ -1,0 +1,50 @@
+//! Channels over sampled schedules of longer programs.
+//!
+//! `RUSTFLAGS="--cfg shuttle" cargo test --release --lib --target-dir target/shuttle channel -- --nocapture`
+
+use super::models;
+use crate::sync::with_plant;
+
+const RANDOM_EXECUTIONS: usize = 10_000;
+/// Priority-based schedules with few switches, which find bugs that need a thread to stand still for long.
+const PRIORITY_EXECUTIONS: usize = 10_000;
+const PRIORITY_DEPTH: usize = 3;
+
+fn explore(name: &str, program: fn()) {
+    shuttle::check_random(program, RANDOM_EXECUTIONS);
+    shuttle::check_pct(program, PRIORITY_EXECUTIONS, PRIORITY_DEPTH);
+    println!("shuttle {name}: {} executions", RANDOM_EXECUTIONS + PRIORITY_EXECUTIONS);
+}
+
+fn assert_caught(plant: &'static str, program: fn()) {
+    assert!(with_plant(plant, || explore(plant, program)), "{plant} was not caught");
+}
+
+#[test]
+fn everything_sent_is_received() {
+    explore("spsc_all_arrive(12)", || models::spsc_all_arrive(12));
+    explore("mpmc_all_arrive(12)", || models::mpmc_all_arrive(12));
+}
+
+#[test]
+fn a_blocked_send_gives_its_item_back_when_the_receiver_goes() {
+    explore("spsc_item_comes_back", models::spsc_item_comes_back);
+    explore("mpmc_item_comes_back", models::mpmc_item_comes_back);
+}
+
+#[test]
+fn crowds_lose_no_item() {
+    explore("one_each(4)", || models::one_each(4));
+    explore("two_senders", models::two_senders);
+    explore("two_receivers_learn_of_the_end", models::two_receivers_learn_of_the_end);
+    explore("crowd(3, 4)", || models::crowd(3, 4));
+}
+
+/// shuttle's memory is sequentially consistent: missing fences are loom's to catch, missing steps are caught here too.
+#[test]
+fn planted_bugs_are_caught() {
+    assert_caught("waiter-no-second-look", || models::spsc_all_arrive(4));
+    assert_caught("channel-sender-drop-silent", || models::spsc_all_arrive(4));
+    assert_caught("channel-receiver-drop-silent", models::spsc_item_comes_back);
+    assert_caught("crowd-keeps-spent-wakes", || models::one_each(4));
+}

@@ -1,0 +1,673 @@
+//! What travels: [`Frame`], a piece of bytes, and [`Message`], one or more frames that arrive together or not at all.
+//!
+//! A frame is 64 bytes, so that one cache line of a ring carries it. Where its bytes live depends on their number:
+//!
+//! | payload | where | cost of making one |
+//! |---|---|---|
+//! | 0–55 bytes | inside the frame | a copy |
+//! | 56–256 bytes | a block from the thread's own pool | a copy; allocates only when the pool is empty |
+//! | more, or anything already in a [`Bytes`] of more than 55 bytes | shared, reference-counted | one allocation for a copy, none for a `Vec`, a `Bytes` or an owner |
+//!
+//! A message of one frame is the frame itself; several frames sit in a list whose storage also comes from the
+//! thread's pool. Blocks and lists return to the pool of the thread that drops them; a ring copies small payloads
+//! between the two, so that in a steady stream each side's pool stays in balance and nobody allocates.
+//!
+//! Not here: routing, and what a frame looks like on a wire.
+
+#![forbid(unsafe_code)]
+
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    fmt,
+    ops::{Deref, Index},
+};
+
+use bytes::Bytes;
+
+/// Most bytes that live inside a frame.
+pub const INLINE_MAX: usize = 55;
+/// Most bytes that live in a pooled block; longer payloads are shared.
+pub const POOLED_MAX: usize = 256;
+
+/// Blocks and lists a thread keeps for reuse: 256 KiB of blocks and as much in lists at the most.
+const POOL_LIMIT: usize = 1024;
+/// A list with more room than this is not kept: it came from an unusual message.
+const POOLED_LIST_MAX: usize = 16;
+
+/// A piece of bytes: immutable, cheap to move (64 bytes), cheap to clone when long.
+#[repr(C, align(8))]
+pub struct Frame {
+    /// Where a ring slot keeps its mark and header; a pipe never copies it. Zero.
+    _slot_head: u64,
+    pub(crate) body: Body,
+}
+
+/// `len` comes first so that its unused values tell the other variants apart; see the assertions at the end.
+pub(crate) enum Body {
+    Inline { len: InlineLen, data: [u8; INLINE_MAX] },
+    Pooled(Block),
+    Shared(Bytes),
+}
+
+/// A block of [`POOLED_MAX`] bytes of which the first `len` count.
+pub(crate) struct Block {
+    /// Always there until the drop takes it back to the pool.
+    bytes: Option<Box<[u8; POOLED_MAX]>>,
+    len: u16,
+}
+
+const _: () = assert!(size_of::<Frame>() == 64 && align_of::<Frame>() == 8);
+const _: () = assert!(std::mem::offset_of!(Frame, body) == 8 && size_of::<Body>() == 56);
+const _: () = assert!(size_of::<Message>() == 64);
+
+impl Frame {
+    /// A frame of no bytes.
+    pub const fn new() -> Self {
+        Self { _slot_head: 0, body: Body::Inline { len: InlineLen::L0, data: [0; INLINE_MAX] } }
+    }
+
+    /// Copies `bytes`. Allocates only above [`POOLED_MAX`] bytes, or when the thread's pool is empty.
+    #[inline]
+    pub fn copy_from(bytes: &[u8]) -> Self {
+        match InlineLen::of(bytes.len()) {
+            Some(length) => {
+                let mut frame = Self::new();
+                // In place: a frame that is moved in parts stalls the loads of the next move.
+                if let Body::Inline { len, data } = &mut frame.body {
+                    *len = length;
+                    data[..bytes.len()].copy_from_slice(bytes);
+                }
+                frame
+            }
+            None => Self::copy_from_long(bytes),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn copy_from_long(bytes: &[u8]) -> Self {
+        if bytes.len() > POOLED_MAX {
+            return Self::with_body(Body::Shared(Bytes::copy_from_slice(bytes)));
+        }
+        Self::pooled_with(bytes.len(), |block| block.copy_from_slice(bytes))
+    }
+
+    /// Copies nothing; `bytes` is dropped by whoever drops the last clone of the frame, on that thread.
+    pub const fn from_static(bytes: &'static [u8]) -> Self {
+        Self::with_body(Body::Shared(Bytes::from_static(bytes)))
+    }
+
+    /// Shares the memory of `owner` without copying, whatever its length. `owner` is dropped with the last clone of the
+    /// frame, exactly once, on the thread that drops it, with no lock of this library held.
+    ///
+    /// ```
+    /// # use ringway::Frame;
+    /// let image: std::sync::Arc<[u8]> = vec![7; 1 << 20].into();
+    /// let frame = Frame::from_owner(image.clone());
+    /// assert_eq!(frame.as_ptr(), image.as_ptr());
+    /// ```
+    pub fn from_owner<T: AsRef<[u8]> + Send + 'static>(owner: T) -> Self {
+        Self::with_body(Body::Shared(Bytes::from_owner(owner)))
+    }
+
+    /// The payload.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.body {
+            // The length fits: `InlineLen` has no value above `INLINE_MAX`.
+            Body::Inline { len, data } => &data[..len.get()],
+            Body::Pooled(block) => block,
+            Body::Shared(bytes) => bytes,
+        }
+    }
+
+    /// The payload as text.
+    ///
+    /// # Errors
+    /// The bytes are not UTF-8.
+    pub fn as_str(&self) -> Result<&str, std::str::Utf8Error> {
+        std::str::from_utf8(self)
+    }
+
+    /// The payload as [`Bytes`]: free when shared already, a copy when short.
+    pub fn into_bytes(self) -> Bytes {
+        match self.body {
+            Body::Shared(bytes) => bytes,
+            body => Bytes::copy_from_slice(&Self::with_body(body)),
+        }
+    }
+
+    /// Is the payload shared, so that a clone costs a reference count and not a copy?
+    pub const fn is_shared(&self) -> bool {
+        matches!(self.body, Body::Shared(_))
+    }
+
+    /// A frame of `len` (56 to [`POOLED_MAX`]) bytes from the pool, filled by `fill`.
+    ///
+    /// # Panics
+    /// Panics if `len` is above [`POOLED_MAX`].
+    #[inline]
+    pub(crate) fn pooled_with(len: usize, fill: impl FnOnce(&mut [u8])) -> Self {
+        Self::with_body(Body::Pooled(Block::filled(len, fill)))
+    }
+
+    /// The payload, if it lives in a pooled block.
+    #[inline]
+    pub(crate) fn pooled(&self) -> Option<&[u8]> {
+        match &self.body {
+            Body::Pooled(block) => Some(block),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    const fn with_body(body: Body) -> Self {
+        Self { _slot_head: 0, body }
+    }
+}
+
+impl Deref for Frame {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl AsRef<[u8]> for Frame {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Clone for Frame {
+    fn clone(&self) -> Self {
+        match &self.body {
+            Body::Inline { len, data } => Self::with_body(Body::Inline { len: *len, data: *data }),
+            Body::Pooled(block) => Self::copy_from(block),
+            Body::Shared(bytes) => Self::with_body(Body::Shared(bytes.clone())),
+        }
+    }
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Frame {}
+
+macro_rules! compares_with {
+    ($([$($generics:tt)*] $bytes:ty),*) => {$(
+        impl<$($generics)*> PartialEq<$bytes> for Frame {
+            fn eq(&self, other: &$bytes) -> bool {
+                let other: &[u8] = other.as_ref();
+                self.as_bytes() == other
+            }
+        }
+    )*};
+}
+
+compares_with!([] [u8], [] &[u8], [] str, [] &str, [] Vec<u8>, [] Bytes);
+compares_with!([const N: usize] [u8; N], [const N: usize] &[u8; N]);
+
+impl fmt::Debug for Frame {
+    /// The length and the first 32 bytes, escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self[..self.len().min(32)];
+        let more = if shown.len() < self.len() { "…" } else { "" };
+        write!(f, "Frame({} B, \"{}{more}\")", self.len(), shown.escape_ascii())
+    }
+}
+
+impl From<&[u8]> for Frame {
+    #[inline]
+    fn from(bytes: &[u8]) -> Self {
+        Self::copy_from(bytes)
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Frame {
+    #[inline]
+    fn from(bytes: &[u8; N]) -> Self {
+        Self::copy_from(bytes)
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Frame {
+    #[inline]
+    fn from(bytes: [u8; N]) -> Self {
+        Self::copy_from(&bytes)
+    }
+}
+
+impl From<&str> for Frame {
+    #[inline]
+    fn from(text: &str) -> Self {
+        Self::copy_from(text.as_bytes())
+    }
+}
+
+impl From<Vec<u8>> for Frame {
+    /// Takes the vector's memory when longer than [`POOLED_MAX`]; copies it otherwise.
+    fn from(bytes: Vec<u8>) -> Self {
+        if bytes.len() > POOLED_MAX { Self::with_body(Body::Shared(bytes.into())) } else { Self::copy_from(&bytes) }
+    }
+}
+
+impl From<Box<[u8]>> for Frame {
+    fn from(bytes: Box<[u8]>) -> Self {
+        bytes.into_vec().into()
+    }
+}
+
+impl From<String> for Frame {
+    fn from(text: String) -> Self {
+        text.into_bytes().into()
+    }
+}
+
+impl From<Cow<'_, [u8]>> for Frame {
+    fn from(bytes: Cow<'_, [u8]>) -> Self {
+        match bytes {
+            Cow::Borrowed(bytes) => bytes.into(),
+            Cow::Owned(bytes) => bytes.into(),
+        }
+    }
+}
+
+impl From<Bytes> for Frame {
+    /// Shares `bytes` when it would not fit into the frame; copies it otherwise.
+    fn from(bytes: Bytes) -> Self {
+        if bytes.len() > INLINE_MAX { Self::with_body(Body::Shared(bytes)) } else { Self::copy_from(&bytes) }
+    }
+}
+
+/// One or more frames that travel together: all of them arrive, or none.
+///
+/// ```
+/// use ringway::Message;
+///
+/// let single = Message::from("hello");
+/// assert_eq!(single[0], "hello");
+///
+/// let parts: Message = ["topic", "", "body"].into_iter().collect();
+/// assert_eq!(parts.len(), 3);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    repr: Repr,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Repr {
+    One(Frame),
+    /// None, or two and more; also one, if it was built up by pushing.
+    List(List),
+}
+
+/// Frames in storage that goes back to the thread's pool.
+#[derive(PartialEq, Eq)]
+struct List(Vec<Frame>);
+
+impl Message {
+    /// A message with no frame yet. It cannot be sent until one is pushed.
+    pub const fn new() -> Self {
+        Self { repr: Repr::List(List(Vec::new())) }
+    }
+
+    /// Adds `frame` at the end. Amortised constant; allocates only beyond four frames or when the pool is empty.
+    pub fn push(&mut self, frame: impl Into<Frame>) -> &mut Self {
+        let frame = frame.into();
+        match &mut self.repr {
+            Repr::List(list) if list.0.is_empty() => self.repr = Repr::One(frame),
+            Repr::List(list) => list.0.push(frame),
+            Repr::One(first) => {
+                let mut list = List::take();
+                list.0.push(std::mem::take(first));
+                list.0.push(frame);
+                self.repr = Repr::List(list);
+            }
+        }
+        self
+    }
+
+    /// How many frames.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.frames().len()
+    }
+
+    /// Is there no frame at all? (A message of one frame of no bytes is not empty in this sense.)
+    pub fn is_empty(&self) -> bool {
+        self.frames().is_empty()
+    }
+
+    /// The frames, first to last.
+    #[inline]
+    pub fn frames(&self) -> &[Frame] {
+        match &self.repr {
+            Repr::One(frame) => std::slice::from_ref(frame),
+            Repr::List(list) => &list.0,
+        }
+    }
+
+    /// Frame number `index`, counted from zero.
+    pub fn frame(&self, index: usize) -> Option<&Frame> {
+        self.frames().get(index)
+    }
+
+    /// The bytes of all frames together.
+    #[inline]
+    pub fn size(&self) -> usize {
+        self.frames().iter().map(|frame| frame.len()).sum()
+    }
+
+    /// The only frame of a message that was made of one.
+    #[inline(always)]
+    pub(crate) fn single(&self) -> Option<&Frame> {
+        match &self.repr {
+            Repr::One(frame) => Some(frame),
+            Repr::List(_) => None,
+        }
+    }
+
+    /// The only frame of a message of one frame; the message back otherwise.
+    ///
+    /// # Errors
+    /// The message, unchanged, if it has no frame or several.
+    #[inline]
+    pub fn into_single(self) -> Result<Frame, Self> {
+        match self.repr {
+            Repr::One(frame) => Ok(frame),
+            Repr::List(mut list) if list.0.len() == 1 => Ok(list.0.swap_remove(0)),
+            repr => Err(Self { repr }),
+        }
+    }
+
+    /// A message of all of `frames`.
+    pub(crate) fn from_vec(frames: Vec<Frame>) -> Self {
+        Self { repr: Repr::List(List(frames)) }
+    }
+
+    /// Gives each frame to `each`, first to last; the list goes back to the pool.
+    pub(crate) fn consume(self, mut each: impl FnMut(Frame)) {
+        match self.repr {
+            Repr::One(frame) => each(frame),
+            Repr::List(mut list) => list.0.drain(..).for_each(each),
+        }
+    }
+
+    /// The frames as a vector, for a ring slot that carries the whole list.
+    pub(crate) fn into_vec(self) -> Vec<Frame> {
+        match self.repr {
+            Repr::One(frame) => vec![frame],
+            Repr::List(mut list) => std::mem::take(&mut list.0),
+        }
+    }
+}
+
+impl Default for Message {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Index<usize> for Message {
+    type Output = Frame;
+
+    fn index(&self, index: usize) -> &Frame {
+        &self.frames()[index]
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.frames()).finish()
+    }
+}
+
+impl<T: Into<Frame>> From<T> for Message {
+    #[inline]
+    fn from(frame: T) -> Self {
+        Self { repr: Repr::One(frame.into()) }
+    }
+}
+
+impl<T: Into<Frame>> FromIterator<T> for Message {
+    fn from_iter<I: IntoIterator<Item = T>>(frames: I) -> Self {
+        let mut message = Self::new();
+        message.extend(frames);
+        message
+    }
+}
+
+impl<T: Into<Frame>> Extend<T> for Message {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, frames: I) {
+        for frame in frames {
+            self.push(frame);
+        }
+    }
+}
+
+impl From<Vec<Frame>> for Message {
+    fn from(frames: Vec<Frame>) -> Self {
+        Self::from_vec(frames)
+    }
+}
+
+impl IntoIterator for Message {
+    type Item = Frame;
+    type IntoIter = std::vec::IntoIter<Frame>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.into_vec().into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Message {
+    type Item = &'a Frame;
+    type IntoIter = std::slice::Iter<'a, Frame>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.frames().iter()
+    }
+}
+
+impl Block {
+    #[inline]
+    fn filled(len: usize, fill: impl FnOnce(&mut [u8])) -> Self {
+        assert!(len <= POOLED_MAX, "a pooled block holds {POOLED_MAX} bytes");
+        let mut bytes = with_pool(|pool| pool.blocks.pop()).flatten().unwrap_or_else(|| Box::new([0; POOLED_MAX]));
+        fill(&mut bytes[..len]);
+        // The assertion above keeps it below 2^16.
+        Self { bytes: Some(bytes), len: len as u16 }
+    }
+}
+
+impl Deref for Block {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.bytes.as_ref().map_or(&[], |bytes| &bytes[..usize::from(self.len)])
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        if let Some(bytes) = self.bytes.take() {
+            with_pool(|pool| {
+                if pool.blocks.len() < POOL_LIMIT {
+                    pool.blocks.push(bytes);
+                }
+            });
+        }
+    }
+}
+
+impl List {
+    fn take() -> Self {
+        Self(with_pool(|pool| pool.lists.pop()).flatten().unwrap_or_else(|| Vec::with_capacity(4)))
+    }
+}
+
+impl Clone for List {
+    fn clone(&self) -> Self {
+        let mut list = Self::take();
+        list.0.extend_from_slice(&self.0);
+        list
+    }
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        // The frames first: an owner's destructor may use this thread's pool.
+        self.0.clear();
+        if (1..=POOLED_LIST_MAX).contains(&self.0.capacity()) {
+            let frames = std::mem::take(&mut self.0);
+            with_pool(|pool| {
+                if pool.lists.len() < POOL_LIMIT {
+                    pool.lists.push(frames);
+                }
+            });
+        }
+    }
+}
+
+/// What a thread keeps for reuse.
+struct Pool {
+    blocks: Vec<Box<[u8; POOLED_MAX]>>,
+    lists: Vec<Vec<Frame>>,
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { blocks: Vec::new(), lists: Vec::new() }) };
+}
+
+/// `None` only while the thread is ending; the allocator serves then.
+#[inline]
+fn with_pool<R>(f: impl FnOnce(&mut Pool) -> R) -> Option<R> {
+    // Nothing in `f` runs foreign code, so the cell is never borrowed twice.
+    POOL.try_with(|pool| f(&mut pool.borrow_mut())).ok()
+}
+
+/// A number from 0 to [`INLINE_MAX`]. An enum, so that the compiler knows which byte values are free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[rustfmt::skip]
+pub(crate) enum InlineLen {
+    L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13,
+    L14, L15, L16, L17, L18, L19, L20, L21, L22, L23, L24, L25, L26, L27,
+    L28, L29, L30, L31, L32, L33, L34, L35, L36, L37, L38, L39, L40, L41,
+    L42, L43, L44, L45, L46, L47, L48, L49, L50, L51, L52, L53, L54, L55,
+}
+
+impl InlineLen {
+    #[rustfmt::skip]
+    const ALL: [Self; INLINE_MAX + 1] = {
+        use InlineLen::*;
+        [
+            L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13,
+            L14, L15, L16, L17, L18, L19, L20, L21, L22, L23, L24, L25, L26, L27,
+            L28, L29, L30, L31, L32, L33, L34, L35, L36, L37, L38, L39, L40, L41,
+            L42, L43, L44, L45, L46, L47, L48, L49, L50, L51, L52, L53, L54, L55,
+        ]
+    };
+
+    #[inline(always)]
+    const fn of(len: usize) -> Option<Self> {
+        if len <= INLINE_MAX { Some(Self::ALL[len]) } else { None }
+    }
+
+    #[inline(always)]
+    const fn get(self) -> usize {
+        self as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_inline_length_counts_itself() {
+        for len in 0..=INLINE_MAX {
+            assert_eq!(InlineLen::of(len).map(InlineLen::get), Some(len));
+        }
+        assert_eq!(InlineLen::of(INLINE_MAX + 1), None);
+    }
+
+    #[test]
+    fn owner_is_dropped_once_with_the_last_clone() {
+        struct Owner(Arc<()>, [u8; 3]);
+        impl AsRef<[u8]> for Owner {
+            fn as_ref(&self) -> &[u8] {
+                &self.1
+            }
+        }
+        let alive = Arc::new(());
+        let frame = Frame::from_owner(Owner(alive.clone(), *b"abc"));
+        let clone = frame.clone();
+        assert!(frame == b"abc" && clone == b"abc");
+        drop(frame);
+        assert_eq!(Arc::strong_count(&alive), 2);
+        drop(clone);
+        assert_eq!(Arc::strong_count(&alive), 1);
+    }
+
+    #[test]
+    fn long_vectors_and_bytes_are_not_copied() {
+        let vec = vec![1; POOLED_MAX + 1];
+        let at = vec.as_ptr();
+        assert_eq!(Frame::from(vec).as_ptr(), at);
+        let bytes = Bytes::from(vec![1; INLINE_MAX + 1]);
+        let at = bytes.as_ptr();
+        assert_eq!(Frame::from(bytes).into_bytes().as_ptr(), at);
+    }
+
+    #[test]
+    fn pushing_keeps_order_and_one_frame_is_a_single() {
+        let mut message = Message::new();
+        assert!(message.is_empty());
+        message.push("a");
+        assert_eq!(message.clone().into_single().unwrap(), "a");
+        message.push("").push("c");
+        assert_eq!(message.len(), 3);
+        assert_eq!(message.size(), 2);
+        assert!(message.clone().into_single().is_err());
+        assert_eq!(message.into_iter().map(|frame| frame.len()).collect::<Vec<_>>(), [1, 0, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_come_back_as_they_went_in(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let frame = Frame::copy_from(&bytes);
+            prop_assert_eq!(&frame.clone(), &bytes);
+            prop_assert_eq!(&Frame::from(bytes.clone()), &bytes);
+            prop_assert_eq!(&Frame::from(Bytes::from(bytes.clone())), &bytes);
+            prop_assert_eq!(frame.into_bytes(), bytes);
+        }
+
+        #[test]
+        fn messages_equal_the_frames_they_were_made_of(frames in proptest::collection::vec("[a-z]{0,80}", 0..9)) {
+            let message: Message = frames.iter().map(|frame| frame.as_str()).collect();
+            prop_assert_eq!(message.len(), frames.len());
+            prop_assert!(message.frames().iter().zip(&frames).all(|(a, b)| *a == b.as_bytes()));
+            prop_assert_eq!(message.clone(), message);
+        }
+    }
+}

@@ -1,0 +1,614 @@
+//! The private half of a socket: its pipes as the owner works with them, without a lock.
+//!
+//! # Tiers
+//!
+//! For receiving a pipe is *hot*, looked at in turn on every call, or *armed*: it was quiet for a while, there are
+//! more than [`HOT_PIPES`], and its producer has been asked to mark it ([`Tie::tell_consumer`]). For sending it is
+//! *open* (had room when last looked at), *full* (looked at when no other is open) or *parked* (full for long, among
+//! many; its consumer has been asked to mark it). So a call costs as much as there are pipes with something to do,
+//! not as there are pipes.
+//!
+//! Going from hot to armed, or from full to parked, is the sleep protocol in small: announce, fence, look again.
+
+use std::fmt;
+
+use super::{
+    End, Hub, Refusal,
+    hub::{Flow, Note},
+    ready::ReadySet,
+    tie::{ARMED, ROOM_WANTED},
+};
+use crate::{
+    Message,
+    route::Rotation,
+    sync::{Arc, full_fence, heavy_fence, light_fence, planted},
+};
+
+/// Where a socket keeps a pipe.
+pub(crate) type Key = u32;
+
+/// Pipes looked at on every call before any is armed: one cached line each.
+pub(crate) const HOT_PIPES: usize = if cfg!(loom) { 1 } else { 8 };
+/// Looks in a row that find nothing before a pipe is armed or parked: well above a round of bursts, and its cost of
+/// some hundred nanoseconds is a fraction of what arming and marking costs.
+const QUIET_LOOKS: u32 = if cfg!(loom) { 1 } else { 64 };
+
+/// See the module.
+pub(crate) struct Crew {
+    hub: Arc<Hub>,
+    /// The hub's epoch when the notes were last fetched.
+    epoch: u64,
+    terminated: bool,
+    /// By key.
+    pipes: Vec<Option<Pipe>>,
+    /// Keys of hot pipes.
+    hot: Rotation,
+    /// Keys of open pipes.
+    open: Rotation,
+    /// Keys of full pipes.
+    full: Vec<Key>,
+    armed: usize,
+    parked: usize,
+    /// Keys of pipes pushed to or popped from by the batch under way.
+    touched: Vec<Key>,
+}
+
+#[derive(Debug)]
+struct Pipe {
+    end: End,
+    receiving: Receiving,
+    sending: Sending,
+    /// Looks in a row that found no message.
+    quiet_looks: u32,
+    /// Looks in a row that found no room.
+    full_looks: u32,
+    touched: bool,
+    /// The peer has closed: the pipe goes once its messages are taken.
+    leaving: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Receiving {
+    Never,
+    Hot,
+    Armed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sending {
+    Never,
+    Open,
+    Full,
+    Parked,
+}
+
+/// Why no pipe takes a message now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mute {
+    /// There is no pipe to send to.
+    NoPeer,
+    /// Every pipe is full.
+    Full,
+    OutOfMemory,
+    Terminated,
+}
+
+impl Crew {
+    pub(crate) fn new(hub: Arc<Hub>) -> Self {
+        Self {
+            hub,
+            epoch: 0,
+            terminated: false,
+            pipes: Vec::new(),
+            hot: Rotation::default(),
+            open: Rotation::default(),
+            full: Vec::new(),
+            armed: 0,
+            parked: 0,
+            touched: Vec::new(),
+        }
+    }
+
+    /// Has the context been shut down, as far as we have noticed?
+    #[inline(always)]
+    pub(crate) fn is_terminated(&self) -> bool {
+        self.terminated
+    }
+
+    /// Pipes that can be sent to, full or not.
+    pub(crate) fn receivers(&self) -> usize {
+        self.open.len() + self.full.len() + self.parked
+    }
+
+    /// Takes note of pipes that have come and gone. One load when there are none.
+    #[inline(always)]
+    pub(crate) fn sync(&mut self) {
+        if self.hub.epoch() != self.epoch {
+            self.sync_slow();
+        }
+    }
+
+    /// Takes the next message in turn, without giving its credit back.
+    #[inline(always)]
+    fn pop(&mut self) -> Option<(Key, Message)> {
+        self.sync();
+        if self.armed > 0 && self.hub.ready().is_marked() {
+            self.heat_marked();
+        }
+        for _ in 0..self.hot.len() {
+            let key = self.hot.current()?;
+            let Some(pipe) = self.pipes[key as usize].as_mut() else { return None };
+            if let Some(message) = pipe.end.pop() {
+                pipe.quiet_looks = 0;
+                self.hot.advance();
+                return Some((key, message));
+            }
+            self.found_nothing(key);
+        }
+        None
+    }
+
+    /// Receives the next message in turn.
+    #[inline(always)]
+    pub(crate) fn receive(&mut self) -> Option<Message> {
+        let (key, message) = self.pop()?;
+        if let Some(pipe) = self.pipes[key as usize].as_mut() {
+            pipe.end.publish();
+            light_fence();
+            pipe.end.tie().tell_producer(pipe.end.side());
+        }
+        Flow::add(&self.hub.flow().messages_in, 1);
+        Flow::add(&self.hub.flow().bytes_in, message.size() as u64);
+        Some(message)
+    }
+
+    /// Receives up to `max` messages in turn into `messages`, giving credit back once per pipe. Returns how many.
+    pub(crate) fn receive_batch(&mut self, messages: &mut impl Extend<Message>, max: usize) -> usize {
+        let (mut count, mut bytes) = (0, 0);
+        while count < max
+            && let Some((key, message)) = self.pop()
+        {
+            count += 1;
+            bytes += message.size() as u64;
+            messages.extend(std::iter::once(message));
+            self.touch(key);
+        }
+        while let Some(key) = self.touched.pop() {
+            if let Some(pipe) = self.pipes[key as usize].as_mut() {
+                pipe.touched = false;
+                pipe.end.publish();
+                light_fence();
+                pipe.end.tie().tell_producer(pipe.end.side());
+            }
+        }
+        Flow::add(&self.hub.flow().messages_in, count as u64);
+        Flow::add(&self.hub.flow().bytes_in, bytes);
+        count
+    }
+
+    /// The pipe whose turn it is among those with room.
+    #[inline(always)]
+    pub(crate) fn writable(&mut self) -> Result<Key, Mute> {
+        self.sync();
+        if self.terminated {
+            return Err(Mute::Terminated);
+        }
+        if let Some(key) = self.open.current()
+            && let Some(pipe) = self.pipes[key as usize].as_mut()
+            && pipe.end.admits().is_ok()
+        {
+            return Ok(key);
+        }
+        self.writable_slow()
+    }
+
+    /// Sends `message` to the pipe that [`Crew::writable`] has just named, and leaves it with no frame.
+    ///
+    /// # Errors
+    /// That pipe has closed meanwhile, or memory ran out: `message` is unchanged.
+    #[inline(always)]
+    pub(crate) fn send_to(&mut self, key: Key, message: &mut Message) -> Result<(), Refusal> {
+        let bytes = message.size() as u64;
+        self.push(key, message)?;
+        full_fence();
+        if let Some(pipe) = self.pipes[key as usize].as_ref() {
+            pipe.end.tie().tell_consumer(pipe.end.side());
+        }
+        Flow::add(&self.hub.flow().messages_out, 1);
+        Flow::add(&self.hub.flow().bytes_out, bytes);
+        Ok(())
+    }
+
+    /// Sends messages from the front of `messages`, each to the pipe whose turn it is, until none is left or none has
+    /// room; peers are told once, at the end. Returns how many were sent.
+    ///
+    /// # Errors
+    /// Why it stopped, if messages are left.
+    pub(crate) fn send_batch(
+        &mut self,
+        messages: &mut std::collections::VecDeque<Message>,
+    ) -> (usize, Result<(), Mute>) {
+        let (mut count, mut bytes) = (0, 0);
+        let mut result = Ok(());
+        while let Some(message) = messages.front_mut() {
+            let size = message.size() as u64;
+            let key = match self.writable() {
+                Ok(key) => key,
+                Err(mute) => {
+                    result = Err(mute);
+                    break;
+                }
+            };
+            match self.push(key, message) {
+                Ok(()) => {
+                    messages.pop_front();
+                    count += 1;
+                    bytes += size;
+                    self.touch(key);
+                }
+                // The next one in turn.
+                Err(Refusal::Closed | Refusal::Full) => {}
+                Err(Refusal::OutOfMemory) => {
+                    result = Err(Mute::OutOfMemory);
+                    break;
+                }
+            }
+        }
+        full_fence();
+        while let Some(key) = self.touched.pop() {
+            if let Some(pipe) = self.pipes[key as usize].as_mut() {
+                pipe.touched = false;
+                pipe.end.tie().tell_consumer(pipe.end.side());
+            }
+        }
+        Flow::add(&self.hub.flow().messages_out, count as u64);
+        Flow::add(&self.hub.flow().bytes_out, bytes);
+        (count, result)
+    }
+
+    /// Before the owner sleeps until a message comes: gives back memory that is only kept for speed.
+    pub(crate) fn before_sleep(&mut self) {
+        for key in self.hot.keys() {
+            if let Some(pipe) = self.pipes[*key as usize].as_mut() {
+                pipe.end.trim();
+            }
+        }
+    }
+
+    /// Before the owner sleeps until there is room: asks every full pipe's consumer to tell. The caller pays a heavy
+    /// fence and looks again.
+    pub(crate) fn want_room(&mut self) {
+        for key in &self.full {
+            if let Some(pipe) = self.pipes[*key as usize].as_ref() {
+                pipe.end.tie().way_from(pipe.end.side()).set(ROOM_WANTED);
+            }
+        }
+    }
+
+    /// Takes back what `want_room` asked of pipes that are still looked at.
+    pub(crate) fn want_no_room(&mut self) {
+        for key in self.full.iter().chain(self.open.keys()) {
+            if let Some(pipe) = self.pipes[*key as usize].as_ref() {
+                pipe.end.tie().way_from(pipe.end.side()).clear(ROOM_WANTED);
+            }
+        }
+    }
+
+    /// Closes and forgets the pipes whose tie `which` picks. Returns how many.
+    pub(crate) fn drop_pipes(&mut self, mut which: impl FnMut(&End) -> bool) -> usize {
+        self.sync();
+        let keys: Vec<Key> = (0..self.pipes.len() as Key)
+            .filter(|key| self.pipes[*key as usize].as_ref().is_some_and(|pipe| which(&pipe.end)))
+            .collect();
+        keys.iter().for_each(|key| self.remove(*key));
+        keys.len()
+    }
+
+    /// Closes every pipe; none comes any more. Idempotent.
+    pub(crate) fn close(&mut self) {
+        // Ends are dropped here, outside the hub's lock: they may hold payloads with destructors.
+        drop(self.hub.close());
+        self.pipes.clear();
+        self.hot = Rotation::default();
+        self.open = Rotation::default();
+        self.full.clear();
+        (self.armed, self.parked) = (0, 0);
+    }
+
+    /// Counts a send that found no room.
+    pub(crate) fn count_stall(&self) {
+        Flow::add(&self.hub.flow().stalls, 1);
+    }
+
+    #[inline(always)]
+    fn push(&mut self, key: Key, message: &mut Message) -> Result<(), Refusal> {
+        let Some(pipe) = self.pipes[key as usize].as_mut() else { return Err(Refusal::Closed) };
+        match pipe.end.push(message) {
+            Ok(()) => {
+                self.open.advance();
+                Ok(())
+            }
+            Err(refusal) => {
+                if refusal == Refusal::Closed {
+                    self.stop_sending(key);
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn touch(&mut self, key: Key) {
+        if let Some(pipe) = self.pipes[key as usize].as_mut()
+            && !pipe.touched
+        {
+            pipe.touched = true;
+            self.touched.push(key);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn sync_slow(&mut self) {
+        // Before the notes: a change after this moves the epoch again.
+        self.epoch = self.hub.epoch();
+        self.terminated = self.hub.is_terminated();
+        let hub = self.hub.clone();
+        let mut left = Vec::new();
+        hub.fetch(|note| match note {
+            Note::Arrived(key, end) => self.install(key, end),
+            Note::PeerLeft(key) => left.push(key),
+        });
+        left.into_iter().for_each(|key| self.peer_left(key));
+        // Limits may have changed: look at every full pipe once more.
+        self.reopen(|_| true);
+        if self.parked > 0 {
+            self.open_parked(0, 1);
+        }
+    }
+
+    fn install(&mut self, key: Key, end: End) {
+        if self.pipes.len() <= key as usize {
+            self.pipes.resize_with(key as usize + 1, || None);
+        }
+        let mut pipe = Pipe {
+            receiving: Receiving::Never,
+            sending: Sending::Never,
+            quiet_looks: 0,
+            full_looks: 0,
+            touched: false,
+            leaving: false,
+            end,
+        };
+        if pipe.end.has_inlet() {
+            pipe.receiving = Receiving::Hot;
+            self.hot.insert(key);
+        }
+        if pipe.end.has_outlet() {
+            pipe.sending = Sending::Open;
+            self.open.insert(key);
+        }
+        self.pipes[key as usize] = Some(pipe);
+    }
+
+    fn peer_left(&mut self, key: Key) {
+        let Some(pipe) = self.pipes.get_mut(key as usize).and_then(Option::as_mut) else { return };
+        pipe.leaving = true;
+        self.stop_sending(key);
+        if self.pipes[key as usize].as_mut().is_some_and(|pipe| pipe.end.exhausted()) {
+            self.remove(key);
+        } else {
+            self.heat(key);
+        }
+    }
+
+    /// Closes our end under `key` and frees its seat.
+    fn remove(&mut self, key: Key) {
+        self.stop_sending(key);
+        self.hot.remove(key);
+        if let Some(pipe) = self.pipes[key as usize].take() {
+            if pipe.receiving == Receiving::Armed {
+                self.armed -= 1;
+            }
+            drop(pipe);
+            self.hub.vacate(key);
+        }
+    }
+
+    fn stop_sending(&mut self, key: Key) {
+        let Some(pipe) = self.pipes[key as usize].as_mut() else { return };
+        match pipe.sending {
+            Sending::Never => {}
+            Sending::Open => self.open.remove(key),
+            Sending::Full => self.full.retain(|other| *other != key),
+            Sending::Parked => self.parked -= 1,
+        }
+        pipe.sending = Sending::Never;
+    }
+
+    /// A hot pipe whose turn it was had no message.
+    #[inline(always)]
+    fn found_nothing(&mut self, key: Key) {
+        let Some(pipe) = self.pipes[key as usize].as_mut() else { return };
+        pipe.quiet_looks = pipe.quiet_looks.saturating_add(1);
+        if pipe.leaving || (self.hot.len() > HOT_PIPES && pipe.quiet_looks >= QUIET_LOOKS) {
+            self.found_nothing_slow(key);
+        } else {
+            self.hot.advance();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn found_nothing_slow(&mut self, key: Key) {
+        let Some(pipe) = self.pipes[key as usize].as_mut() else { return };
+        if pipe.leaving {
+            if pipe.end.exhausted() {
+                self.remove(key);
+            } else {
+                self.hot.advance();
+            }
+            return;
+        }
+        let way = pipe.end.tie().clone();
+        let way = way.way_to(pipe.end.side());
+        way.set(ARMED);
+        full_fence();
+        if pipe.end.ready() && !planted("crew-arm-no-recheck") {
+            way.clear(ARMED);
+            pipe.quiet_looks = 0;
+            self.hot.advance();
+        } else {
+            pipe.end.trim();
+            pipe.receiving = Receiving::Armed;
+            self.armed += 1;
+            self.hot.remove_current();
+        }
+    }
+
+    /// Makes the pipes hot that were marked ready.
+    #[cold]
+    #[inline(never)]
+    fn heat_marked(&mut self) {
+        let hub = self.hub.clone();
+        hub.ready().drain(|bit| {
+            for key in (bit..self.pipes.len() as Key).step_by(ReadySet::BITS as usize) {
+                let marked = self.pipes[key as usize].as_mut().is_some_and(|pipe| pipe.end.ready());
+                if marked {
+                    self.heat(key);
+                }
+            }
+        });
+    }
+
+    fn heat(&mut self, key: Key) {
+        if let Some(pipe) = self.pipes[key as usize].as_mut()
+            && pipe.receiving == Receiving::Armed
+        {
+            pipe.end.tie().way_to(pipe.end.side()).clear(ARMED);
+            pipe.receiving = Receiving::Hot;
+            pipe.quiet_looks = 0;
+            self.armed -= 1;
+            self.hot.insert(key);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn writable_slow(&mut self) -> Result<Key, Mute> {
+        if self.parked > 0 && self.hub.room().is_marked() {
+            self.open_marked();
+        }
+        while let Some(key) = self.open.current() {
+            let Some(pipe) = self.pipes[key as usize].as_mut() else { break };
+            match pipe.end.admits() {
+                Ok(()) => return Ok(key),
+                Err(_) => {
+                    pipe.sending = Sending::Full;
+                    pipe.full_looks = 0;
+                    self.open.remove_current();
+                    self.full.push(key);
+                }
+            }
+        }
+        self.reopen(|pipe| pipe.end.admits().is_ok());
+        if let Some(key) = self.open.current() {
+            return Ok(key);
+        }
+        if self.full.len() > HOT_PIPES {
+            self.park_full();
+            if let Some(key) = self.open.current() {
+                return Ok(key);
+            }
+        }
+        Err(if self.receivers() == 0 { Mute::NoPeer } else { Mute::Full })
+    }
+
+    /// Looks at every full pipe and opens those `which` picks.
+    fn reopen(&mut self, mut which: impl FnMut(&mut Pipe) -> bool) {
+        let mut index = 0;
+        while index < self.full.len() {
+            let key = self.full[index];
+            let Some(pipe) = self.pipes[key as usize].as_mut() else { break };
+            pipe.full_looks = pipe.full_looks.saturating_add(1);
+            if which(pipe) {
+                pipe.sending = Sending::Open;
+                self.full.remove(index);
+                self.open.insert(key);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    /// Stops looking at pipes that have been full for long, after asking their consumers to tell.
+    fn park_full(&mut self) {
+        let tired = |pipe: &Pipe| pipe.full_looks >= QUIET_LOOKS;
+        let parking: Vec<Key> =
+            self.full.iter().copied().filter(|key| self.pipes[*key as usize].as_ref().is_some_and(tired)).collect();
+        if parking.is_empty() {
+            return;
+        }
+        self.hub.room();
+        for key in &parking {
+            if let Some(pipe) = self.pipes[*key as usize].as_ref() {
+                pipe.end.tie().way_from(pipe.end.side()).set(ROOM_WANTED);
+            }
+        }
+        let fenced = heavy_fence();
+        for key in parking {
+            let Some(pipe) = self.pipes[key as usize].as_mut() else { continue };
+            self.full.retain(|other| *other != key);
+            // Without the fence a consumer may miss the flag: go on looking.
+            if !fenced {
+                self.full.push(key);
+            } else if pipe.end.admits().is_ok() && !planted("crew-park-no-recheck") {
+                pipe.end.tie().way_from(pipe.end.side()).clear(ROOM_WANTED);
+                pipe.sending = Sending::Open;
+                self.open.insert(key);
+            } else {
+                pipe.sending = Sending::Parked;
+                self.parked += 1;
+            }
+        }
+    }
+
+    /// Opens the parked pipes that were marked.
+    #[cold]
+    #[inline(never)]
+    fn open_marked(&mut self) {
+        let hub = self.hub.clone();
+        hub.room().drain(|bit| self.open_parked(bit, ReadySet::BITS));
+    }
+
+    /// Opens those parked pipes that have room, among the keys `first`, `first + step` and so on.
+    fn open_parked(&mut self, first: Key, step: u32) {
+        for key in (first..self.pipes.len() as Key).step_by(step as usize) {
+            let Some(pipe) = self.pipes[key as usize].as_mut() else { continue };
+            if pipe.sending == Sending::Parked && pipe.end.admits().is_ok() {
+                pipe.end.tie().way_from(pipe.end.side()).clear(ROOM_WANTED);
+                pipe.sending = Sending::Open;
+                self.parked -= 1;
+                self.open.insert(key);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Crew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Crew")
+            .field("hot", &self.hot.len())
+            .field("armed", &self.armed)
+            .field("open", &self.open.len())
+            .field("full", &self.full.len())
+            .field("parked", &self.parked)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

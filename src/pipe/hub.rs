@@ -1,0 +1,418 @@
+//! The shared half of a socket: where pipes arrive and leave, and where its peers look for a sleeper.
+//!
+//! Peers that connect, leave or send reach a socket through its hub and never wait for its application: a pipe that
+//! arrives and leaves before the owner has called in is freed at once, and of everything that changes only one note
+//! is kept per pipe. The owner learns of changes by the `epoch`, one load of a quiet line at the start of each call and
+//! on each turn of a spin, and then fetches the notes under the lock (see [`Crew`](super::Crew)).
+
+use std::{collections::VecDeque, sync::OnceLock};
+
+use super::{End, Key, Lost, Side, Tie, ready::ReadySet};
+use crate::{
+    sync::{Arc, AtomicBool, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, prepare_asymmetric_fences},
+    wait::Signal,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    /// Read by the owner and its peers on every call, written when something changes.
+    quiet: CachePadded<Quiet>,
+    members: Mutex<Members>,
+    /// Written by the owner on every call.
+    flow: CachePadded<Flow>,
+    tally: Tally,
+    /// The losses of all sockets of the context together.
+    losses: Arc<Losses>,
+}
+
+#[derive(Debug)]
+struct Quiet {
+    /// Moves whenever there are notes to fetch, and when the hub is terminated.
+    epoch: AtomicU64,
+    signal: Signal,
+    terminated: AtomicBool,
+    /// Made by the owner before it first arms a pipe.
+    ready: OnceLock<Box<ReadySet>>,
+    room: OnceLock<Box<ReadySet>>,
+}
+
+/// What a hub needs to know of its socket's options.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HubOptions {
+    /// High-water marks in messages; 0 means no limit.
+    pub(crate) send_hwm: u32,
+    pub(crate) recv_hwm: u32,
+    /// Pipes that may be seated at once; more wait for a seat.
+    pub(crate) seats: usize,
+}
+
+#[derive(Debug)]
+struct Members {
+    options: HubOptions,
+    /// By key.
+    seats: Vec<Option<Member>>,
+    free: Vec<Key>,
+    seated: usize,
+    /// Keys with a note: each at most once, and only while its seat is taken.
+    notes: Vec<Key>,
+    /// Pipes that found every seat taken, first come first.
+    waiting: VecDeque<End>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Member {
+    tie: Arc<Tie>,
+    side: Side,
+    /// The end itself until the owner fetches it.
+    end: Option<End>,
+    /// Where this key stands in `notes`.
+    note: Option<usize>,
+}
+
+/// What went through a socket. Written by its owner alone, read by anybody.
+#[derive(Debug, Default)]
+pub(crate) struct Flow {
+    pub(crate) messages_in: AtomicU64,
+    pub(crate) bytes_in: AtomicU64,
+    pub(crate) messages_out: AtomicU64,
+    pub(crate) bytes_out: AtomicU64,
+    /// Sends that found no room.
+    pub(crate) stalls: AtomicU64,
+}
+
+impl Flow {
+    /// Adds to a counter of one writer: a load and a store, no read-modify-write.
+    #[inline(always)]
+    pub(crate) fn add(counter: &AtomicU64, amount: u64) {
+        counter.store(counter.load(Ordering::Relaxed) + amount, Ordering::Relaxed);
+    }
+}
+
+/// Messages lost by pipes closing. Any thread may add.
+#[derive(Debug, Default)]
+pub(crate) struct Losses {
+    undelivered: AtomicU64,
+    unread: AtomicU64,
+}
+
+impl Losses {
+    fn add(&self, lost: Lost) {
+        self.undelivered.fetch_add(lost.undelivered, Ordering::Relaxed);
+        self.unread.fetch_add(lost.unread, Ordering::Relaxed);
+    }
+
+    pub(crate) fn total(&self) -> Lost {
+        Lost { undelivered: self.undelivered.load(Ordering::Relaxed), unread: self.unread.load(Ordering::Relaxed) }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    lost: Losses,
+    joined: AtomicU64,
+}
+
+/// What became of a pipe that came to a hub.
+#[derive(Debug)]
+pub(crate) enum Joined {
+    /// It has a seat; messages flow.
+    Seated,
+    /// It waits until another pipe leaves.
+    Waiting,
+    /// The socket is closed: here is the end back, to be dropped without any lock.
+    Refused(#[expect(dead_code, reason = "only ever dropped")] End),
+}
+
+/// A note fetched by the owner.
+#[derive(Debug)]
+pub(crate) enum Note {
+    Arrived(Key, End),
+    PeerLeft(Key),
+}
+
+impl Hub {
+    pub(crate) fn new(options: HubOptions, losses: Arc<Losses>) -> Arc<Self> {
+        prepare_asymmetric_fences();
+        let members = Members {
+            options,
+            seats: Vec::new(),
+            free: Vec::new(),
+            seated: 0,
+            notes: Vec::new(),
+            waiting: VecDeque::new(),
+            closed: false,
+        };
+        Arc::new(Self {
+            quiet: CachePadded::new(Quiet {
+                epoch: AtomicU64::new(0),
+                signal: Signal::new(),
+                terminated: AtomicBool::new(false),
+                ready: OnceLock::new(),
+                room: OnceLock::new(),
+            }),
+            members: Mutex::new(members),
+            flow: CachePadded::new(Flow::default()),
+            tally: Tally::default(),
+            losses,
+        })
+    }
+
+    #[inline(always)]
+    pub(crate) fn signal(&self) -> &Signal {
+        &self.quiet.signal
+    }
+
+    /// Moves whenever the owner has notes to fetch.
+    #[inline(always)]
+    pub(crate) fn epoch(&self) -> u64 {
+        // Acquire: pairs with Release in Hub::changed; only `terminated` is read without the lock.
+        self.quiet.epoch.load(Ordering::Acquire)
+    }
+
+    /// Pipes that were armed and have messages now.
+    pub(crate) fn ready(&self) -> &ReadySet {
+        self.quiet.ready.get_or_init(|| Box::new(ReadySet::new()))
+    }
+
+    /// Pipes that were full, not looked at, and have room now.
+    pub(crate) fn room(&self) -> &ReadySet {
+        self.quiet.room.get_or_init(|| Box::new(ReadySet::new()))
+    }
+
+    /// Has the context been shut down? Final.
+    pub(crate) fn is_terminated(&self) -> bool {
+        self.quiet.terminated.load(Ordering::Acquire)
+    }
+
+    /// Makes every call of the owner, a waiting one too, return.
+    pub(crate) fn terminate(&self) {
+        let members = self.members.lock();
+        self.quiet.terminated.store(true, Ordering::Release);
+        self.changed();
+        drop(members);
+        self.wake();
+    }
+
+    /// Seats `end`, the end of this socket (its side of the tie must know this hub), or lets it wait for a seat.
+    pub(crate) fn join(&self, end: End) -> Joined {
+        let mut members = self.members.lock();
+        if members.closed {
+            return Joined::Refused(end);
+        }
+        self.tally.joined.fetch_add(1, Ordering::Relaxed);
+        if members.seated >= members.options.seats {
+            members.waiting.push_back(end);
+            return Joined::Waiting;
+        }
+        members.seat(end);
+        self.changed();
+        drop(members);
+        self.wake();
+        Joined::Seated
+    }
+
+    /// The peer of the end on `side` of `tie` has closed.
+    pub(crate) fn peer_left(&self, tie: &Arc<Tie>, side: Side) {
+        let mut members = self.members.lock();
+        // Dropped after the lock: it may hold messages.
+        let gone = match tie.key(side).filter(|key| members.holds(*key, tie)) {
+            Some(key) => members.peer_left(key),
+            None => match members.leave_queue(tie) {
+                Some(end) => Some(end),
+                // We left first.
+                None => return,
+            },
+        };
+        members.seat_waiting();
+        self.changed();
+        drop(members);
+        drop(gone);
+        self.wake();
+    }
+
+    /// Fetches the notes, oldest first as far as nobody has left.
+    pub(crate) fn fetch(&self, mut each: impl FnMut(Note)) {
+        let mut members = self.members.lock();
+        let notes = std::mem::take(&mut members.notes);
+        for key in notes {
+            let Some(member) = members.seats[key as usize].as_mut() else { continue };
+            member.note = None;
+            match member.end.take() {
+                Some(end) => {
+                    // A peer that left meanwhile is heard of at once, behind its messages.
+                    let left = end.peer_is_gone();
+                    each(Note::Arrived(key, end));
+                    if left {
+                        each(Note::PeerLeft(key));
+                    }
+                }
+                None => each(Note::PeerLeft(key)),
+            }
+        }
+    }
+
+    /// The owner has dropped its end under `key`: the seat is free.
+    pub(crate) fn vacate(&self, key: Key) {
+        let mut members = self.members.lock();
+        members.remove(key);
+        members.seat_waiting();
+        self.changed();
+    }
+
+    /// Changes the high-water marks, for pipes to come and those there are.
+    pub(crate) fn set_hwm(&self, send: Option<u32>, recv: Option<u32>) {
+        let mut members = self.members.lock();
+        members.options.send_hwm = send.unwrap_or(members.options.send_hwm);
+        members.options.recv_hwm = recv.unwrap_or(members.options.recv_hwm);
+        let ties: Vec<_> = members.seats.iter().flatten().map(|member| (member.tie.clone(), member.side)).collect();
+        let options = members.options;
+        drop(members);
+        for (tie, side) in &ties {
+            options.apply(tie, *side);
+            if let Some(peer) = tie.hub(side.other()) {
+                // A sender that waits for room may have it now.
+                peer.touch();
+            }
+        }
+        self.touch();
+    }
+
+    pub(crate) fn options(&self) -> HubOptions {
+        self.members.lock().options
+    }
+
+    /// Pipes seated now.
+    pub(crate) fn peers(&self) -> usize {
+        self.members.lock().seated
+    }
+
+    /// Takes no pipe any more and gives back those the owner has not fetched.
+    pub(crate) fn close(&self) -> Vec<End> {
+        let mut members = self.members.lock();
+        members.closed = true;
+        members.notes.clear();
+        let mut ends: Vec<End> = members.waiting.drain(..).collect();
+        ends.extend(members.seats.drain(..).flatten().filter_map(|member| member.end));
+        members.free.clear();
+        members.seated = 0;
+        ends
+    }
+
+    pub(crate) fn count_lost(&self, lost: Lost) {
+        if lost != Lost::default() {
+            self.tally.lost.add(lost);
+            self.losses.add(lost);
+        }
+    }
+
+    /// Messages lost so far by this socket's pipes closing.
+    pub(crate) fn lost(&self) -> Lost {
+        self.tally.lost.total()
+    }
+
+    /// Pipes that have ever come.
+    pub(crate) fn joined(&self) -> u64 {
+        self.tally.joined.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    pub(crate) fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    /// Makes the owner look at everything once more.
+    fn touch(&self) {
+        let members = self.members.lock();
+        self.changed();
+        drop(members);
+        self.wake();
+    }
+
+    /// With the lock held, after a change.
+    fn changed(&self) {
+        // Only ever written under the lock. Release: pairs with Acquire in Hub::epoch.
+        self.quiet.epoch.store(self.quiet.epoch.load(Ordering::Relaxed) + 1, Ordering::Release);
+    }
+
+    fn wake(&self) {
+        if !planted("hub-join-without-fence") {
+            full_fence();
+        }
+        self.quiet.signal.notify();
+    }
+}
+
+impl HubOptions {
+    /// Puts this socket's marks into both ways of `tie`, where it sits at `side`.
+    pub(crate) fn apply(&self, tie: &Tie, side: Side) {
+        tie.way_from(side).set_send_hwm(self.send_hwm);
+        tie.way_to(side).set_recv_hwm(self.recv_hwm);
+    }
+}
+
+impl Members {
+    fn seat(&mut self, end: End) {
+        let key = self.free.pop().unwrap_or_else(|| {
+            self.seats.push(None);
+            // A socket cannot have 2^32 pipes: each takes more than a byte.
+            (self.seats.len() - 1) as Key
+        });
+        let (tie, side) = (end.tie().clone(), end.side());
+        self.options.apply(&tie, side);
+        tie.seat_at(side, key);
+        self.seats[key as usize] = Some(Member { tie, side, end: Some(end), note: None });
+        self.seated += 1;
+        self.note(key);
+    }
+
+    fn seat_waiting(&mut self) {
+        while self.seated < self.options.seats {
+            let Some(end) = self.waiting.pop_front() else { return };
+            self.seat(end);
+        }
+    }
+
+    fn holds(&self, key: Key, tie: &Arc<Tie>) -> bool {
+        let member = self.seats.get(key as usize).and_then(Option::as_ref);
+        member.is_some_and(|member| Arc::ptr_eq(&member.tie, tie))
+    }
+
+    /// Notes that the peer under `key` has left; gives the end back if the owner need not hear of it.
+    fn peer_left(&mut self, key: Key) -> Option<End> {
+        let member = self.seats[key as usize].as_mut()?;
+        if member.end.as_mut().is_some_and(|end| !end.ready()) {
+            return self.remove(key).and_then(|member| member.end);
+        }
+        self.note(key);
+        None
+    }
+
+    fn leave_queue(&mut self, tie: &Arc<Tie>) -> Option<End> {
+        let place = self.waiting.iter().position(|end| Arc::ptr_eq(end.tie(), tie))?;
+        self.waiting.remove(place)
+    }
+
+    fn note(&mut self, key: Key) {
+        if let Some(member) = self.seats[key as usize].as_mut()
+            && member.note.is_none()
+        {
+            member.note = Some(self.notes.len());
+            self.notes.push(key);
+        }
+    }
+
+    fn remove(&mut self, key: Key) -> Option<Member> {
+        let member = self.seats.get_mut(key as usize)?.take()?;
+        if let Some(place) = member.note {
+            self.notes.swap_remove(place);
+            if let Some(moved) = self.notes.get(place).and_then(|key| self.seats[*key as usize].as_mut()) {
+                moved.note = Some(place);
+            }
+        }
+        self.free.push(key);
+        self.seated -= 1;
+        Some(member)
+    }
+}

@@ -1,0 +1,232 @@
+//! The seam between sockets and transports: a two-way message pipe with credit.
+//!
+//! A socket sees pipes, a transport makes them, and neither knows the other. A pipe has two [`End`]s, one for each
+//! socket, and each end up to two halves: an [`Outlet`] to push into and an [`Inlet`] to pop from. Ends of all flavors
+//! keep one contract:
+//!
+//! | operation | blocks | afterwards the message belongs to |
+//! |---|---|---|
+//! | [`Outlet::admits`] | never | – (the answer "no" is exact at the moment of the call) |
+//! | [`Outlet::push`] | never | the pipe (the caller's is left with no frame); on refusal the caller, unchanged |
+//! | [`Inlet::ready`] | never | – ("yes" stays true until `pop`) |
+//! | [`Inlet::pop`] | never | the caller |
+//! | [`Inlet::publish`] | never | – |
+//! | dropping an end | never | see below |
+//!
+//! - **Order.** Messages leave an inlet in the order they were pushed, each once, whole.
+//! - **Credit.** An outlet admits a message while fewer than `limit` messages are accepted and not yet *taken*. A
+//!   message is taken when the `publish` after its `pop` has happened: a receive call pops, publishes once, returns.
+//! - **Waking** is the caller's: after pushing, one full fence and [`Tie::tell_consumer`]; after publishing, one light
+//!   fence and [`Tie::tell_producer`] (see `wait`). An end itself never wakes anybody.
+//! - **Closing.** Dropping an end closes both its halves at once and tells the other socket's [`Hub`]. What was pushed
+//!   before stays poppable at the other end; what nobody can pop any more is dropped and counted, exactly once, by
+//!   the end that closes second (see [`Tie`]). Closing is idempotent.
+//! - **Destructors** of payloads run with no lock of this library held.
+//!
+//! Contents: [`tie`] what the two ends share, [`local`] the flavor within a process, [`hub`] where pipes arrive and
+//! leave, [`crew`] the owner's private half of it.
+
+mod crew;
+mod hub;
+mod local;
+mod ready;
+mod tie;
+
+pub(crate) use crew::Mute;
+pub(crate) use crew::{Crew, Key};
+pub(crate) use hub::{Hub, HubOptions, Joined, Losses};
+pub(crate) use tie::{Side, Tie, Way};
+
+use crate::{Message, sync::Arc};
+
+/// Makes a pipe within the process. `first` and `second` say which directions exist, each seen from its own end.
+pub(crate) fn local_pair(tie: &Arc<Tie>, directions: Directions) -> (End, End) {
+    let forth = directions.forth.then(local::queue).map_or((None, None), |(out, inn)| (Some(out), Some(inn)));
+    let back = directions.back.then(local::queue).map_or((None, None), |(out, inn)| (Some(out), Some(inn)));
+    let first = End::new(tie.clone(), Side::First, forth.0.map(Outlet::Local), back.1.map(Inlet::Local));
+    let second = End::new(tie.clone(), Side::Second, back.0.map(Outlet::Local), forth.1.map(Inlet::Local));
+    (first, second)
+}
+
+/// Which ways of a pipe carry messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Directions {
+    /// From the first end to the second.
+    pub(crate) forth: bool,
+    /// From the second end to the first.
+    pub(crate) back: bool,
+}
+
+/// One socket's end of a pipe. Dropping it closes the pipe.
+#[derive(Debug)]
+pub(crate) struct End {
+    tie: Arc<Tie>,
+    side: Side,
+    outlet: Option<Outlet>,
+    inlet: Option<Inlet>,
+}
+
+/// The half an owner pushes into.
+#[derive(Debug)]
+pub(crate) enum Outlet {
+    Local(local::Outlet),
+}
+
+/// The half an owner pops from.
+#[derive(Debug)]
+pub(crate) enum Inlet {
+    Local(local::Inlet),
+}
+
+/// Why an outlet did not take a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// No credit.
+    Full,
+    /// The other end is gone, or this way of the pipe does not exist.
+    Closed,
+    /// Memory for the message's place could not be had.
+    OutOfMemory,
+}
+
+impl End {
+    fn new(tie: Arc<Tie>, side: Side, outlet: Option<Outlet>, inlet: Option<Inlet>) -> Self {
+        Self { tie, side, outlet, inlet }
+    }
+
+    pub(crate) fn tie(&self) -> &Arc<Tie> {
+        &self.tie
+    }
+
+    pub(crate) fn side(&self) -> Side {
+        self.side
+    }
+
+    /// Has the other end closed?
+    pub(crate) fn peer_is_gone(&self) -> bool {
+        self.tie.way_to(self.side).producer_gone() || self.tie.way_from(self.side).consumer_gone()
+    }
+
+    /// Will no message ever come out any more?
+    pub(crate) fn exhausted(&mut self) -> bool {
+        // In this order: what was pushed before the flag was set is ready for who sees the flag.
+        self.inlet.is_none() || (self.tie.way_to(self.side).producer_gone() && !self.ready())
+    }
+
+    pub(crate) fn has_inlet(&self) -> bool {
+        self.inlet.is_some()
+    }
+
+    pub(crate) fn has_outlet(&self) -> bool {
+        self.outlet.is_some()
+    }
+
+    /// Is there credit for a message? Exact: looks at the peer's position when the copy says no.
+    #[inline(always)]
+    pub(crate) fn admits(&mut self) -> Result<(), Refusal> {
+        let way = self.tie.way_from(self.side);
+        match &mut self.outlet {
+            Some(Outlet::Local(outlet)) => outlet.admits(way),
+            None => Err(Refusal::Closed),
+        }
+    }
+
+    /// Pushes `message`, for which `admits` has just said yes, and leaves it with no frame.
+    ///
+    /// # Errors
+    /// The peer has gone meanwhile, or memory ran out: `message` is unchanged.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, message: &mut Message) -> Result<(), Refusal> {
+        let way = self.tie.way_from(self.side);
+        match &mut self.outlet {
+            Some(Outlet::Local(outlet)) => outlet.push(way, message),
+            None => Err(Refusal::Closed),
+        }
+    }
+
+    /// Is a message waiting?
+    #[inline(always)]
+    pub(crate) fn ready(&mut self) -> bool {
+        match &mut self.inlet {
+            Some(Inlet::Local(inlet)) => inlet.ready(),
+            None => false,
+        }
+    }
+
+    /// The next message, if one is waiting.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self) -> Option<Message> {
+        match &mut self.inlet {
+            Some(Inlet::Local(inlet)) => inlet.pop(),
+            None => None,
+        }
+    }
+
+    /// Gives credit back for all that was popped.
+    #[inline(always)]
+    pub(crate) fn publish(&mut self) {
+        match &mut self.inlet {
+            Some(Inlet::Local(inlet)) => inlet.publish(),
+            None => {}
+        }
+    }
+
+    /// Gives memory back that is only kept for speed: the pipe has gone quiet.
+    pub(crate) fn trim(&mut self) {
+        match &mut self.inlet {
+            Some(Inlet::Local(inlet)) => inlet.trim(),
+            None => {}
+        }
+    }
+
+    /// Closes both halves and tells the peer. Returns how many messages were lost by it, in and out.
+    fn close(&mut self) -> Lost {
+        let mut lost = Lost::default();
+        let (out, back) = (self.tie.way_from(self.side), self.tie.way_to(self.side));
+        let outlet = self.outlet.take();
+        if out.close_producer() == tie::Closed::Second
+            && let Some(mut outlet) = outlet
+        {
+            lost.undelivered = outlet.untaken();
+        }
+        let mut inlet = self.inlet.take();
+        lost.unread = inlet.as_mut().map_or(0, Inlet::drain);
+        if back.close_consumer() == tie::Closed::Second {
+            // Between the draining and the closing the producer may have pushed once more.
+            lost.unread += inlet.as_mut().map_or(0, Inlet::drain);
+        }
+        lost
+    }
+}
+
+impl Outlet {
+    fn untaken(&mut self) -> u64 {
+        match self {
+            Self::Local(outlet) => outlet.untaken(),
+        }
+    }
+}
+
+impl Inlet {
+    fn drain(&mut self) -> u64 {
+        match self {
+            Self::Local(inlet) => inlet.drain(),
+        }
+    }
+}
+
+/// Messages that were accepted and that nobody will get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// We accepted them from the application, and the peer left without taking them.
+    pub(crate) undelivered: u64,
+    /// The peer had sent them, and we left without taking them.
+    pub(crate) unread: u64,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let lost = self.close();
+        self.tie.left(self.side, lost);
+    }
+}

@@ -1,0 +1,299 @@
+//! What the two ends of a pipe share beside its queues: who sits where, credit limits, flags that change rarely.
+//!
+//! Everything here is *quiet*: both sides read it on every call, so it stays in both cores' caches, and it is written
+//! only when something changes. What moves with every message is in the queues.
+//!
+//! # Closing
+//!
+//! Each way has two closed flags in one word, set with a read-modify-write, so exactly one of the two ends learns that
+//! it was second. Messages left in the queue then are nobody's: the second closer counts and drops them.
+//! A consumer drains before it sets its flag, so that payloads do not linger until the producer calls in; what the
+//! producer pushes between that and seeing the flag is the remainder that the rule above is for.
+
+use std::ptr;
+
+use super::{Hub, Key, Lost};
+use crate::sync::{Arc, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, weakened};
+
+/// One of the two ends of a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The end of the socket that made the pipe by connecting.
+    First,
+    /// The end of the socket that had bound, or will.
+    Second,
+}
+
+impl Side {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Tie {
+    quiet: CachePadded<Quiet>,
+}
+
+#[derive(Debug)]
+struct Quiet {
+    /// `ways[side]` leads from `side` to the other.
+    ways: [Way; 2],
+    seats: [Seat; 2],
+}
+
+/// One way of a pipe.
+#[derive(Debug)]
+pub(crate) struct Way {
+    /// | bit | set by | meaning | cleared by |
+    /// |---|---|---|---|
+    /// | `ARMED` | consumer | does not look at this pipe: mark it ready | whoever marks it, or the consumer |
+    /// | `ROOM_WANTED` | producer | does not look for room: mark it | whoever marks it, or the producer |
+    /// | `PRODUCER_GONE` | producer | nothing will be pushed any more | – |
+    /// | `CONSUMER_GONE` | consumer | nothing will be popped any more | – |
+    flags: AtomicU32,
+    /// Messages that may be accepted and not taken; `u64::MAX` for no limit.
+    limit: AtomicU64,
+    terms: Mutex<Terms>,
+}
+
+/// High-water marks of the two ends; 0 means no limit, `None` that this end is not there yet.
+#[derive(Debug, Default)]
+struct Terms {
+    producer: Option<u32>,
+    consumer: Option<u32>,
+}
+
+/// A socket's place at the pipe.
+#[derive(Debug)]
+struct Seat {
+    /// From `Arc::into_raw`; null until the socket is known; constant afterwards.
+    hub: AtomicPtr<Hub>,
+    /// Where the socket keeps its end. Meaningful once seated.
+    key: AtomicU32,
+}
+
+pub(crate) const ARMED: u32 = 1;
+pub(crate) const ROOM_WANTED: u32 = 2;
+const PRODUCER_GONE: u32 = 4;
+const CONSUMER_GONE: u32 = 8;
+
+/// Key of a seat whose socket has not placed the end yet.
+const NO_KEY: Key = Key::MAX;
+
+/// Was the other end of a way there to see us close?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
+    First,
+    Second,
+}
+
+impl Tie {
+    /// A tie whose first seat is `hub`'s.
+    pub(crate) fn new(hub: Arc<Hub>) -> Arc<Self> {
+        let tie = Self {
+            quiet: CachePadded::new(Quiet { ways: [Way::new(), Way::new()], seats: [Seat::new(), Seat::new()] }),
+        };
+        tie.introduce(Side::First, hub);
+        Arc::new(tie)
+    }
+
+    /// Makes the socket behind `side` known. Once for each side.
+    pub(crate) fn introduce(&self, side: Side, hub: Arc<Hub>) {
+        let hub = Arc::into_raw(hub).cast_mut();
+        // Release: the hub; pairs with Acquire in Tie::hub.
+        let before = self.seat(side).hub.swap(hub, Ordering::AcqRel);
+        assert!(before.is_null(), "a side of a pipe is introduced once");
+    }
+
+    /// Tells under which key the socket behind `side` keeps its end.
+    pub(crate) fn seat_at(&self, side: Side, key: Key) {
+        self.seat(side).key.store(key, Ordering::Release);
+    }
+
+    pub(crate) fn key(&self, side: Side) -> Option<Key> {
+        Some(self.seat(side).key.load(Ordering::Acquire)).filter(|key| *key != NO_KEY)
+    }
+
+    /// The way messages from `side` take.
+    #[inline(always)]
+    pub(crate) fn way_from(&self, side: Side) -> &Way {
+        &self.quiet.ways[side as usize]
+    }
+
+    /// The way messages to `side` take.
+    #[inline(always)]
+    pub(crate) fn way_to(&self, side: Side) -> &Way {
+        self.way_from(side.other())
+    }
+
+    #[inline(always)]
+    pub(crate) fn hub(&self, side: Side) -> Option<&Hub> {
+        // Acquire: pairs with Release in Tie::introduce.
+        let hub = self.seat(side).hub.load(Ordering::Acquire);
+        // SAFETY: from `Arc::into_raw` in `introduce`, given back in `drop` only.
+        unsafe { hub.as_ref() }
+    }
+
+    /// To be called by `from` after pushing and one full fence: wakes the consumer if it sleeps, and marks the pipe
+    /// ready if the consumer has stopped looking at it.
+    #[inline(always)]
+    pub(crate) fn tell_consumer(&self, from: Side) {
+        let Some(hub) = self.hub(from.other()) else { return };
+        if self.way_from(from).flags.load(Ordering::Relaxed) & ARMED != 0 {
+            self.mark_ready(from, hub);
+        }
+        hub.signal().notify();
+    }
+
+    /// To be called by `by` after publishing what it took and one light fence: the mirror image of `tell_consumer`.
+    #[inline(always)]
+    pub(crate) fn tell_producer(&self, by: Side) {
+        if self.way_to(by).flags.load(Ordering::Relaxed) & ROOM_WANTED != 0 {
+            self.mark_room(by);
+        }
+    }
+
+    #[cold]
+    fn mark_ready(&self, from: Side, hub: &Hub) {
+        if self.way_from(from).clear(ARMED) {
+            if let Some(key) = self.key(from.other()) {
+                hub.ready().mark(key);
+            }
+            // The mark is published; now look whether the consumer sleeps.
+            full_fence();
+        }
+    }
+
+    #[cold]
+    fn mark_room(&self, by: Side) {
+        let Some(hub) = self.hub(by.other()) else { return };
+        if self.way_to(by).clear(ROOM_WANTED) {
+            if let Some(key) = self.key(by.other()) {
+                hub.room().mark(key);
+            }
+            full_fence();
+            hub.signal().notify();
+        }
+    }
+
+    /// `side` has closed its end, and `lost` messages with it.
+    pub(super) fn left(self: &Arc<Self>, side: Side, lost: Lost) {
+        let peer = self.hub(side.other());
+        match (self.hub(side), peer) {
+            (Some(hub), _) => hub.count_lost(lost),
+            // Nobody ever sat here: what was sent ahead is the sender's loss.
+            (None, Some(peer)) => peer.count_lost(Lost { undelivered: lost.unread, unread: lost.undelivered }),
+            (None, None) => {}
+        }
+        if let Some(peer) = peer {
+            peer.peer_left(self, side.other());
+        }
+    }
+
+    /// Have both ends closed?
+    pub(crate) fn is_over(&self) -> bool {
+        self.quiet.ways.iter().all(|way| way.producer_gone() || way.consumer_gone())
+    }
+
+    #[inline(always)]
+    fn seat(&self, side: Side) -> &Seat {
+        &self.quiet.seats[side as usize]
+    }
+}
+
+impl Drop for Tie {
+    fn drop(&mut self) {
+        for seat in &self.quiet.seats {
+            let hub = seat.hub.load(Ordering::Acquire);
+            if !hub.is_null() {
+                // SAFETY: from `Arc::into_raw` in `introduce`, and given back once: here.
+                drop(unsafe { Arc::from_raw(hub.cast_const()) });
+            }
+        }
+    }
+}
+
+impl Seat {
+    fn new() -> Self {
+        Self { hub: AtomicPtr::new(ptr::null_mut()), key: AtomicU32::new(NO_KEY) }
+    }
+}
+
+impl Way {
+    fn new() -> Self {
+        Self { flags: AtomicU32::new(0), limit: AtomicU64::new(0), terms: Mutex::default() }
+    }
+
+    /// Messages that may be accepted and not taken.
+    #[inline(always)]
+    pub(crate) fn limit(&self) -> u64 {
+        // Relaxed: a limit guards no data; a change counts from when it is seen.
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Sets the producer's part of the limit.
+    pub(crate) fn set_send_hwm(&self, hwm: u32) {
+        let mut terms = self.terms.lock();
+        terms.producer = Some(hwm);
+        self.limit.store(terms.limit(), Ordering::Relaxed);
+    }
+
+    /// Sets the consumer's part of the limit.
+    pub(crate) fn set_recv_hwm(&self, hwm: u32) {
+        let mut terms = self.terms.lock();
+        terms.consumer = Some(hwm);
+        self.limit.store(terms.limit(), Ordering::Relaxed);
+    }
+
+    /// Will anything be pushed any more? "No" is final.
+    pub(crate) fn producer_gone(&self) -> bool {
+        // Acquire: pairs with the closing's Release: what was pushed before is visible to who sees the flag.
+        self.flags.load(weakened("tie-gone-acquire", Ordering::Acquire)) & PRODUCER_GONE != 0
+    }
+
+    /// Will anything be popped any more? "No" is final.
+    #[inline(always)]
+    pub(crate) fn consumer_gone(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & CONSUMER_GONE != 0
+    }
+
+    /// Announces that somebody is to mark the pipe when it changes: `ARMED` or `ROOM_WANTED`. The caller fences and
+    /// looks again.
+    pub(crate) fn set(&self, flag: u32) {
+        self.flags.fetch_or(flag, Ordering::AcqRel);
+    }
+
+    /// Takes the announcement back, or fulfils it. Tells whether it was still there: exactly one caller hears yes.
+    pub(crate) fn clear(&self, flag: u32) -> bool {
+        if planted("tie-clear-without-swap") {
+            let was = self.flags.load(Ordering::Acquire);
+            self.flags.store(was & !flag, Ordering::Release);
+            return was & flag != 0;
+        }
+        self.flags.fetch_and(!flag, Ordering::AcqRel) & flag != 0
+    }
+
+    pub(super) fn close_producer(&self) -> Closed {
+        let before = self.flags.fetch_or(PRODUCER_GONE, Ordering::AcqRel);
+        if before & CONSUMER_GONE == 0 { Closed::First } else { Closed::Second }
+    }
+
+    pub(super) fn close_consumer(&self) -> Closed {
+        let before = self.flags.fetch_or(CONSUMER_GONE, Ordering::AcqRel);
+        if before & PRODUCER_GONE == 0 { Closed::First } else { Closed::Second }
+    }
+}
+
+impl Terms {
+    fn limit(&self) -> u64 {
+        match (self.producer, self.consumer) {
+            (Some(0), _) | (_, Some(0)) => u64::MAX,
+            (producer, consumer) => u64::from(producer.unwrap_or(0)) + u64::from(consumer.unwrap_or(0)),
+        }
+    }
+}

@@ -1,0 +1,669 @@
+//! An unbounded queue of 64-byte slots from one producer to one consumer: the storage under a pipe.
+//!
+//! Slots live in chunks linked into a chain. The producer appends at one end, the consumer follows, and chunks the
+//! consumer has left are used again by the producer. How much may be queued is not this ring's business: the pipe
+//! counts credit in messages with [`Producer::sent`] and [`Producer::taken`].
+//!
+//! ```text
+//!  oldest                consumer's             producer's
+//!  ┌───────┐   next   ┌───────────┐   next   ┌───────────┐   next
+//!  │ taken │ ───────► │ ····▓▓▓▓▓ │ ───────► │ ▓▓▓▓▓▓··· │ ───────► null, or the chunk to fill after it
+//!  └───────┘          └───────────┘          └───────────┘
+//! ```
+//!
+//! A record takes one or more consecutive slots and is published by the mark of its *first* slot, stored last. The mark
+//! equals the chunk's generation, a number that changes whenever the chunk is used again, so marks need no clearing.
+//! After Lamport (1983) and FastForward (PPoPP 2008), except that the consumer never writes a slot: a small record
+//! crosses between cores in one line.
+//!
+//! Invariants:
+//! - `taken <= sent`; both only grow.
+//! - A record that fills its chunk is published after `next` is linked. So the consumer, having read the last slot of
+//!   a chunk, always finds the next one, and an empty queue costs it one look at one line.
+//! - The consumer moves on to the next chunk before it publishes `taken`. So a chunk all of whose records are taken is
+//!   the producer's alone, `next` included.
+//! - Between `oldest` and the consumer's chunk, exclusive, nobody but the holder of the chain lock touches anything.
+//!
+//! It never waits, and allocates a chunk only when the chain has no chunk to use again.
+
+use std::{
+    alloc::{Layout, alloc_zeroed, dealloc},
+    fmt,
+    mem::MaybeUninit,
+    ptr::{self, NonNull},
+};
+
+use crate::sync::{
+    Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Ordering, UnsafeCell, planted, weakened,
+};
+
+/// Payload bytes of a slot: a cache line less the mark and the record header.
+pub(crate) const SLOT_BYTES: usize = 56;
+/// Slots of a chunk. With the header line a chunk is 1.5 KiB: an idle pair that keeps a spare chunk each way stays below
+/// half of what its peers use (libzmq: 17 KB), and the work at the end of a chunk is spread over 23 messages.
+const CHUNK_SLOTS: usize = if cfg!(loom) { 2 } else { 23 };
+/// Slots a record may take: it may leave its chunk only once.
+pub(crate) const RECORD_SLOTS_MAX: usize = if cfg!(loom) { 2 } else { 16 };
+/// The low bits of a stored header, where the ring keeps how many slots of the record there are from here on.
+const SLOTS_BITS: u32 = 8;
+/// Chunk ends between two counts of the chain's idle chunks: some 4,000 messages.
+const CENSUS_PERIOD: u32 = 128;
+/// Counts whose least decides how many chunks have really been idle: some 32,000 messages.
+const CENSUS_ROUNDS: u32 = 8;
+/// Idle chunks not worth giving back.
+const SPARE_CHUNKS: usize = 8;
+
+/// An empty queue. Allocates no chunk before the first record.
+///
+/// `leftover` is called for each slot of the records nobody took, once both halves are gone: it drops what they own.
+pub(crate) fn queue(leftover: fn(&Line)) -> (Producer, Consumer) {
+    let shared = Arc::new(Shared {
+        taken: CachePadded::new(AtomicU64::new(0)),
+        first: AtomicPtr::new(ptr::null_mut()),
+        chain_locked: AtomicBool::new(false),
+        oldest: UnsafeCell::new(ptr::null_mut()),
+        end: UnsafeCell::new(Cursor::NOWHERE),
+        leftover,
+    });
+    let producer = Producer {
+        shared: shared.clone(),
+        at: Cursor::NOWHERE,
+        sent: 0,
+        taken: 0,
+        chunk_ends: 0,
+        census: Census::default(),
+    };
+    let consumer = Consumer { shared, at: Cursor::NOWHERE, taken: 0 };
+    (producer, consumer)
+}
+
+/// The memory for a chunk could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OutOfMemory;
+
+/// What each slot says of itself, in the pipe's own encoding: 24 bits.
+pub(crate) type Header = u32;
+/// The payload of a slot.
+pub(crate) type SlotBody = [MaybeUninit<u64>; SLOT_BYTES / 8];
+/// A slot read as one cache line: a word of mark and header, then the payload.
+///
+/// Read and moved as 64 bytes, never as 8 and 56: a processor forwards a recent store to a load that it covers, and
+/// stalls a dozen cycles where a load straddles two of them.
+pub(crate) type Line = [MaybeUninit<u64>; 1 + SLOT_BYTES / 8];
+
+/// The header in a line.
+#[inline(always)]
+pub(crate) fn header_of(line: &Line) -> Header {
+    // SAFETY: every slot of a record has mark and header written, and the mark of every slot is initialised.
+    let word = unsafe { line[0].assume_init() };
+    (word >> (32 + SLOTS_BITS)) as Header
+}
+
+/// The writing half: may move between threads, is never shared by two.
+pub(crate) struct Producer {
+    shared: Arc<Shared>,
+    /// The slot to write next. Before the first record its chunk is null and its index `CHUNK_SLOTS`.
+    at: Cursor,
+    /// Records published.
+    sent: u64,
+    /// Last `taken` we saw. Stale only downwards: the queue may look fuller than it is, never emptier.
+    taken: u64,
+    chunk_ends: u32,
+    census: Census,
+}
+
+/// The reading half: may move between threads, is never shared by two.
+pub(crate) struct Consumer {
+    shared: Arc<Shared>,
+    /// The slot to read next. Its chunk is null until the first record was seen.
+    at: Cursor,
+    /// Records taken, published by [`Consumer::publish_taken`].
+    taken: u64,
+}
+
+struct Shared {
+    /// Records taken. Written by the consumer once per receive call, read by the producer when its copy says full
+    /// and at the end of a chunk: a line of its own.
+    taken: CachePadded<AtomicU64>,
+    /// The first chunk, for the consumer to start from. Written once.
+    first: AtomicPtr<Chunk>,
+    /// Guards `oldest` and every chunk before the consumer's. Only ever tried, never waited for.
+    chain_locked: AtomicBool,
+    oldest: UnsafeCell<*mut Chunk>,
+    /// Where the consumer stopped reading, for `drop`. Written by the consumer when it goes.
+    end: UnsafeCell<Cursor>,
+    leftover: fn(&Line),
+}
+
+/// A slot of a chunk in use.
+#[derive(Clone, Copy)]
+struct Cursor {
+    chunk: *mut Chunk,
+    index: usize,
+    generation: u32,
+}
+
+impl Cursor {
+    const NOWHERE: Self = Self { chunk: ptr::null_mut(), index: CHUNK_SLOTS, generation: 0 };
+
+    /// # Safety
+    /// `chunk` is a live chunk in use.
+    unsafe fn at_start(chunk: *mut Chunk) -> Self {
+        // SAFETY: live by the caller's duty.
+        Self { chunk, index: 0, generation: unsafe { (*chunk).generation() } }
+    }
+
+    /// This cursor, or that of the first slot there ever was if this one is nowhere.
+    #[cold]
+    fn or_first(self, shared: &Shared) -> Option<Self> {
+        if !self.chunk.is_null() {
+            return Some(self);
+        }
+        // Acquire: pairs with Release in Producer::prepare_slow.
+        let chunk = shared.first.load(Ordering::Acquire);
+        // SAFETY: nobody has read from the first chunk yet, so it is live.
+        (!chunk.is_null()).then(|| unsafe { Self::at_start(chunk) })
+    }
+}
+
+/// A record begun and not yet published.
+#[must_use]
+pub(crate) struct Record {
+    first: Cursor,
+    /// Slots still to be written.
+    slots: usize,
+}
+
+// SAFETY: chunks are owned by the queue and hold plain bytes (what they mean is the pipe's business, which only stores
+// `Send` frames); the producer, the consumer and the holder of the chain lock touch disjoint parts, as the module's
+// invariants say.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+// SAFETY: the raw pointer is to a chunk of `shared`, which moves with us; the halves are not `Sync`.
+unsafe impl Send for Producer {}
+// SAFETY: as for the producer.
+unsafe impl Send for Consumer {}
+
+#[repr(C, align(64))]
+struct Slot {
+    /// Equal to the chunk's generation once the record that begins here is published. Written by the producer only.
+    mark: AtomicU32,
+    header: UnsafeCell<MaybeUninit<Header>>,
+    body: UnsafeCell<SlotBody>,
+}
+
+impl Slot {
+    /// The slot as a line.
+    ///
+    /// # Safety
+    /// The slot is part of a published record that is not taken.
+    #[cfg(not(loom))]
+    #[inline(always)]
+    unsafe fn line(&self) -> Line {
+        // SAFETY: a slot is a line (asserted below); nobody writes any of it now, by the caller's duty.
+        unsafe { ptr::from_ref(self).cast::<Line>().read() }
+    }
+
+    #[cfg(loom)]
+    unsafe fn line(&self) -> Line {
+        // SAFETY: published, by the caller's duty.
+        let header = self.header.with(|header| unsafe { (*header).assume_init() });
+        // SAFETY: likewise.
+        let body = self.body.with(|body| unsafe { *body });
+        std::array::from_fn(|word| match word {
+            0 => MaybeUninit::new(u64::from(header) << 32),
+            word => body[word - 1],
+        })
+    }
+}
+
+#[repr(C, align(64))]
+struct Chunk {
+    /// Written by the producer before it publishes the record that fills this chunk.
+    next: AtomicPtr<Chunk>,
+    /// Records sent, counted at the end of the last one that has a slot here. The producer's.
+    last_record: UnsafeCell<u64>,
+    /// Which use of this chunk it is, never zero. Written before the chunk is linked, constant while it is.
+    generation: UnsafeCell<u32>,
+    slots: [Slot; CHUNK_SLOTS],
+}
+
+#[cfg(not(loom))]
+const _: () = {
+    assert!(size_of::<Slot>() == size_of::<Line>() && align_of::<Slot>() == 64);
+    assert!(std::mem::offset_of!(Slot, mark) == 0 && std::mem::offset_of!(Slot, header) == 4);
+    assert!(std::mem::offset_of!(Slot, body) == 8);
+    assert!(size_of::<Chunk>() == 1536);
+};
+const _: () = assert!(RECORD_SLOTS_MAX <= CHUNK_SLOTS);
+
+impl Producer {
+    /// Records published so far.
+    #[inline(always)]
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Records taken, as last seen. May be more by now, never less.
+    #[inline(always)]
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Reads how many records are taken.
+    #[inline]
+    pub(crate) fn refresh_taken(&mut self) -> u64 {
+        // Acquire: pairs with Release in Consumer::publish_taken, so that a chunk all of whose records are taken is no
+        // longer read by the consumer.
+        self.taken = self.shared.taken.load(weakened("chunked-taken-acquire", Ordering::Acquire));
+        self.taken
+    }
+
+    /// Begins a record of `slots` slots (1 to [`RECORD_SLOTS_MAX`]): nothing can fail after this. Each slot must be
+    /// written before the record is published.
+    ///
+    /// # Errors
+    /// No chunk to use again, and none could be allocated. Nothing has changed.
+    #[inline(always)]
+    pub(crate) fn begin(&mut self, slots: usize) -> Result<Record, OutOfMemory> {
+        debug_assert!((1..=RECORD_SLOTS_MAX).contains(&slots));
+        if self.at.index + slots >= CHUNK_SLOTS {
+            self.prepare_slow(slots)?;
+        }
+        Ok(Record { first: self.at, slots })
+    }
+
+    /// Writes the next slot of `record`: `fill` puts the payload there and tells the header.
+    ///
+    /// # Panics
+    /// Panics if the record has no slot left.
+    #[inline(always)]
+    pub(crate) fn write(&mut self, record: &mut Record, fill: impl FnOnce(&mut SlotBody) -> Header) {
+        assert!(record.slots > 0, "a record has as many slots as it was begun with");
+        // SAFETY: `begin` made the cursor's chunk a live one; it stays live until its records are taken.
+        let slot = unsafe { &(&(*self.at.chunk).slots)[self.at.index] };
+        // SAFETY: the slot is not published, so nobody else touches its body.
+        let header = slot.body.with_mut(|body| fill(unsafe { &mut *body }));
+        let header = header << SLOTS_BITS | record.slots as u32;
+        // SAFETY: likewise for its header.
+        slot.header.with_mut(|place| unsafe { (*place).write(header) });
+        record.slots -= 1;
+        self.advance();
+    }
+
+    /// Publishes `record`, all of whose slots have been written.
+    #[inline(always)]
+    pub(crate) fn publish(&mut self, record: Record) {
+        assert!(record.slots == 0, "a record is published whole");
+        self.sent += 1;
+        let Cursor { chunk, index, generation } = record.first;
+        // SAFETY: the chunk the record begins in is live: the consumer has not seen the record yet.
+        let slot = unsafe { &(&(*chunk).slots)[index] };
+        // Release: the slots above and, through them, `next`; pairs with Acquire in Consumer::ready.
+        slot.mark.store(generation, weakened("chunked-publish-release", Ordering::Release));
+    }
+
+    #[inline(always)]
+    fn advance(&mut self) {
+        self.at.index += 1;
+        if self.at.index == CHUNK_SLOTS {
+            self.enter_next();
+        }
+    }
+
+    /// Leaves the chunk just filled for the next one, which `begin` has linked.
+    #[cold]
+    #[inline(never)]
+    fn enter_next(&mut self) {
+        // SAFETY: `chunk` is the live chunk we filled.
+        let chunk = unsafe { &*self.at.chunk };
+        // SAFETY: only the producer reads or writes `last_record`. The record being written counts as one.
+        chunk.last_record.with_mut(|last| unsafe { *last = self.sent + 1 });
+        // Relaxed: we wrote it.
+        let next = chunk.next.load(Ordering::Relaxed);
+        assert!(!next.is_null(), "begin() links the chunk after the one a record fills");
+        // SAFETY: the next chunk is live and not yet reachable by a published record.
+        self.at = unsafe { Cursor::at_start(next) };
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn prepare_slow(&mut self, slots: usize) -> Result<(), OutOfMemory> {
+        if self.at.chunk.is_null() {
+            let chunk = Chunk::allocate().ok_or(OutOfMemory)?;
+            // SAFETY: just allocated, ours.
+            self.at = unsafe { Cursor::at_start(chunk.as_ptr()) };
+            // SAFETY: the consumer looks at `oldest` only once it has found a first chunk.
+            self.shared.oldest.with_mut(|oldest| unsafe { *oldest = chunk.as_ptr() });
+            // Release: the chunk above; pairs with Acquire in Consumer::ready_slow.
+            self.shared.first.store(chunk.as_ptr(), Ordering::Release);
+            if slots < CHUNK_SLOTS {
+                return Ok(());
+            }
+        }
+        // SAFETY: the chunk being filled is live.
+        let chunk = unsafe { &*self.at.chunk };
+        if chunk.next.load(Ordering::Relaxed).is_null() {
+            let next = match self.reuse() {
+                Some(next) => next,
+                None => Chunk::allocate().ok_or(OutOfMemory)?,
+            };
+            // Release is not needed: the mark of the record that fills the chunk publishes the link.
+            chunk.next.store(next.as_ptr(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// The oldest chunk, if the consumer has left it.
+    fn reuse(&mut self) -> Option<NonNull<Chunk>> {
+        let chain = self.shared.lock_chain()?;
+        let mut taken = self.taken;
+        if chain.left(self.at.chunk, taken).next().is_none() {
+            // As in `refresh_taken`.
+            taken = self.shared.taken.load(weakened("chunked-taken-acquire", Ordering::Acquire));
+            self.taken = taken;
+        }
+        self.chunk_ends = self.chunk_ends.wrapping_add(1);
+        if self.chunk_ends.is_multiple_of(CENSUS_PERIOD) {
+            let surplus = self.census.count(chain.left(self.at.chunk, taken).count());
+            chain.left(self.at.chunk, taken).take(surplus).for_each(|chunk| {
+                // SAFETY: the chunk is left by the consumer and the lock is held; `left` has gone past it.
+                chain.set_oldest(unsafe { (*chunk).next.load(Ordering::Relaxed) });
+                // SAFETY: nobody reaches it any more.
+                unsafe { Chunk::free(chunk) };
+            });
+        }
+        let oldest = NonNull::new(chain.left(self.at.chunk, taken).next()?)?;
+        // SAFETY: the consumer has left this chunk and the lock is held: it is ours.
+        let chunk = unsafe { oldest.as_ref() };
+        chain.set_oldest(chunk.next.load(Ordering::Relaxed));
+        chunk.begin_use();
+        Some(oldest)
+    }
+}
+
+impl Consumer {
+    /// Records taken so far.
+    #[inline(always)]
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Is a record waiting? May become true at any time; cannot become false behind our back.
+    #[inline(always)]
+    pub(crate) fn ready(&mut self) -> bool {
+        if self.at.chunk.is_null() { self.ready_slow() } else { self.published() }
+    }
+
+    /// Reads one slot of the record that is waiting. The last slot of a record must be read before `ready` is asked
+    /// again; [`Consumer::finish`] ends the record.
+    ///
+    /// # Safety
+    /// `ready` has answered true and the record has a slot left.
+    #[inline(always)]
+    pub(crate) unsafe fn read(&mut self) -> Line {
+        // SAFETY: the caller's duty: `chunk` is live, the slot at `index` published or part of a published record.
+        let slot = unsafe { &(&(*self.at.chunk).slots)[self.at.index] };
+        // SAFETY: as above: nobody writes this slot until the record is taken.
+        let line = unsafe { slot.line() };
+        self.at.index += 1;
+        if self.at.index == CHUNK_SLOTS {
+            self.enter_next();
+        }
+        line
+    }
+
+    /// Counts a record whose slots have all been read.
+    #[inline(always)]
+    pub(crate) fn finish(&mut self) {
+        self.taken += 1;
+    }
+
+    /// Lets the producer see what was taken: once per receive call, before it returns.
+    #[inline(always)]
+    pub(crate) fn publish_taken(&self) {
+        // Release: our reads of the slots and of `next`; pairs with Acquire in Producer::refresh_taken.
+        self.shared.taken.store(self.taken, weakened("chunked-taken-release", Ordering::Release));
+    }
+
+    /// Frees the chunks that wait to be used again, but the last one: for a queue that has gone quiet. (With none left,
+    /// a pair that sleeps between messages would allocate at the end of every chunk.) Does nothing if the producer is
+    /// just taking one.
+    pub(crate) fn trim(&self) {
+        if self.at.chunk.is_null() {
+            return;
+        }
+        if let Some(chain) = self.shared.lock_chain() {
+            loop {
+                let chunk = chain.oldest();
+                // SAFETY: the lock is held, and the chain leads to our own chunk at least.
+                if chunk == self.at.chunk || unsafe { (*chunk).next.load(Ordering::Relaxed) } == self.at.chunk {
+                    return;
+                }
+                // SAFETY: the lock is held and our own chunk is further on, so `chunk` is in the chain and left by us.
+                chain.set_oldest(unsafe { (*chunk).next.load(Ordering::Relaxed) });
+                // SAFETY: the producer reaches it through the chain only.
+                unsafe { Chunk::free(chunk) };
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn published(&self) -> bool {
+        // SAFETY: `chunk` is live as long as we have not left it, and `index` is within it.
+        let slot = unsafe { &(&(*self.at.chunk).slots)[self.at.index] };
+        // Acquire: pairs with Release in Producer::commit; the record's slots and the link that follows them.
+        slot.mark.load(weakened("chunked-ready-acquire", Ordering::Acquire)) == self.at.generation
+    }
+
+    #[cold]
+    fn ready_slow(&mut self) -> bool {
+        match self.at.or_first(&self.shared) {
+            Some(first) => {
+                self.at = first;
+                self.published()
+            }
+            None => false,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enter_next(&mut self) {
+        // SAFETY: we have not left `chunk` yet. Relaxed: the mark of the record that fills it published the link.
+        let next = unsafe { (*self.at.chunk).next.load(Ordering::Relaxed) };
+        assert!(!next.is_null(), "a record that fills its chunk is published after the next one is linked");
+        // SAFETY: linked, hence live, its generation written before.
+        self.at = unsafe { Cursor::at_start(next) };
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        // SAFETY: only read once both halves are gone.
+        self.shared.end.with_mut(|end| unsafe { *end = self.at });
+    }
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer").field("sent", &self.sent).field("taken", &self.taken).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer").field("taken", &self.taken).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Hands every slot of the records from `at` on to `leftover`.
+    fn drop_records_from(&self, mut at: Cursor) {
+        // Slots of the current record still to come.
+        let mut slots = 0;
+        loop {
+            // SAFETY: both halves are gone and the chain is whole from the consumer's chunk on.
+            let slot = unsafe { &(&(*at.chunk).slots)[at.index] };
+            if slots == 0 && slot.mark.load(Ordering::Relaxed) != at.generation {
+                return;
+            }
+            // SAFETY: the slot is part of a published record nobody has taken.
+            let line = unsafe { slot.line() };
+            (self.leftover)(&line);
+            // SAFETY: as in `header_of`.
+            let header = unsafe { line[0].assume_init() } >> 32;
+            slots = (header & ((1 << SLOTS_BITS) - 1)) - 1;
+            at.index += 1;
+            if at.index == CHUNK_SLOTS {
+                // SAFETY: as above; a record that fills its chunk is published after the next one is linked.
+                at = unsafe { Cursor::at_start((*at.chunk).next.load(Ordering::Relaxed)) };
+            }
+        }
+    }
+
+    fn lock_chain(&self) -> Option<ChainGuard<'_>> {
+        // Acquire: pairs with Release in ChainGuard::drop.
+        let locked = self.chain_locked.swap(true, weakened("chunked-lock-acquire", Ordering::Acquire));
+        if locked { None } else { Some(ChainGuard(self)) }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // SAFETY: both halves are gone; the consumer left its cursor here.
+        let end = self.end.with(|end| unsafe { *end });
+        if let Some(end) = end.or_first(self) {
+            self.drop_records_from(end);
+        }
+        // SAFETY: both halves are gone.
+        let mut chunk = self.oldest.with(|oldest| unsafe { *oldest });
+        while !chunk.is_null() {
+            // SAFETY: the chain is ours alone now.
+            let next = unsafe { (*chunk).next.load(Ordering::Relaxed) };
+            // SAFETY: nobody reaches it any more.
+            unsafe { Chunk::free(chunk) };
+            chunk = next;
+        }
+    }
+}
+
+/// The right to take chunks off the old end of the chain.
+struct ChainGuard<'a>(&'a Shared);
+
+impl ChainGuard<'_> {
+    /// The chunks the consumer has left for good, oldest first: those before the producer's chunk `filling` all of
+    /// whose records are among the first `taken`. For the producer only.
+    fn left(&self, filling: *mut Chunk, taken: u64) -> impl Iterator<Item = *mut Chunk> + use<> {
+        let mut chunk = self.oldest();
+        std::iter::from_fn(move || {
+            // The chain ends with `filling` or later, so the walk stays within it.
+            if chunk == filling {
+                return None;
+            }
+            // SAFETY: the lock was held when the walk began and the caller frees only what the walk has passed; only
+            // the producer touches `last_record`.
+            let last = unsafe { (*chunk).last_record.with(|last| *last) };
+            if last > taken && !planted("chunked-reuse-early") {
+                return None;
+            }
+            let left = chunk;
+            // SAFETY: as above.
+            chunk = unsafe { (*chunk).next.load(Ordering::Relaxed) };
+            Some(left)
+        })
+    }
+
+    fn oldest(&self) -> *mut Chunk {
+        // SAFETY: the lock is held.
+        self.0.oldest.with(|oldest| unsafe { *oldest })
+    }
+
+    fn set_oldest(&self, chunk: *mut Chunk) {
+        // SAFETY: the lock is held.
+        self.0.oldest.with_mut(|oldest| unsafe { *oldest = chunk });
+    }
+}
+
+impl Drop for ChainGuard<'_> {
+    fn drop(&mut self) {
+        self.0.chain_locked.store(false, Ordering::Release);
+    }
+}
+
+impl Chunk {
+    /// A chunk of generation one, all of whose marks are zero.
+    fn allocate() -> Option<NonNull<Self>> {
+        // SAFETY: the layout has a size.
+        let chunk = NonNull::new(unsafe { alloc_zeroed(Layout::new::<Self>()) }.cast::<Self>())?;
+        #[cfg(loom)]
+        // SAFETY: freshly allocated memory of the right layout. (Outside loom zero bytes are the value wanted.)
+        unsafe {
+            chunk.write(Self {
+                next: AtomicPtr::new(ptr::null_mut()),
+                last_record: UnsafeCell::new(0),
+                generation: UnsafeCell::new(0),
+                slots: std::array::from_fn(|_| Slot {
+                    mark: AtomicU32::new(0),
+                    header: UnsafeCell::new(MaybeUninit::uninit()),
+                    body: UnsafeCell::new([MaybeUninit::uninit(); SLOT_BYTES / 8]),
+                }),
+            });
+        }
+        // SAFETY: zeroed, which is a valid chunk.
+        unsafe { chunk.as_ref() }.begin_use();
+        Some(chunk)
+    }
+
+    /// Makes a chunk nobody else reaches ready to be filled: unlinked, of a generation no mark in it has.
+    fn begin_use(&self) {
+        self.next.store(ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: nobody else reaches the chunk.
+        let previous = self.generation.with(|generation| unsafe { *generation });
+        let generation = match previous.checked_add(1) {
+            Some(generation) => generation,
+            // Once in 2^32 uses: marks of the first generations could still stand in slots never begun in since.
+            None => {
+                self.slots.iter().for_each(|slot| slot.mark.store(0, Ordering::Relaxed));
+                1
+            }
+        };
+        // SAFETY: as above.
+        self.generation.with_mut(|place| unsafe { *place = generation });
+    }
+
+    fn generation(&self) -> u32 {
+        // SAFETY: constant while the chunk is linked; written before that, and the link or the mark published it.
+        self.generation.with(|generation| unsafe { *generation })
+    }
+
+    /// # Safety
+    /// `chunk` came from `allocate` and nobody reaches it any more.
+    unsafe fn free(chunk: *mut Self) {
+        // SAFETY: the caller's duty; outside loom there is nothing to drop.
+        unsafe { ptr::drop_in_place(chunk) };
+        // SAFETY: allocated with this layout.
+        unsafe { dealloc(chunk.cast(), Layout::new::<Self>()) };
+    }
+}
+
+/// How many chunks have been idle all through the last rounds.
+#[derive(Debug, Default)]
+struct Census {
+    rounds: u32,
+    least_idle: usize,
+}
+
+impl Census {
+    /// Takes note of a count and tells how many chunks to give back: some at the end of a period, else none.
+    fn count(&mut self, idle: usize) -> usize {
+        self.least_idle = if self.rounds == 0 { idle } else { self.least_idle.min(idle) };
+        self.rounds += 1;
+        if self.rounds < CENSUS_ROUNDS {
+            return 0;
+        }
+        self.rounds = 0;
+        self.least_idle.saturating_sub(SPARE_CHUNKS) / 2
+    }
+}

@@ -1,0 +1,49 @@
+//! What a socket has done and what became of its messages.
+
+#![forbid(unsafe_code)]
+
+use crate::{pipe::Hub, sync::Ordering, wait::WaitCounters};
+
+/// A snapshot. All counts are since the socket was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Messages accepted from the application.
+    pub messages_sent: u64,
+    /// Their payload bytes, all frames together.
+    pub bytes_sent: u64,
+    /// Messages handed to the application.
+    pub messages_received: u64,
+    /// Their payload bytes.
+    pub bytes_received: u64,
+    /// Sends that found no room, or no peer, at first.
+    pub stalls: u64,
+    /// Messages accepted from the application and lost, because the peer left without taking them or never came.
+    pub undelivered: u64,
+    /// Messages that had arrived and were lost, because this socket closed their pipe without taking them.
+    pub unread: u64,
+    /// Peers that have come: connections made and accepted.
+    pub peers_joined: u64,
+    /// How sends have waited.
+    pub send_waits: WaitCounters,
+    /// How receives have waited.
+    pub recv_waits: WaitCounters,
+}
+
+impl Counters {
+    pub(crate) fn of(hub: &Hub, send_waits: WaitCounters, recv_waits: WaitCounters) -> Self {
+        let (flow, lost) = (hub.flow(), hub.lost());
+        Self {
+            messages_sent: flow.messages_out.load(Ordering::Relaxed),
+            bytes_sent: flow.bytes_out.load(Ordering::Relaxed),
+            messages_received: flow.messages_in.load(Ordering::Relaxed),
+            bytes_received: flow.bytes_in.load(Ordering::Relaxed),
+            stalls: flow.stalls.load(Ordering::Relaxed),
+            undelivered: lost.undelivered,
+            unread: lost.unread,
+            peers_joined: hub.joined(),
+            send_waits,
+            recv_waits,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What can go wrong with a socket, and whose doing it was.
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use crate::{ContextClosed, EndpointError, Message, SocketType};
+
+/// A message was not sent: here it is back, unchanged, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SendError {
+    /// The message.
+    pub message: Message,
+    /// Why it was not sent.
+    pub reason: SendFailure,
+}
+
+/// Why a message, or a place for one, was not to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendFailure {
+    /// Every peer's queue is at its high-water mark. Only from calls that do not wait.
+    Full,
+    /// There is no peer to send to, nor an endpoint that is still to be bound. Only from calls that do not wait.
+    NoPeer,
+    /// Neither room nor a peer came up in time.
+    TimedOut,
+    /// The peer a permit was for has left. The next attempt picks another.
+    PeerLeft,
+    /// The message has no frame (one of no bytes is a frame). The caller's doing.
+    NoFrames,
+    /// The system had no memory for a place in the queue.
+    OutOfMemory,
+    /// The context has been shut down.
+    ContextClosed,
+}
+
+/// No message was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// None is there. Only from calls that do not wait.
+    Empty,
+    /// None came in time.
+    TimedOut,
+    /// The context has been shut down, and everything that had arrived has been taken.
+    ContextClosed,
+}
+
+/// A name was not bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The endpoint is not one.
+    Endpoint(EndpointError),
+    /// Another socket has it, or this one.
+    AddrInUse,
+    /// The context has been shut down.
+    ContextClosed,
+}
+
+/// A connection was not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The endpoint is not one.
+    Endpoint(EndpointError),
+    /// The socket bound there is of this type, which does not talk to ours.
+    Incompatible(SocketType),
+    /// The context has been shut down.
+    ContextClosed,
+}
+
+/// `unbind` or `disconnect` named an endpoint this socket does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DetachError {
+    /// The endpoint is not one.
+    Endpoint(EndpointError),
+    /// This socket has not bound, or not connected to, the endpoint.
+    NotAttached,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)
+    }
+}
+
+impl fmt::Display for SendFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "every peer's queue is at its high-water mark",
+            Self::NoPeer => "there is no peer to send to",
+            Self::TimedOut => "neither room nor a peer came up in time",
+            Self::PeerLeft => "the peer this place was reserved with has left",
+            Self::NoFrames => "a message needs at least one frame",
+            Self::OutOfMemory => "no memory for a place in the queue",
+            Self::ContextClosed => "the context has been shut down",
+        })
+    }
+}
+
+impl fmt::Display for RecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "no message is there",
+            Self::TimedOut => "no message came in time",
+            Self::ContextClosed => "the context has been shut down",
+        })
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Endpoint(error) => error.fmt(f),
+            Self::AddrInUse => write!(f, "the endpoint is bound already"),
+            Self::ContextClosed => ContextClosed.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Endpoint(error) => error.fmt(f),
+            Self::Incompatible(bound) => write!(f, "the {bound} socket bound there does not talk to this type"),
+            Self::ContextClosed => ContextClosed.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for DetachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Endpoint(error) => error.fmt(f),
+            Self::NotAttached => write!(f, "this socket is not attached to the endpoint"),
+        }
+    }
+}
+
+impl std::error::Error for SendError {}
+impl std::error::Error for SendFailure {}
+impl std::error::Error for RecvError {}
+impl std::error::Error for BindError {}
+impl std::error::Error for ConnectError {}
+impl std::error::Error for DetachError {}
+
+impl From<EndpointError> for BindError {
+    fn from(error: EndpointError) -> Self {
+        Self::Endpoint(error)
+    }
+}
+
+impl From<EndpointError> for ConnectError {
+    fn from(error: EndpointError) -> Self {
+        Self::Endpoint(error)
+    }
+}
+
+impl From<EndpointError> for DetachError {
+    fn from(error: EndpointError) -> Self {
+        Self::Endpoint(error)
+    }
+}

@@ -1,0 +1,52 @@
+//! The front doors: one type per pattern, each with only the operations it has.
+//!
+//! | type | talks to | sends | receives | when nobody has room |
+//! |---|---|---|---|---|
+//! | [`Pair`] | `Pair` | to its one peer | from it | waits |
+//! | [`Push`] | `Pull` | to each peer in turn, skipping full ones | – | waits |
+//! | [`Pull`] | `Push` | – | from each peer in turn, whole messages | – |
+//!
+//! `send` and `recv` wait as long as it takes, in the way the socket's [`WaitPolicy`](crate::WaitPolicy) says;
+//! `try_…` never wait; `…_timeout` wait so long. A message that is not sent comes back in the error.
+//!
+//! Sockets are `Send` and not `Sync`: they may move between threads, also in mid-stream, and are used by one at a time.
+//!
+//! Contents: `core` what all of them have, `options` what can be chosen, `error` what can go wrong, `counters` what
+//! happened, `permit` a place reserved for a message, `pair` and `pipeline` the patterns.
+
+mod core;
+mod counters;
+mod error;
+#[macro_use]
+mod operations;
+mod options;
+mod pair;
+mod permit;
+mod pipeline;
+
+pub use counters::Counters;
+pub use error::{BindError, ConnectError, DetachError, RecvError, SendError, SendFailure};
+pub use options::{Builder, DEFAULT_HWM, DEFAULT_LINGER};
+pub use pair::Pair;
+pub use permit::Permit;
+pub use pipeline::{Pull, Push};
+
+use crate::{Context, ContextClosed};
+
+/// A socket type, as a [`Builder`] makes it. Implemented by the sockets of this crate only.
+pub trait Socket: sealed::Sealed + Sized {
+    #[doc(hidden)]
+    #[expect(private_interfaces, reason = "only the builder calls it, and only this crate implements it")]
+    fn with_options(context: &Context, options: &options::Options) -> Result<Self, ContextClosed>;
+}
+
+/// Sockets that send.
+pub trait Sends: Socket {}
+
+/// Sockets that receive.
+pub trait Receives: Socket {}
+
+mod sealed {
+    #[expect(unnameable_types, reason = "this is what seals a trait")]
+    pub trait Sealed {}
+}

@@ -1,0 +1,267 @@
+//! The methods sockets have in common, written once: a pattern names the groups it has.
+
+/// Making a socket, endpoints, what can be asked and changed.
+macro_rules! common_operations {
+    ($socket:ident) => {
+        impl super::sealed::Sealed for $socket {}
+
+        #[expect(private_interfaces, reason = "see the trait")]
+        impl super::Socket for $socket {
+            fn with_options(
+                context: &crate::Context,
+                options: &super::options::Options,
+            ) -> Result<Self, crate::ContextClosed> {
+                Ok(Self { core: super::core::Core::new(context, Self::TYPE, options)? })
+            }
+        }
+
+        impl $socket {
+            /// A socket with default options.
+            ///
+            /// # Errors
+            /// The context has been shut down.
+            pub fn new(context: &crate::Context) -> Result<Self, crate::ContextClosed> {
+                Self::builder().build(context)
+            }
+
+            /// A builder, to choose options.
+            pub fn builder() -> super::Builder<Self> {
+                super::Builder::new()
+            }
+
+            /// Makes the socket reachable at `endpoint`. Peers that connected before are joined now. Never waits. A
+            /// socket may bind and connect any number of endpoints.
+            ///
+            /// # Errors
+            /// Not an endpoint, bound already, or the context has been shut down.
+            pub fn bind(&mut self, endpoint: impl AsRef<str>) -> Result<(), super::BindError> {
+                self.core.bind(endpoint.as_ref().parse())
+            }
+
+            /// Connects to `endpoint`, which may be bound later. Never waits. Connecting twice makes two connections.
+            ///
+            /// # Errors
+            /// Not an endpoint, the socket bound there is of a type that does not talk to this one, or the context has
+            /// been shut down.
+            pub fn connect(&mut self, endpoint: impl AsRef<str>) -> Result<(), super::ConnectError> {
+                self.core.connect(endpoint.as_ref().parse())
+            }
+
+            /// Takes `endpoint` back: nobody can connect there any more, and another socket may bind it. Connections
+            /// that exist stay.
+            ///
+            /// # Errors
+            /// Not an endpoint, or not one this socket has bound.
+            pub fn unbind(&mut self, endpoint: impl AsRef<str>) -> Result<(), super::DetachError> {
+                self.core.unbind(endpoint.as_ref().parse())
+            }
+
+            /// Ends every connection this socket made to `endpoint`. What a peer has been sent stays with it; what has
+            /// arrived from there and was not received is lost, and counted ([`Counters::unread`](super::Counters)).
+            ///
+            /// # Errors
+            /// Not an endpoint, or not one this socket has connected to.
+            pub fn disconnect(&mut self, endpoint: impl AsRef<str>) -> Result<(), super::DetachError> {
+                self.core.disconnect(endpoint.as_ref().parse())
+            }
+
+            /// Peers connected now, and endpoints connected to that are still to be bound. May change at any time.
+            pub fn peers(&self) -> usize {
+                self.core.peers()
+            }
+
+            /// What the socket has done so far.
+            pub fn counters(&self) -> super::Counters {
+                self.core.counters()
+            }
+
+            /// Changes how waiting calls idle, from the next one on.
+            pub fn set_wait(&mut self, policy: crate::WaitPolicy) {
+                self.core.set_wait(policy);
+            }
+        }
+    };
+}
+
+/// Sending, for patterns that choose among their peers by themselves.
+macro_rules! sending_operations {
+    ($socket:ident) => {
+        impl super::Sends for $socket {}
+
+        impl $socket {
+            /// Sends `message`; waits for a peer with room as long as it takes.
+            ///
+            /// # Errors
+            /// The message has no frame, memory ran out, or the context has been shut down. The message comes back.
+            #[inline]
+            pub fn send(&mut self, message: impl Into<crate::Message>) -> Result<(), super::SendError> {
+                let mut message = message.into();
+                let result = self.core.send_by(&mut message, super::core::Until::FOREVER);
+                result.map_err(|reason| super::SendError { message, reason })
+            }
+
+            /// Sends `message` if a peer has room now. Never waits; the answer is exact.
+            ///
+            /// # Errors
+            /// As [`send`](Self::send); also when every peer is full, or there is none. The message comes back.
+            #[inline]
+            pub fn try_send(&mut self, message: impl Into<crate::Message>) -> Result<(), super::SendError> {
+                let mut message = message.into();
+                let result = self.core.send_by(&mut message, super::core::Until::Now);
+                result.map_err(|reason| super::SendError { message, reason })
+            }
+
+            /// Sends `message`; waits for a peer with room, `timeout` at the most.
+            ///
+            /// # Errors
+            /// As [`send`](Self::send); also when none came up in time. The message comes back.
+            pub fn send_timeout(
+                &mut self,
+                message: impl Into<crate::Message>,
+                timeout: std::time::Duration,
+            ) -> Result<(), super::SendError> {
+                let mut message = message.into();
+                let result = self.core.send_by(&mut message, super::core::Until::after(timeout));
+                result.map_err(|reason| super::SendError { message, reason })
+            }
+
+            /// Sends all of `messages` in order, taking them off the front, and tells each peer once; waits for room as
+            /// long as it takes. Returns how many were sent: all, unless it fails.
+            ///
+            /// # Errors
+            /// As [`send`](Self::send). What was not sent is still in `messages`.
+            pub fn send_batch(
+                &mut self,
+                messages: &mut std::collections::VecDeque<crate::Message>,
+            ) -> Result<usize, super::SendFailure> {
+                let (count, result) = self.core.send_batch_by(messages, super::core::Until::FOREVER);
+                result.map(|()| count)
+            }
+
+            /// Sends as many of `messages` as there is room for now, taking them off the front. Returns how many, and
+            /// never waits.
+            ///
+            /// # Errors
+            /// Nothing could be sent, for the reasons of [`try_send`](Self::try_send).
+            pub fn try_send_batch(
+                &mut self,
+                messages: &mut std::collections::VecDeque<crate::Message>,
+            ) -> Result<usize, super::SendFailure> {
+                match self.core.send_batch_by(messages, super::core::Until::Now) {
+                    (0, Err(failure)) => Err(failure),
+                    (count, _) => Ok(count),
+                }
+            }
+
+            /// Reserves a place with the peer whose turn it is among those with room; waits for one as long as it takes.
+            ///
+            /// # Errors
+            /// The context has been shut down.
+            pub fn reserve(&mut self) -> Result<super::Permit<'_>, super::SendFailure> {
+                let key = self.core.reserve_by(super::core::Until::FOREVER)?;
+                Ok(super::Permit::new(&mut self.core, key))
+            }
+
+            /// Reserves a place if a peer has room now. Never waits; the answer is exact.
+            ///
+            /// # Errors
+            /// Every peer is full, there is none, or the context has been shut down.
+            pub fn try_reserve(&mut self) -> Result<super::Permit<'_>, super::SendFailure> {
+                let key = self.core.reserve_by(super::core::Until::Now)?;
+                Ok(super::Permit::new(&mut self.core, key))
+            }
+
+            /// Would [`try_send`](Self::try_send) send now? May become true at any time; becomes false behind our back
+            /// only if a peer leaves.
+            pub fn can_send(&mut self) -> bool {
+                self.core.can_send()
+            }
+
+            /// Our part of the high-water marks, in messages; 0 means no limit.
+            pub fn send_hwm(&self) -> u32 {
+                self.core.hwm().0
+            }
+
+            /// Changes our part of the high-water marks, for connections to come and those there are. A queue that holds
+            /// more than a lowered mark takes nothing until it holds less.
+            pub fn set_send_hwm(&mut self, messages: u32) {
+                self.core.set_hwm(Some(messages), None);
+            }
+
+            /// Changes how long messages outlive the socket where an endpoint is still to be bound.
+            pub fn set_linger(&mut self, linger: std::time::Duration) {
+                self.core.set_linger(linger);
+            }
+        }
+    };
+}
+
+/// Receiving, for patterns that take from all peers in turn.
+macro_rules! receiving_operations {
+    ($socket:ident) => {
+        impl super::Receives for $socket {}
+
+        impl $socket {
+            /// The next message; waits for one as long as it takes.
+            ///
+            /// # Errors
+            /// The context has been shut down, and all that had arrived has been taken.
+            #[inline]
+            pub fn recv(&mut self) -> Result<crate::Message, super::RecvError> {
+                self.core.recv_by(super::core::Until::FOREVER)
+            }
+
+            /// The next message, if one is there. Never waits.
+            ///
+            /// # Errors
+            /// None is there, or the context has been shut down.
+            #[inline]
+            pub fn try_recv(&mut self) -> Result<crate::Message, super::RecvError> {
+                self.core.recv_by(super::core::Until::Now)
+            }
+
+            /// The next message; waits for one, `timeout` at the most.
+            ///
+            /// # Errors
+            /// None came in time, or the context has been shut down.
+            pub fn recv_timeout(&mut self, timeout: std::time::Duration) -> Result<crate::Message, super::RecvError> {
+                self.core.recv_by(super::core::Until::after(timeout))
+            }
+
+            /// Adds up to `max` messages to `messages` and tells each peer once; waits for the first as long as it
+            /// takes. Returns how many; 0 only if `max` is 0.
+            ///
+            /// # Errors
+            /// As [`recv`](Self::recv).
+            pub fn recv_batch(
+                &mut self,
+                messages: &mut Vec<crate::Message>,
+                max: usize,
+            ) -> Result<usize, super::RecvError> {
+                self.core.recv_batch_by(messages, max, super::core::Until::FOREVER)
+            }
+
+            /// Adds up to `max` messages that are there to `messages`. Never waits. Returns how many.
+            ///
+            /// # Errors
+            /// As [`try_recv`](Self::try_recv).
+            pub fn try_recv_batch(
+                &mut self,
+                messages: &mut Vec<crate::Message>,
+                max: usize,
+            ) -> Result<usize, super::RecvError> {
+                self.core.recv_batch_by(messages, max, super::core::Until::Now)
+            }
+
+            /// Our part of the high-water marks, in messages; 0 means no limit.
+            pub fn recv_hwm(&self) -> u32 {
+                self.core.hwm().1
+            }
+
+            /// Changes our part of the high-water marks, for connections to come and those there are.
+            pub fn set_recv_hwm(&mut self, messages: u32) {
+                self.core.set_hwm(None, Some(messages));
+            }
+        }
+    };
+}

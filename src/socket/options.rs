@@ -1,0 +1,92 @@
+//! What can be chosen when a socket is made.
+
+#![forbid(unsafe_code)]
+
+use std::{marker::PhantomData, time::Duration};
+
+use super::Socket;
+use crate::{Context, ContextClosed, WaitPolicy};
+
+/// Messages a queue holds before it counts as full: libzmq's default.
+pub const DEFAULT_HWM: u32 = 1000;
+/// How long messages outlive their socket where the peer is still to come. Finite, other than libzmq's: a program that
+/// ends must not hang on a peer that never came.
+pub const DEFAULT_LINGER: Duration = Duration::from_secs(1);
+
+/// The options of all sockets; a builder offers those that mean something to its type.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) send_hwm: u32,
+    pub(crate) recv_hwm: u32,
+    pub(crate) wait: WaitPolicy,
+    pub(crate) linger: Duration,
+}
+
+/// Makes sockets of type `S`.
+///
+/// ```
+/// use ringway::{Context, Push, WaitPolicy};
+///
+/// let context = Context::new();
+/// let push = Push::builder().send_hwm(64).wait(WaitPolicy::Spin).build(&context)?;
+/// # Ok::<(), ringway::ContextClosed>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Builder<S> {
+    options: Options,
+    socket: PhantomData<fn() -> S>,
+}
+
+impl<S: Socket> Builder<S> {
+    pub(crate) fn new() -> Self {
+        let options = Options {
+            send_hwm: DEFAULT_HWM,
+            recv_hwm: DEFAULT_HWM,
+            wait: WaitPolicy::default(),
+            linger: DEFAULT_LINGER,
+        };
+        Self { options, socket: PhantomData }
+    }
+
+    /// How the socket's waiting calls idle. [`WaitPolicy::Adaptive`] unless said otherwise.
+    pub fn wait(mut self, policy: WaitPolicy) -> Self {
+        self.options.wait = policy;
+        self
+    }
+
+    /// The socket.
+    ///
+    /// # Errors
+    /// The context has been shut down.
+    pub fn build(self, context: &Context) -> Result<S, ContextClosed> {
+        S::with_options(context, &self.options)
+    }
+}
+
+impl<S: super::Sends> Builder<S> {
+    /// Our part of the high-water mark of each pipe we send to, in messages; 0 means no limit.
+    ///
+    /// A pipe holds as many messages as its sender's and its receiver's mark together, exactly; if either is 0 it has
+    /// no limit. [`DEFAULT_HWM`] unless said otherwise.
+    pub fn send_hwm(mut self, messages: u32) -> Self {
+        self.options.send_hwm = messages;
+        self
+    }
+
+    /// How long messages are kept after the socket is gone, for an endpoint that is still to be bound.
+    /// [`DEFAULT_LINGER`] unless said otherwise. Messages a connected peer has not taken yet are its own, whatever this
+    /// says.
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.options.linger = linger;
+        self
+    }
+}
+
+impl<S: super::Receives> Builder<S> {
+    /// Our part of the high-water mark of each pipe we receive from, in messages; 0 means no limit. See
+    /// [`send_hwm`](Self::send_hwm).
+    pub fn recv_hwm(mut self, messages: u32) -> Self {
+        self.options.recv_hwm = messages;
+        self
+    }
+}

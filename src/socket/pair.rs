@@ -1,0 +1,37 @@
+//! PAIR: one peer, both ways. For threads that signal each other.
+
+#![forbid(unsafe_code)]
+
+use super::core::Core;
+use crate::SocketType;
+
+/// Talks to exactly one other `Pair`, both ways.
+///
+/// While it has a peer, others that connect wait until that one leaves; what they send meanwhile stays with them, up to
+/// their own high-water mark. When the peer has left, receiving still hands out what it had sent; sending waits for the
+/// next peer.
+///
+/// ```
+/// use ringway::{Context, Pair};
+///
+/// let context = Context::new();
+/// let (mut here, mut there) = (Pair::new(&context)?, Pair::new(&context)?);
+/// here.bind("inproc://signal")?;
+/// there.connect("inproc://signal")?;
+///
+/// std::thread::spawn(move || there.send("ready").unwrap());
+/// assert_eq!(here.recv()?[0], "ready");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Pair {
+    core: Core,
+}
+
+impl Pair {
+    const TYPE: SocketType = SocketType::Pair;
+}
+
+common_operations!(Pair);
+sending_operations!(Pair);
+receiving_operations!(Pair);

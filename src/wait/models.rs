@@ -1,0 +1,321 @@
+//! Programs for the model checkers: production types, small worlds. loom runs them over all interleavings, shuttle
+//! with more turns over sampled ones. A lost wake-up shows as a deadlock, which both report as a panic.
+//!
+//! Shared parts are counted by `std`'s `Arc`: loom's cannot be dropped by the unwinding of a model that failed.
+
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Awaited, Crowd, Signal, Sleep, Target, WaitPolicy, Waiter};
+use crate::sync::{AtomicU32, Ordering, full_fence, light_fence, thread};
+
+/// The least a message can be: a count that grows.
+#[derive(Debug, Default)]
+struct Letterbox {
+    delivered: AtomicU32,
+    signal: Signal,
+}
+
+impl Letterbox {
+    fn deliver(&self) {
+        // Release: what came before the letter; pairs with Acquire in `Letters::look`.
+        self.delivered.fetch_add(1, Ordering::Release);
+        self.signal.fence_and_notify();
+    }
+}
+
+/// Waits until `expected` letters were delivered.
+struct Letters<'a> {
+    of: &'a Letterbox,
+    expected: u32,
+}
+
+impl Awaited for Letters<'_> {
+    type Ready = u32;
+
+    fn look(&mut self) -> Option<u32> {
+        // Acquire: pairs with Release in `deliver`.
+        let delivered = self.of.delivered.load(Ordering::Acquire);
+        (delivered >= self.expected).then_some(delivered)
+    }
+}
+
+fn await_letters(waiter: &mut Waiter, of: &Letterbox, expected: u32) {
+    let delivered = waiter.wait(&of.signal, None, &mut Letters { of, expected });
+    assert!(delivered >= Some(expected));
+}
+
+/// A sender and a receiver of `letters` messages; the receiver's half is dropped while the last wake may be in flight.
+pub(super) fn messages(letters: u32) {
+    let letterbox = Arc::new(Letterbox::default());
+    let sender = {
+        let letterbox = Arc::clone(&letterbox);
+        thread::spawn(move || (0..letters).for_each(|_| letterbox.deliver()))
+    };
+    let mut waiter = Waiter::new(WaitPolicy::Park);
+    for expected in 1..=letters {
+        await_letters(&mut waiter, &letterbox, expected);
+    }
+    drop(waiter);
+    drop(letterbox);
+    sender.join().unwrap();
+}
+
+/// Two wakers, one waiter.
+pub(super) fn two_wakers(letters_each: u32) {
+    let letterbox = Arc::new(Letterbox::default());
+    let senders = [(); 2].map(|()| {
+        let letterbox = Arc::clone(&letterbox);
+        thread::spawn(move || (0..letters_each).for_each(|_| letterbox.deliver()))
+    });
+    let mut waiter = Waiter::new(WaitPolicy::Park);
+    for expected in 1..=2 * letters_each {
+        await_letters(&mut waiter, &letterbox, expected);
+    }
+    for sender in senders {
+        sender.join().unwrap();
+    }
+}
+
+/// A place for one item, whose consumer only issues a light fence: the producer pays the heavy one.
+#[derive(Debug, Default)]
+struct Slot {
+    pushed: AtomicU32,
+    popped: AtomicU32,
+    /// 1 while the producer wants to hear of room.
+    wanted: AtomicU32,
+    room: Signal,
+    items: Signal,
+}
+
+struct Room<'a> {
+    of: &'a Slot,
+    pushed: u32,
+}
+
+impl Awaited for Room<'_> {
+    type Ready = ();
+
+    fn look(&mut self) -> Option<()> {
+        // Acquire: pairs with Release in `consume`.
+        (self.of.popped.load(Ordering::Acquire) == self.pushed).then_some(())
+    }
+
+    fn announce(&mut self) -> bool {
+        self.of.wanted.store(1, Ordering::Relaxed);
+        true
+    }
+
+    fn withdraw(&mut self) {
+        self.of.wanted.store(0, Ordering::Relaxed);
+    }
+}
+
+struct Item<'a> {
+    of: &'a Slot,
+    popped: u32,
+}
+
+impl Awaited for Item<'_> {
+    type Ready = ();
+
+    fn look(&mut self) -> Option<()> {
+        // Acquire: pairs with Release in `room`.
+        (self.of.pushed.load(Ordering::Acquire) > self.popped).then_some(())
+    }
+}
+
+/// Both directions over a place for one item: full fences forward, asymmetric ones backward.
+pub(super) fn room(items: u32) {
+    let slot = Arc::new(Slot::default());
+    let consumer = {
+        let slot = Arc::clone(&slot);
+        thread::spawn(move || {
+            let mut waiter = Waiter::new(WaitPolicy::Park);
+            for popped in 0..items {
+                waiter.wait(&slot.items, None, &mut Item { of: &slot, popped }).unwrap();
+                // Release: the item is taken; pairs with Acquire in `Room::look`.
+                slot.popped.store(popped + 1, Ordering::Release);
+                // Light: the position above against the look below; pairs with the heavy fence of the producer's park.
+                light_fence();
+                if slot.wanted.load(Ordering::Relaxed) == 1 {
+                    // The word was announced before `wanted`; a fence of our own makes sure that we see it.
+                    slot.room.fence_and_notify();
+                }
+            }
+        })
+    };
+    let mut waiter = Waiter::new(WaitPolicy::Park);
+    for pushed in 0..items {
+        waiter.wait(&slot.room, None, &mut Room { of: &slot, pushed }).unwrap();
+        // Release: the item; pairs with Acquire in `Item::look`.
+        slot.pushed.store(pushed + 1, Ordering::Release);
+        slot.items.fence_and_notify();
+    }
+    consumer.join().unwrap();
+}
+
+/// A loop that remembers that it was woken.
+#[derive(Debug, Default)]
+struct Woken(std::sync::atomic::AtomicBool);
+
+impl Sleep for Woken {
+    fn wake(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A thread waits on a signal in which a loop's target is installed: it takes the loop's place and gives it back,
+/// while a wake may hold either.
+pub(super) fn displaced_target(letters: u32) {
+    let letterbox = Arc::new(Letterbox::default());
+    let target = Arc::new(Woken::default());
+    letterbox.signal.install(Target::Loop(target.clone()));
+    let sender = {
+        let letterbox = Arc::clone(&letterbox);
+        thread::spawn(move || (0..letters).for_each(|_| letterbox.deliver()))
+    };
+    let mut waiter = Waiter::new(WaitPolicy::Park);
+    for expected in 1..=letters {
+        await_letters(&mut waiter, &letterbox, expected);
+    }
+    // The loop's own sleep: a letter after `arm` wakes it, one before is seen by its look.
+    letterbox.signal.arm();
+    let seen = letterbox.delivered.load(Ordering::Acquire);
+    sender.join().unwrap();
+    assert!(seen == letters || target.0.load(Ordering::Relaxed));
+    assert!(matches!(letterbox.signal.remove(), Some(Target::Loop(_))));
+}
+
+/// The private half moves to another thread between two waits, so that its target must be renewed.
+pub(super) fn moved_waiter() {
+    let letterbox = Arc::new(Letterbox::default());
+    let sender = {
+        let letterbox = Arc::clone(&letterbox);
+        thread::spawn(move || (0..2).for_each(|_| letterbox.deliver()))
+    };
+    let mut waiter = Waiter::new(WaitPolicy::Park);
+    await_letters(&mut waiter, &letterbox, 1);
+    thread::spawn(move || await_letters(&mut waiter, &letterbox, 2)).join().unwrap();
+    sender.join().unwrap();
+}
+
+/// Waits that time out at once, and then one that does not: wakes left over from the former must not harm the latter.
+pub(super) fn timed_out(timeouts: u32) {
+    let letterbox = Arc::new(Letterbox::default());
+    let sender = {
+        let letterbox = Arc::clone(&letterbox);
+        thread::spawn(move || (0..2).for_each(|_| letterbox.deliver()))
+    };
+    let mut waiter = Waiter::new(WaitPolicy::Park);
+    let passed = Instant::now() - Duration::from_secs(1);
+    for _ in 0..timeouts {
+        waiter.wait(&letterbox.signal, Some(passed), &mut Letters { of: &letterbox, expected: 1 });
+    }
+    await_letters(&mut waiter, &letterbox, 2);
+    sender.join().unwrap();
+}
+
+/// Two letterboxes, one of which is to get a letter from each of two senders.
+struct Either<'a> {
+    boxes: &'a [Arc<Letterbox>; 2],
+    expected: u32,
+}
+
+impl Awaited for Either<'_> {
+    type Ready = ();
+
+    fn look(&mut self) -> Option<()> {
+        let delivered: u32 = self.boxes.iter().map(|letterbox| letterbox.delivered.load(Ordering::Acquire)).sum();
+        (delivered >= self.expected).then_some(())
+    }
+
+    fn announce(&mut self) -> bool {
+        // The waiter issues the fence after the last of them.
+        self.boxes.iter().for_each(|letterbox| letterbox.signal.announce());
+        false
+    }
+
+    fn withdraw(&mut self) {
+        self.boxes.iter().for_each(|letterbox| letterbox.signal.disarm());
+    }
+}
+
+/// One waiter on two signals, through a signal of its own that stays installed in both.
+pub(super) fn two_signals() {
+    let boxes = [Arc::new(Letterbox::default()), Arc::new(Letterbox::default())];
+    let own = Arc::new(Signal::new());
+    let senders = [0, 1].map(|index| {
+        boxes[index].signal.install(Target::Loop(own.clone()));
+        let letterbox = Arc::clone(&boxes[index]);
+        thread::spawn(move || letterbox.deliver())
+    });
+    let mut waiter = Waiter::new(WaitPolicy::Park);
+    for expected in 1..=2 {
+        waiter.wait(&own, None, &mut Either { boxes: &boxes, expected }).unwrap();
+    }
+    for sender in senders {
+        sender.join().unwrap();
+    }
+}
+
+/// Letters that several takers share.
+#[derive(Debug, Default)]
+struct Pool {
+    letters: AtomicU32,
+    crowd: Crowd,
+}
+
+impl Pool {
+    fn deliver(&self) {
+        self.letters.fetch_add(1, Ordering::Release);
+        // Full: the letter against the look at sleepers; pairs with the taker's before its last look.
+        full_fence();
+        self.crowd.notify(1);
+    }
+}
+
+/// One letter of a pool.
+struct Letter<'a> {
+    of: &'a Pool,
+    seat: &'a Arc<Signal>,
+}
+
+impl Awaited for Letter<'_> {
+    type Ready = ();
+
+    fn look(&mut self) -> Option<()> {
+        let one_less = |letters: u32| letters.checked_sub(1);
+        self.of.letters.fetch_update(Ordering::Acquire, Ordering::Relaxed, one_less).ok().map(drop)
+    }
+
+    fn announce(&mut self) -> bool {
+        self.of.crowd.join(self.seat);
+        false
+    }
+
+    fn withdraw(&mut self) {
+        if self.of.crowd.leave(self.seat) && self.of.letters.load(Ordering::Relaxed) > 0 {
+            self.of.crowd.notify(1);
+        }
+    }
+}
+
+/// Two takers of a letter each: a wake spent on one that needs it no more must reach the other.
+pub(super) fn two_takers() {
+    let pool = Arc::new(Pool::default());
+    let takers = [(); 2].map(|()| {
+        let pool = Arc::clone(&pool);
+        thread::spawn(move || {
+            let seat = Arc::new(Signal::new());
+            Waiter::new(WaitPolicy::Park).wait(&seat, None, &mut Letter { of: &pool, seat: &seat }).unwrap();
+        })
+    });
+    pool.deliver();
+    pool.deliver();
+    for taker in takers {
+        taker.join().unwrap();
+    }
+}

@@ -1,0 +1,74 @@
+//! The sleep protocol over sampled schedules of longer programs.
+//!
+//! `RUSTFLAGS="--cfg shuttle" cargo test --release --lib --target-dir target/shuttle wait -- --nocapture`
+
+#![forbid(unsafe_code)]
+
+use super::models;
+use crate::sync::with_plant;
+
+const RANDOM_EXECUTIONS: usize = 20_000;
+/// Priority-based schedules with few switches, which find bugs that need a thread to stand still for long.
+const PRIORITY_EXECUTIONS: usize = 20_000;
+const PRIORITY_DEPTH: usize = 3;
+
+fn explore(name: &str, program: fn()) {
+    shuttle::check_random(program, RANDOM_EXECUTIONS);
+    shuttle::check_pct(program, PRIORITY_EXECUTIONS, PRIORITY_DEPTH);
+    println!("shuttle {name}: {} executions", RANDOM_EXECUTIONS + PRIORITY_EXECUTIONS);
+}
+
+fn assert_caught(plant: &'static str, program: fn()) {
+    assert!(with_plant(plant, || explore(plant, program)), "{plant} was not caught");
+}
+
+#[test]
+fn messages_are_not_lost() {
+    explore("messages(20)", || models::messages(20));
+}
+
+#[test]
+fn several_wakers_wake_one_waiter() {
+    explore("two_wakers(8)", || models::two_wakers(8));
+}
+
+#[test]
+fn room_is_not_lost_with_asymmetric_fences() {
+    explore("room(16)", || models::room(16));
+}
+
+#[test]
+fn a_target_may_be_displaced_while_a_wake_is_in_flight() {
+    explore("displaced_target(8)", || models::displaced_target(8));
+}
+
+#[test]
+fn a_waiter_may_move_to_another_thread() {
+    explore("moved_waiter", models::moved_waiter);
+}
+
+#[test]
+fn time_outs_leave_nothing_behind() {
+    explore("timed_out(3)", || models::timed_out(3));
+}
+
+#[test]
+fn one_waiter_may_wait_on_two_signals() {
+    explore("two_signals", models::two_signals);
+}
+
+#[test]
+fn a_wake_spent_on_one_taker_reaches_the_other() {
+    explore("two_takers", models::two_takers);
+}
+
+/// shuttle's memory is sequentially consistent: missing fences are loom's to catch, missing steps are caught here too.
+#[test]
+fn planted_bugs_are_caught() {
+    assert_caught("waiter-no-second-look", || models::messages(4));
+    assert_caught("signal-no-wake", || models::messages(4));
+    assert_caught("target-no-unpark", || models::messages(4));
+    assert_caught("waiter-keeps-target", models::moved_waiter);
+    assert_caught("waiter-keeps-displaced", || models::displaced_target(2));
+    assert_caught("crowd-keeps-spent-wakes", models::two_takers);
+}

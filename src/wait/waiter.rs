@@ -1,0 +1,417 @@
+//! Look, spin, yield, park: the waiting thread's side.
+//!
+//! The stages of an adaptive wait; any look that finds something ends it:
+//!
+//! 1. one look, inline;
+//! 2. a short spin without a clock; where the peer seems to share our core, a few yields instead;
+//! 3. where the expected wait is within the budget, a spin up to the budget: after 2 µs it needs a place among the
+//!    process's spinners, and it yields at 2, 4, 8 … µs;
+//! 4. one yield, then the sleep protocol of [`Signal`].
+//!
+//! `Spin` is stage 1 and a spin without end, `Park` is stage 1 and the sleep protocol.
+
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::policy::WaitPolicy;
+use super::signal::Signal;
+use super::target::{Target, ThreadTarget};
+use crate::sync::{full_fence, heavy_fence, planted};
+
+#[cfg(not(any(loom, shuttle)))]
+use super::{clock, cost, pace, spinners::Place};
+#[cfg(not(any(loom, shuttle)))]
+use crate::sync::{spin_loop, thread};
+
+/// What a waiter waits for.
+pub trait Awaited {
+    /// What it gets.
+    type Ready;
+
+    /// A cheap look, made on every turn of a spin and again after announcing sleep.
+    fn look(&mut self) -> Option<Self::Ready>;
+
+    /// Announces interest beyond the [`Signal`] ("wake me when this pipe has room"), before the fence and the last
+    /// look. Called before every park, so possibly several times in a wait.
+    ///
+    /// Returns true if a far side only issues light fences, so that the waiter must pay the heavy one, once per park.
+    fn announce(&mut self) -> bool {
+        false
+    }
+
+    /// Takes the announcements back. Called once at the end of a wait that announced, found or not.
+    fn withdraw(&mut self) {}
+}
+
+/// The private half: policy, what it learnt, counters. Belongs to a socket or channel end, not to a thread.
+#[derive(Debug)]
+pub struct Waiter {
+    policy: WaitPolicy,
+    /// The thread that parked here last; kept, so that a park allocates nothing.
+    target: Option<Arc<ThreadTarget>>,
+    #[cfg(not(any(loom, shuttle)))]
+    pace: pace::Pace,
+    /// Ours from the first long spin until we park.
+    #[cfg(not(any(loom, shuttle)))]
+    place: Option<Place>,
+    counts: Counts,
+}
+
+/// What a waiter did and what it goes by. All inputs of `Adaptive` are here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WaitCounters {
+    /// Waits that ended while spinning.
+    pub spins_paid: u64,
+    /// Spins that were given up.
+    pub spins_missed: u64,
+    /// Times the core was offered to others before parking.
+    pub yields: u64,
+    /// Of these, those after which the wait was over.
+    pub yields_paid: u64,
+    /// Times the thread went to sleep.
+    pub parks: u64,
+    /// Times it was woken.
+    pub wakes: u64,
+    /// Wake-ups after which there was nothing to take.
+    pub spurious: u64,
+    /// Waits that ended with the deadline.
+    pub timeouts: u64,
+    /// How long the next wait is expected to take, from entering it to the arrival.
+    pub expected_wait: Duration,
+    /// How long a spin may last: a multiple of what a wake-up costs in this process. Longer expected waits park
+    /// at once.
+    pub spin_budget: Duration,
+    /// The peer seems to share our core: waits begin with a yield.
+    pub shares_core: bool,
+    /// The waiter holds one of the process's places for long spinners.
+    pub holds_place: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    spins_paid: u64,
+    spins_missed: u64,
+    yields: u64,
+    yields_paid: u64,
+    parks: u64,
+    wakes: u64,
+    spurious: u64,
+    timeouts: u64,
+}
+
+impl Waiter {
+    /// A waiter that knows nothing yet. Allocates at its first park.
+    pub fn new(policy: WaitPolicy) -> Self {
+        Self {
+            policy,
+            target: None,
+            #[cfg(not(any(loom, shuttle)))]
+            pace: pace::Pace::default(),
+            #[cfg(not(any(loom, shuttle)))]
+            place: None,
+            counts: Counts::default(),
+        }
+    }
+
+    /// How it idles.
+    pub fn policy(&self) -> WaitPolicy {
+        self.policy
+    }
+
+    /// Changes how it idles, from the next wait on. What it learnt is kept.
+    pub fn set_policy(&mut self, policy: WaitPolicy) {
+        self.policy = policy;
+    }
+
+    /// Waits until `what` answers, or until `deadline`; `None` waits for ever. Returns `None` on time-out.
+    ///
+    /// A deadline already passed means exactly one look. `signal` is the one that those who make `what` ready notify;
+    /// one waiter may wait on it at a time.
+    #[inline]
+    pub fn wait<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
+        match what.look() {
+            Some(ready) => Some(ready),
+            None => self.wait_slow(signal, deadline, what),
+        }
+    }
+}
+
+#[cfg(not(any(loom, shuttle)))]
+impl Waiter {
+    /// What it did so far and what it goes by now.
+    pub fn counters(&self) -> WaitCounters {
+        let Counts { spins_paid, spins_missed, yields, yields_paid, parks, wakes, spurious, timeouts } = self.counts;
+        WaitCounters {
+            spins_paid,
+            spins_missed,
+            yields,
+            yields_paid,
+            parks,
+            wakes,
+            spurious,
+            timeouts,
+            expected_wait: Duration::from_nanos(self.pace.expected_ns()),
+            spin_budget: Duration::from_nanos(pace::budget_ns(cost::wake_ns())),
+            shares_core: self.pace.shares_core(),
+            holds_place: self.place.is_some(),
+        }
+    }
+
+    #[inline(never)]
+    fn wait_slow<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
+        if has_passed(deadline) {
+            self.counts.timeouts += 1;
+            return None;
+        }
+        match self.policy {
+            WaitPolicy::Spin => self.spin(deadline, what),
+            WaitPolicy::Adaptive => self.adapt(signal, deadline, what),
+            WaitPolicy::Park => self.park(signal, deadline, what),
+        }
+    }
+
+    fn spin<A: Awaited>(&mut self, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
+        loop {
+            if let Some(ready) = spin_turns(SHORT_TURNS, what) {
+                self.counts.spins_paid += 1;
+                return Some(ready);
+            }
+            if has_passed(deadline) {
+                self.counts.timeouts += 1;
+                return None;
+            }
+        }
+    }
+
+    fn adapt<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
+        let budget_ns = pace::budget_ns(cost::wake_ns());
+        if self.pace.yields_first() {
+            for _ in 0..FIRST_YIELDS {
+                if let Some(ready) = self.yield_once(what) {
+                    self.pace.arrived(0, budget_ns);
+                    return Some(ready);
+                }
+            }
+        } else if let Some(ready) = spin_turns(SHORT_TURNS, what) {
+            self.counts.spins_paid += 1;
+            self.pace.spin_paid();
+            self.pace.arrived(0, budget_ns);
+            return Some(ready);
+        }
+        let entered_ns = clock::now_ns();
+        if self.pace.expects_within(budget_ns) {
+            match self.spin_long(entered_ns, budget_ns, deadline, what) {
+                Spun::Found(ready) => return Some(ready),
+                Spun::DeadlinePassed => {
+                    self.counts.timeouts += 1;
+                    return None;
+                }
+                Spun::GaveUp => self.counts.spins_missed += 1,
+            }
+        }
+        self.place = None;
+        if let Some(ready) = self.yield_once(what) {
+            self.pace.arrived(clock::now_ns() - entered_ns, budget_ns);
+            return Some(ready);
+        }
+        let ready = self.park(signal, deadline, what);
+        self.learn_from_park(entered_ns, budget_ns, ready.is_some());
+        ready
+    }
+
+    fn spin_long<A: Awaited>(
+        &mut self,
+        entered_ns: u64,
+        budget_ns: u64,
+        deadline: Option<Instant>,
+        what: &mut A,
+    ) -> Spun<A::Ready> {
+        let mut spun_ns = 0;
+        let mut yield_at_ns = FIRST_YIELD_NS;
+        while spun_ns < budget_ns {
+            if let Some(ready) = spin_turns(TURNS_PER_CLOCK, what) {
+                self.counts.spins_paid += 1;
+                self.pace.spin_paid();
+                self.pace.arrived(spun_ns, budget_ns);
+                return Spun::Found(ready);
+            }
+            spun_ns = clock::now_ns() - entered_ns;
+            if spun_ns >= yield_at_ns {
+                if self.place.is_none() {
+                    self.place = Place::take();
+                    if self.place.is_none() {
+                        return Spun::GaveUp;
+                    }
+                }
+                if let Some(ready) = self.yield_once(what) {
+                    self.pace.arrived(spun_ns, budget_ns);
+                    return Spun::Found(ready);
+                }
+                yield_at_ns = 2 * spun_ns;
+            }
+            if has_passed(deadline) {
+                self.pace.gave_up(spun_ns, budget_ns);
+                return Spun::DeadlinePassed;
+            }
+        }
+        Spun::GaveUp
+    }
+
+    /// Offers the core to others, then looks.
+    fn yield_once<A: Awaited>(&mut self, what: &mut A) -> Option<A::Ready> {
+        thread::yield_now();
+        let ready = what.look();
+        self.counts.yields += 1;
+        self.counts.yields_paid += u64::from(ready.is_some());
+        self.pace.yielded(ready.is_some());
+        ready
+    }
+
+    fn learn_from_park(&mut self, entered_ns: u64, budget_ns: u64, found: bool) {
+        let now_ns = clock::now_ns();
+        let Some(stamp) = self.target.as_ref().map(|target| target.stamp()) else { return };
+        let woken_ns = stamp.ns();
+        if !found {
+            self.pace.gave_up(now_ns - entered_ns, budget_ns);
+        } else if woken_ns < entered_ns {
+            // Found by the last look: nobody woke us.
+            self.pace.arrived(now_ns - entered_ns, budget_ns);
+        } else {
+            self.pace.arrived(woken_ns - entered_ns, budget_ns);
+            if stamp.core().is_none() || stamp.core() != clock::core() {
+                cost::learn(now_ns.saturating_sub(woken_ns));
+            }
+        }
+    }
+}
+
+impl Waiter {
+    /// The sleep protocol: announce, fence, look, park.
+    fn park<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
+        let target = match &mut self.target {
+            Some(target) if target.is_current() || planted("waiter-keeps-target") => &*target,
+            stale => &*stale.insert(ThreadTarget::current()),
+        };
+        let asleep = Asleep { signal, displaced: signal.enlist(target) };
+        let ready = loop {
+            let may_sleep_long = asleep.announce_and_fence(what);
+            if !planted("waiter-no-second-look")
+                && let Some(ready) = what.look()
+            {
+                break Some(ready);
+            }
+            self.counts.parks += 1;
+            let woken = target.sleep(if may_sleep_long { deadline } else { soonest(deadline) });
+            self.counts.wakes += u64::from(woken);
+            if let Some(ready) = what.look() {
+                break Some(ready);
+            }
+            self.counts.spurious += u64::from(woken);
+            if !woken && has_passed(deadline) {
+                self.counts.timeouts += 1;
+                break None;
+            }
+        };
+        drop(asleep);
+        what.withdraw();
+        ready
+    }
+}
+
+#[cfg(any(loom, shuttle))]
+impl Waiter {
+    pub fn counters(&self) -> WaitCounters {
+        WaitCounters { parks: self.counts.parks, wakes: self.counts.wakes, ..WaitCounters::default() }
+    }
+
+    /// A model has no time and explores no spin: every policy parks.
+    fn wait_slow<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
+        self.park(signal, deadline, what)
+    }
+}
+
+/// A signal with our target in it, possibly armed. Dropping it disarms it and brings a displaced target back.
+struct Asleep<'a> {
+    signal: &'a Signal,
+    displaced: Option<Target>,
+}
+
+impl Asleep<'_> {
+    /// Returns whether the sleep may last until a wake-up (see `heavy_fence`).
+    fn announce_and_fence<A: Awaited>(&self, what: &mut A) -> bool {
+        self.signal.announce();
+        let far_side_is_light = what.announce();
+        if planted("waiter-no-fence") {
+            true
+        } else if far_side_is_light && !planted("waiter-full-for-heavy") {
+            // Heavy: the announcements against the look that follows; pairs with the light fence between a far side's
+            // publication and its look.
+            heavy_fence()
+        } else {
+            // Full: the same, against the far side's full fence.
+            full_fence();
+            true
+        }
+    }
+}
+
+impl Drop for Asleep<'_> {
+    fn drop(&mut self) {
+        if cfg!(any(loom, shuttle)) && std::thread::panicking() {
+            // A model that failed unwinds through here, and its atomics must not be touched any more.
+            return;
+        }
+        self.signal.disarm();
+        if let Some(displaced) = self.displaced.take()
+            && !planted("waiter-keeps-displaced")
+        {
+            self.signal.install(displaced);
+        }
+    }
+}
+
+#[cfg(not(any(loom, shuttle)))]
+enum Spun<R> {
+    Found(R),
+    DeadlinePassed,
+    GaveUp,
+}
+
+/// `turns` times a pause and a look.
+#[cfg(not(any(loom, shuttle)))]
+#[inline(always)]
+fn spin_turns<A: Awaited>(turns: u32, what: &mut A) -> Option<A::Ready> {
+    for _ in 0..turns {
+        spin_loop();
+        if let Some(ready) = what.look() {
+            return Some(ready);
+        }
+    }
+    None
+}
+
+fn has_passed(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
+}
+
+/// `deadline`, or a millisecond from now if that is sooner.
+fn soonest(deadline: Option<Instant>) -> Option<Instant> {
+    let soon = Instant::now() + Duration::from_millis(1);
+    Some(deadline.map_or(soon, |deadline| deadline.min(soon)))
+}
+
+/// About 0.5 µs where a pause takes 12 ns: longer than an awake peer needs, shorter than a place is worth.
+#[cfg(not(any(loom, shuttle)))]
+const SHORT_TURNS: u32 = 40;
+/// A clock read costs two or three pauses; this keeps it under a tenth of the spin.
+#[cfg(not(any(loom, shuttle)))]
+const TURNS_PER_CLOCK: u32 = 24;
+/// From here a spin is long: it needs a place, and offers the core to others first.
+#[cfg(not(any(loom, shuttle)))]
+const FIRST_YIELD_NS: u64 = 2_000;
+/// Yields a wait begins with where the peer seems to share our core.
+#[cfg(not(any(loom, shuttle)))]
+const FIRST_YIELDS: u32 = 2;
