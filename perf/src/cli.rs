@@ -240,7 +240,7 @@ pub(crate) struct Repeat {
     pub(crate) reps: u32,
 
     /// Seconds after which a repetition ends, however many messages it has counted.
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     pub(crate) limit: Duration,
 }
 

@@ -132,8 +132,11 @@ impl Columns {
         let widths = self.widths();
         let mut text = String::new();
         for (n, row) in self.rows.iter().enumerate() {
+            // A short row leaves its last cells empty.
             let cells: Vec<String> = row
                 .iter()
+                .map(String::as_str)
+                .chain(iter::repeat(""))
                 .zip(&widths)
                 .enumerate()
                 .map(
