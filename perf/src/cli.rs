@@ -345,7 +345,7 @@ impl Setup {
         let per_s = (10_000_000).min(1_000_000_000 / self.route.size as u64).max(1);
         OneWay {
             count: self.repeat.count.map_or_else(|| self.seconds_of(per_s), NonZeroU64::get),
-            warmup: self.repeat.warmup.unwrap_or(self.seconds_of(per_s) / 10),
+            warmup: self.repeat.warmup.unwrap_or(self.seconds_of(per_s) / 50),
             batch,
             senders: usize::from(senders),
             limit: self.limit(),

@@ -4,9 +4,15 @@ use std::{
     fs,
     path::PathBuf,
     process::{Command, Output},
+    sync::{Mutex, PoisonError},
 };
 
+/// One at a time: each pins threads that spin to the same two CPUs.
+static TURN: Mutex<()> = Mutex::new(());
+
 fn run(arguments: &[&str]) -> Output {
+    // Nothing under it can be left invalid by a test that failed.
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let program =
         Command::new(env!("CARGO_BIN_EXE_ringway-perf")).args(arguments).env("RINGWAY_PERF_QUICK", "1").output();
     program.expect("the program was built with this test")
