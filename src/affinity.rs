@@ -22,6 +22,11 @@ use std::{
 
 use core_affinity::CoreId;
 
+/// The page in `docs/`, whose example is tested with these.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/affinity.md")]
+mod page {}
+
 /// One cache that a CPU uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -6,6 +6,8 @@ use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "peers")]
+use crate::peers::Peer;
 use crate::{
     end::Terms,
     payload::SIZE_MIN,
@@ -138,11 +140,26 @@ pub(crate) struct Compare {
     pub(crate) work: Work,
 
     /// Which libraries, with commas between them; all that can do the work if absent. One that cannot is an error.
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) peers: Vec<String>,
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) peers: Vec<Peer>,
+
+    /// Kind of endpoint.
+    #[arg(long, value_enum, default_value = "inproc")]
+    pub(crate) transport: Transport,
+
+    /// Bytes of every message; 64, 64k and 1m are understood.
+    #[arg(long, default_value = "32", value_parser = parse_size)]
+    pub(crate) size: usize,
+
+    /// Messages a queue or one side of a socket holds.
+    #[arg(long, default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) hwm: u32,
 
     #[command(flatten)]
-    pub(crate) setup: Setup,
+    pub(crate) place: Place,
+
+    #[command(flatten)]
+    pub(crate) repeat: Repeat,
 
     /// Messages a second of sporadic work.
     #[arg(long, value_name = "PER_SECOND", default_value = "1000")]
@@ -203,6 +220,13 @@ pub(crate) struct Setup {
     #[command(flatten)]
     pub(crate) place: Place,
 
+    #[command(flatten)]
+    pub(crate) repeat: Repeat,
+}
+
+/// How much of a load, and how often.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Repeat {
     /// Messages counted in a repetition. By default some seconds' worth.
     #[arg(long)]
     pub(crate) count: Option<NonZeroU64>,
@@ -216,7 +240,7 @@ pub(crate) struct Setup {
     pub(crate) reps: u32,
 
     /// Seconds after which a repetition ends, however many messages it has counted.
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     pub(crate) limit: Duration,
 }
 
@@ -307,8 +331,8 @@ impl Setup {
             None => (200_000, 10_000),
         };
         PingPong {
-            count: self.count.map_or_else(|| self.seconds_of(per_s), NonZeroU64::get),
-            warmup: self.warmup.unwrap_or(warmup),
+            count: self.repeat.count.map_or_else(|| self.seconds_of(per_s), NonZeroU64::get),
+            warmup: self.repeat.warmup.unwrap_or(warmup),
             rate,
             limit: self.limit(),
             pins: pins.clone(),
@@ -320,8 +344,8 @@ impl Setup {
         // Some gigabyte, or some ten million messages.
         let per_s = (10_000_000).min(1_000_000_000 / self.route.size as u64).max(1);
         OneWay {
-            count: self.count.map_or_else(|| self.seconds_of(per_s), NonZeroU64::get),
-            warmup: self.warmup.unwrap_or(self.seconds_of(per_s) / 10),
+            count: self.repeat.count.map_or_else(|| self.seconds_of(per_s), NonZeroU64::get),
+            warmup: self.repeat.warmup.unwrap_or(self.seconds_of(per_s) / 50),
             batch,
             senders: usize::from(senders),
             limit: self.limit(),
@@ -331,7 +355,7 @@ impl Setup {
 
     /// Fewer repetitions of a quick run show nothing but that it runs.
     pub(crate) fn reps(&self) -> u32 {
-        if self.place.is_quick() { 1 } else { self.reps }
+        if self.place.is_quick() { 1 } else { self.repeat.reps }
     }
 
     fn seconds_of(&self, per_s: u64) -> u64 {
@@ -339,7 +363,7 @@ impl Setup {
     }
 
     fn limit(&self) -> Duration {
-        if self.place.is_quick() { self.limit.min(QUICK_LIMIT) } else { self.limit }
+        if self.place.is_quick() { self.repeat.limit.min(QUICK_LIMIT) } else { self.repeat.limit }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     heap,
     pins::Pins,
     progress::Progress,
-    report::{LatencyReport, bytes_per_second, is_stdout, median, per_second, rounded, value_name, write_json},
+    report::{LatencyReport, bytes_per_second, is_stdout, median, per_second, print, rounded, value_name, write_json},
     road,
     subject::Subject,
     work::{
@@ -45,12 +45,13 @@ pub(crate) fn latency(asked: &cli::Latency) -> Result<(), Failure> {
     let title = title(&setup.route, asked.rate);
     report.write(&asked.output, &title)?;
     if !is_stdout(asked.output.json.as_ref()) {
-        println!("{title}\n\n{}\n{}", report.recorder.table(), report.recorder.bars(ROWS, BAR_WIDTH));
-        let (floor_ns, vs_floor) = (report.floor_ns, report.vs_floor());
-        println!("floor {floor_ns} ns (cache line there and back); p50 is {vs_floor:.2} × that");
-        if setup.reps() > 1 {
-            println!("median of the p50s of {} repetitions: {} ns", setup.reps(), report.summary.p50_ns);
-        }
+        let (table, bars) = (report.recorder.table(), report.recorder.bars(ROWS, BAR_WIDTH));
+        let (floor_ns, vs_floor, p50_ns) = (report.floor_ns, report.vs_floor(), report.summary.p50_ns);
+        print(&format!(
+            "{title}\n\n{table}\n{bars}\nThe median of the p50s of {} repetitions, {p50_ns} ns, is {vs_floor:.2} × the \
+             floor: {floor_ns} ns, a cache line there and back\n",
+            setup.reps()
+        ))?;
     }
     Ok(())
 }
@@ -258,7 +259,7 @@ pub(crate) fn show(json: Option<&std::path::PathBuf>, text: &str, value: &Value)
         write_json(path, value)?;
     }
     if !is_stdout(json) {
-        print!("{text}");
+        print(text)?;
     }
     Ok(())
 }

@@ -71,6 +71,12 @@ impl<T: Send + 'static> Crew<T> {
 mod tests {
     use super::*;
 
+    /// Never returns while the other end is there.
+    fn stay(blocked: &mpsc::Receiver<()>) -> Result<(), Failure> {
+        let _ = blocked.recv();
+        Ok(())
+    }
+
     #[test]
     fn results_of_all_come_back() {
         let mut crew = Crew::new();
@@ -86,7 +92,7 @@ mod tests {
     fn first_failure_ends_it_though_another_never_would() {
         let mut crew = Crew::new();
         let (_never, blocked) = mpsc::channel::<()>();
-        crew.start("crew-stuck", None, move || Ok(drop(blocked.recv()))).unwrap();
+        crew.start("crew-stuck", None, move || stay(&blocked)).unwrap();
         crew.start("crew-fails", None, || Err(Failure::Asked("no".to_owned()))).unwrap();
         assert!(matches!(crew.finish(Duration::from_secs(10)), Err(Failure::Asked(_))));
     }
@@ -102,7 +108,7 @@ mod tests {
     fn whoever_never_ends_is_not_waited_for() {
         let mut crew = Crew::new();
         let (_never, blocked) = mpsc::channel::<()>();
-        crew.start("crew-stuck", None, move || Ok(drop(blocked.recv()))).unwrap();
+        crew.start("crew-stuck", None, move || stay(&blocked)).unwrap();
         assert!(matches!(crew.finish(Duration::ZERO), Err(Failure::Stuck { .. })));
     }
 }

@@ -35,6 +35,26 @@ pub(crate) trait Rx: Send + 'static {
     }
 }
 
+/// An end made of a sending and a receiving one: a road each way.
+pub(crate) struct Both<T, R> {
+    pub(crate) tx: T,
+    pub(crate) rx: R,
+}
+
+impl<T: Tx, R: Send + 'static> Tx for Both<T, R> {
+    #[inline(always)]
+    fn send(&mut self, header: Header) -> Result<(), Failure> {
+        self.tx.send(header)
+    }
+}
+
+impl<T: Send + 'static, R: Rx> Rx for Both<T, R> {
+    #[inline(always)]
+    fn recv(&mut self, see: impl FnMut(&[u8])) -> Result<(), Failure> {
+        self.rx.recv(see)
+    }
+}
+
 /// Something messages travel on.
 pub(crate) trait Road {
     type End: Tx + Rx;

@@ -27,8 +27,13 @@ pub(crate) enum Failure {
     Write { path: PathBuf, error: io::Error },
     /// A plot could not be drawn.
     Plot { path: PathBuf, error: String },
-    /// The system refused something a floor needs.
-    System(io::Error),
+}
+
+impl Failure {
+    /// The road called `road` refused or broke.
+    pub(crate) fn road(road: impl Into<String>, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Road { road: road.into(), error: error.into() }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -50,7 +55,6 @@ impl fmt::Display for Failure {
             Self::Stuck { after } => write!(f, "no end after {after:?}: messages were lost or a thread is stuck"),
             Self::Write { path, error } => write!(f, "{}: {error}", path.display()),
             Self::Plot { path, error } => write!(f, "{}: {error}", path.display()),
-            Self::System(error) => write!(f, "the system refused: {error}"),
         }
     }
 }

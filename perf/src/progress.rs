@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::{failure::Failure, report::print};
+
 /// A line that says what is being measured and how much is left.
 pub(crate) struct Progress(ProgressBar);
 
@@ -34,8 +36,8 @@ impl Progress {
     }
 
     /// Prints above the line.
-    pub(crate) fn say(&self, text: &str) {
-        self.0.suspend(|| println!("{text}"));
+    pub(crate) fn say(&self, text: &str) -> Result<(), Failure> {
+        self.0.suspend(|| print(&format!("{text}\n")))
     }
 
     pub(crate) fn elapsed(&self) -> Duration {

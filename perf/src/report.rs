@@ -4,6 +4,8 @@
 
 use std::{
     fs,
+    io::{self, Write},
+    iter,
     path::{Path, PathBuf},
 };
 
@@ -130,8 +132,11 @@ impl Columns {
         let widths = self.widths();
         let mut text = String::new();
         for (n, row) in self.rows.iter().enumerate() {
+            // A short row leaves its last cells empty.
             let cells: Vec<String> = row
                 .iter()
+                .map(String::as_str)
+                .chain(iter::repeat(""))
                 .zip(&widths)
                 .enumerate()
                 .map(
@@ -222,10 +227,20 @@ pub(crate) fn is_stdout(json: Option<&PathBuf>) -> bool {
 pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), Failure> {
     let text = format!("{value:#}\n");
     if path.as_os_str() == "-" {
-        print!("{text}");
-        return Ok(());
+        return print(&text);
     }
     write(path, text.as_bytes())
+}
+
+/// Prints to standard output. Whoever reads it may have seen enough and gone: that is no failure.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Write { path: "standard output".into(), error })
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
@@ -283,7 +298,8 @@ mod tests {
     fn markdown_has_a_rule_under_its_heading() {
         let mut columns = Columns::new(&["name", "p50"]);
         columns.row(["ours".to_owned(), "271 ns".to_owned()]);
-        assert_eq!(columns.markdown(), "| name |    p50 |\n| ---- | -----: |\n| ours | 271 ns |\n");
+        columns.row(["rest".to_owned()]);
+        assert_eq!(columns.markdown(), "| name |    p50 |\n| ---- | -----: |\n| ours | 271 ns |\n| rest |        |\n");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Output, Pattern, Route, Setup, Tour, Transport, Wait},
+    cli::{Output, Pattern, Repeat, Route, Setup, Tour, Transport, Wait},
     commands::{BAR_WIDTH, ROWS, effort, measure_idle, measure_latency, measure_memory, measure_throughput, title},
     failure::Failure,
     floor,
@@ -27,7 +27,7 @@ pub(crate) fn run(asked: &Tour) -> Result<(), Failure> {
     let tour = Visit { asked, pins: &pins, progress: Progress::new(steps(&pins)) };
     let calibration = floor::calibrate(&pins, effort(&asked.place), |next| tour.progress.step(next))?;
     tour.progress.done();
-    tour.progress.say(&format!("The machine\n\n{calibration}"));
+    tour.progress.say(&format!("The machine\n\n{calibration}"))?;
 
     let latencies = tour.latencies()?;
     let throughputs = tour.throughputs()?;
@@ -42,7 +42,7 @@ pub(crate) fn run(asked: &Tour) -> Result<(), Failure> {
     let (out, seconds) = (asked.out.display(), tour.progress.elapsed().as_secs());
     tour.progress.say(&format!(
         "Every byte received was checked. {seconds} s. Plots, histograms and results.json are in {out}/"
-    ));
+    ))?;
     Ok(())
 }
 
@@ -70,13 +70,13 @@ impl Visit<'_> {
         for (name, report) in &reports {
             table.row([name.clone()].into_iter().chain(percentile_cells(&report.summary, report.floor_ns)));
         }
-        self.progress.say(&format!("Latency: a message there and back\n\n{}", table.text()));
+        self.progress.say(&format!("Latency: a message there and back\n\n{}", table.text()))?;
         for (name, report) in &reports {
             let file = |ending| Some(self.asked.out.join(format!("{}.{ending}", file_name(name))));
             report.write(&Output { json: None, hgrm: file("hgrm"), plot: file("svg") }, name)?;
         }
         if let Some((name, report)) = reports.first() {
-            self.progress.say(&format!("{name}\n\n{}", report.recorder.bars(ROWS, BAR_WIDTH)));
+            self.progress.say(&format!("{name}\n\n{}", report.recorder.bars(ROWS, BAR_WIDTH)))?;
             let curves: Vec<_> = reports.iter().map(|(name, report)| (name.clone(), &report.recorder)).collect();
             plot::latency(&self.asked.out.join("latency.svg"), "Round trips", &curves, report.floor_ns)?;
         }
@@ -103,7 +103,7 @@ impl Visit<'_> {
             ]);
             results.push(through.to_json(&route, &plan));
         }
-        self.progress.say(&format!("Throughput: one sender, one receiver\n\n{}", table.text()));
+        self.progress.say(&format!("Throughput: one sender, one receiver\n\n{}", table.text()))?;
         Ok(results)
     }
 
@@ -122,7 +122,7 @@ impl Visit<'_> {
             cost.text(rate),
             per_pair.before_bytes,
             per_pair.after_bytes,
-        ));
+        ))?;
         Ok(json!({
             "idle_cpu": cost.idle,
             "sporadic_cpu": cost.sporadic,
@@ -133,7 +133,7 @@ impl Visit<'_> {
 
     fn setup(&self, route: Route, reps: u32) -> Setup {
         let place = self.asked.place.clone();
-        Setup { route, place, count: None, warmup: None, reps, limit: LOAD_LIMIT }
+        Setup { route, place, repeat: Repeat { count: None, warmup: None, reps, limit: LOAD_LIMIT } }
     }
 }
 

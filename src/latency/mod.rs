@@ -31,6 +31,11 @@ mod pace;
 mod recorder;
 mod report;
 
+/// The page in `docs/`, whose example is tested with these.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/latency.md")]
+mod page {}
+
 pub use clock::{Clock, ClockSource};
 pub use pace::Pace;
 pub use recorder::{Recorder, Summary};

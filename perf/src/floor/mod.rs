@@ -99,6 +99,12 @@ pub(crate) fn line(pins: &Pins, effort: Effort) -> Result<Summary, Failure> {
     round_trips(Line::new(pins.relax()), pins.first(), pins.last(), effort.limit())
 }
 
+/// The futex round trip between the two CPUs, or on the one: what a load with sleeping receivers is a multiple of.
+#[cfg(feature = "peers")]
+pub(crate) fn wake(pins: &Pins, effort: Effort) -> Result<Option<Summary>, Failure> {
+    wake::round_trips(pins.first(), pins.last(), effort.limit())
+}
+
 fn slot(pins: &Pins, size: usize, limit: Duration) -> Result<Summary, Failure> {
     let plan = PingPong { count: u64::MAX, warmup: 1_000, rate: None, limit, pins: pins.clone(), pairs: 1 };
     let terms = Terms { size, wait: Wait::Spin, relax: pins.relax(), high_water_mark: 8 };
@@ -200,6 +206,7 @@ impl fmt::Display for Calibration {
         writeln!(f, "CPU          {}", self.cpu_model.as_deref().unwrap_or("unknown"))?;
         writeln!(f, "threads on   {} of {} usable CPUs", self.pins, affinity::usable().len())?;
         let sysfs = match self.siblings_by_sysfs {
+            _ if self.pins.share_cpu() => "one CPU",
             Some(true) => "hyper-threads of one core",
             Some(false) => "different cores",
             None => "unknown",

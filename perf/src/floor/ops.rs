@@ -94,11 +94,11 @@ fn each_of(limit: Duration, stretch: u64, op: impl FnMut()) -> f64 {
     stretches_ns(limit, stretch, op).into_iter().fold(f64::INFINITY, f64::min)
 }
 
-/// Nanoseconds for one `op` in each stretch of so many that fits in `limit`; at least one.
+/// Nanoseconds for one `op` in each stretch of so many that fits in `limit`.
 fn stretches_ns(limit: Duration, stretch: u64, mut op: impl FnMut()) -> Vec<f64> {
     let begin = Instant::now();
     let mut stretches = Vec::new();
-    while stretches.is_empty() || begin.elapsed() < limit {
+    while stretches.len() < STRETCHES_MIN || begin.elapsed() < limit {
         let start = Instant::now();
         (0..stretch).for_each(|_| op());
         stretches.push(start.elapsed().as_nanos() as f64 / stretch as f64);
@@ -108,6 +108,9 @@ fn stretches_ns(limit: Duration, stretch: u64, mut op: impl FnMut()) -> Vec<f64>
 
 /// Blocks that fit in the first cache, the second, the third, and none.
 const SIZES: [(&str, usize); 4] = [("1 KiB", 1 << 10), ("64 KiB", 64 << 10), ("1 MiB", 1 << 20), ("64 MiB", 64 << 20)];
+
+/// The first warms up.
+const STRETCHES_MIN: usize = 3;
 
 /// Bytes copied between two looks at the clock, some 50 µs of work.
 const COPIED_PER_LOOK: usize = 2 << 20;

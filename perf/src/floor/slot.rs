@@ -21,7 +21,7 @@ use std::{
 use crossbeam_utils::CachePadded;
 
 use crate::{
-    end::{Relax, Road, Rx, Terms, Tx},
+    end::{Both, Relax, Road, Rx, Terms, Tx},
     failure::Failure,
     payload::Header,
 };
@@ -63,14 +63,8 @@ pub(crate) struct Consumer {
     relax: Relax,
 }
 
-/// A producer of one ring and the consumer of another.
-pub(crate) struct Both {
-    tx: Producer,
-    rx: Consumer,
-}
-
 impl Ring {
-    fn new(terms: &Terms) -> (Producer, Consumer) {
+    fn ends(terms: &Terms) -> (Producer, Consumer) {
         let words = terms.size.div_ceil(8);
         let lines_per_slot = (words + 1).div_ceil(WORDS);
         // Credit is both sides' together. Large messages get fewer slots, so that the ring stays in the cache.
@@ -176,22 +170,8 @@ impl Rx for Consumer {
     }
 }
 
-impl Tx for Both {
-    #[inline(always)]
-    fn send(&mut self, header: Header) -> Result<(), Failure> {
-        self.tx.send(header)
-    }
-}
-
-impl Rx for Both {
-    #[inline(always)]
-    fn recv(&mut self, see: impl FnMut(&[u8])) -> Result<(), Failure> {
-        self.rx.recv(see)
-    }
-}
-
 impl Road for SlotRing {
-    type End = Both;
+    type End = Both<Producer, Consumer>;
     type Tx = Producer;
     type Rx = Consumer;
 
@@ -199,9 +179,9 @@ impl Road for SlotRing {
         "bare slot ring".to_owned()
     }
 
-    fn pair(&self, terms: &Terms) -> Result<(Both, Both), Failure> {
-        let (there, arriving) = Ring::new(terms);
-        let (back, returning) = Ring::new(terms);
+    fn pair(&self, terms: &Terms) -> Result<(Self::End, Self::End), Failure> {
+        let (there, arriving) = Ring::ends(terms);
+        let (back, returning) = Ring::ends(terms);
         Ok((Both { tx: there, rx: returning }, Both { tx: back, rx: arriving }))
     }
 
@@ -209,7 +189,7 @@ impl Road for SlotRing {
         if senders != 1 {
             return Err(Failure::Asked("a bare slot ring has one sender".to_owned()));
         }
-        let (producer, consumer) = Ring::new(terms);
+        let (producer, consumer) = Ring::ends(terms);
         Ok((vec![producer], consumer))
     }
 }

@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct PingPong {
     /// Round trips timed, unless time is up before.
     pub(crate) count: u64,
-    /// Round trips before those.
+    /// Round trips before those; fewer if they take a good part of the limit.
     pub(crate) warmup: u64,
     /// Messages a second; as fast as it goes if absent.
     pub(crate) rate: Option<NonZeroU64>,
@@ -71,8 +71,11 @@ impl PingPong {
             near.recv(|bytes| answer = check(bytes, checked.size))?;
             checked.expect(answer, Header::new(0, n))
         };
-        for n in 0..self.warmup {
-            trip(n)?;
+        let warm_until_ns = clock.now_ns() + self.limit.as_nanos() as u64 / WARMUP_SHARE;
+        let mut warm = 0;
+        while warm < self.warmup && clock.now_ns() < warm_until_ns {
+            trip(warm)?;
+            warm += 1;
         }
         let begin_ns = clock.now_ns();
         let end_ns = begin_ns + self.limit.as_nanos() as u64;
@@ -84,7 +87,7 @@ impl PingPong {
                 Some(pace) => wait_until(&clock, pace.intended_ns(done), relax),
                 None => clock.now_ns(),
             };
-            trip(self.warmup + done)?;
+            trip(warm + done)?;
             now_ns = clock.now_ns();
             recorder.record_since(start_ns, now_ns);
             done += 1;
@@ -151,6 +154,9 @@ pub(super) fn wait_until(clock: &Clock, due_ns: u64, relax: Relax) -> u64 {
     }
     due_ns
 }
+
+/// A warm-up takes one part in so many of the limit at most.
+const WARMUP_SHARE: u64 = 4;
 
 /// Added to the limit of a run before its threads count as stuck.
 pub(super) const GRACE: Duration = Duration::from_secs(20);

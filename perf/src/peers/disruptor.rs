@@ -1,0 +1,116 @@
+//! disruptor: a ring whose slots are written and read in place, polled by the receiving thread.
+
+#![forbid(unsafe_code)]
+
+use std::{marker::PhantomData, ops::Range};
+
+use disruptor::{
+    BusySpinWithSpinLoopHint, EventPoller, Polling, Producer, SingleConsumerBarrier, SingleProducer,
+    SingleProducerBarrier, build_single_producer,
+};
+
+use super::parcel::Parcel;
+use crate::{
+    cli::Wait,
+    end::{Both, Relax, Road, Rx, Terms, Tx},
+    failure::Failure,
+    payload::Header,
+};
+
+pub(super) struct Disruptor<P>(PhantomData<fn(P)>);
+
+pub(super) struct Sender<P: Parcel> {
+    ring: SingleProducer<P, SingleConsumerBarrier>,
+    batch_max: usize,
+}
+
+pub(super) struct Receiver<P: Parcel> {
+    ring: EventPoller<P, SingleProducerBarrier>,
+    relax: Relax,
+}
+
+impl<P: Parcel> Disruptor<P> {
+    pub(super) fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    fn ring(&self, terms: &Terms) -> Result<(Sender<P>, Receiver<P>), Failure> {
+        if terms.wait != Wait::Spin {
+            return Err(Failure::Asked(
+                "a polled disruptor only spins: it cannot do work in which a receiver sleeps".to_owned(),
+            ));
+        }
+        let slots = terms.high_water_mark.next_power_of_two();
+        let size = terms.size;
+        let factory = move || P::pack(Header::new(0, 0), size);
+        let builder = build_single_producer(slots, factory, BusySpinWithSpinLoopHint);
+        let (poller, builder) = builder.new_event_poller();
+        Ok((Sender { ring: builder.build(), batch_max: slots }, Receiver { ring: poller, relax: terms.relax }))
+    }
+}
+
+impl<P: Parcel> Tx for Sender<P> {
+    #[inline(always)]
+    fn send(&mut self, header: Header) -> Result<(), Failure> {
+        self.ring.publish(|slot| slot.repack(header));
+        Ok(())
+    }
+
+    fn send_batch(&mut self, sender: u16, mut sequence: Range<u64>) -> Result<(), Failure> {
+        while !sequence.is_empty() {
+            let len = (sequence.end - sequence.start).min(self.batch_max as u64);
+            let first = sequence.start;
+            self.ring.batch_publish(len as usize, |slots| {
+                slots.zip(first..).for_each(|(slot, n)| slot.repack(Header::new(sender, n)));
+            });
+            sequence.start += len;
+        }
+        Ok(())
+    }
+}
+
+impl<P: Parcel> Rx for Receiver<P> {
+    #[inline(always)]
+    fn recv(&mut self, see: impl FnMut(&[u8])) -> Result<(), Failure> {
+        self.recv_batch(1, see).map(|_| ())
+    }
+
+    #[inline(always)]
+    fn recv_batch(&mut self, max: usize, mut see: impl FnMut(&[u8])) -> Result<usize, Failure> {
+        loop {
+            match self.ring.take(max as u64) {
+                Ok(mut slots) => {
+                    let shown = ExactSizeIterator::len(&&mut slots);
+                    (&mut slots).for_each(|slot| see(slot.bytes()));
+                    return Ok(shown);
+                }
+                Err(Polling::NoEvents) => self.relax.once(),
+                Err(error @ Polling::Shutdown) => return Err(Failure::road("disruptor", error)),
+            }
+        }
+    }
+}
+
+impl<P: Parcel> Road for Disruptor<P> {
+    type End = Both<Sender<P>, Receiver<P>>;
+    type Tx = Sender<P>;
+    type Rx = Receiver<P>;
+
+    fn name(&self) -> String {
+        "disruptor".to_owned()
+    }
+
+    fn pair(&self, terms: &Terms) -> Result<(Self::End, Self::End), Failure> {
+        let (there, arriving) = self.ring(terms)?;
+        let (back, returning) = self.ring(terms)?;
+        Ok((Both { tx: there, rx: returning }, Both { tx: back, rx: arriving }))
+    }
+
+    fn funnel(&self, terms: &Terms, senders: usize) -> Result<(Vec<Self::Tx>, Self::Rx), Failure> {
+        if senders != 1 {
+            return Err(Failure::Asked(format!("a single-producer disruptor has one sender, not {senders}")));
+        }
+        let (sender, receiver) = self.ring(terms)?;
+        Ok((vec![sender], receiver))
+    }
+}
