@@ -2,27 +2,27 @@
 //!
 //! | frame | slots | header kind |
 //! |---|---|---|
-//! | up to 55 bytes, or shared | 1: the frame itself, 56 of its 64 bytes | `WHOLE` |
-//! | 56–256 bytes from the pool | 1–5: the bytes, 56 a slot | `BYTES`, then `TAIL` |
+//! | up to 56 bytes, or shared | 1: the frame's payload | the frame's kind |
+//! | 57–256 bytes from the pool | 2–5: the bytes, 56 a slot | `BYTES`, then `TAIL` |
 //! | all frames of a message too long for [`chunked::RECORD_SLOTS_MAX`] | 1: the list, by value | `LIST` |
 //!
 //! ```text
-//! header, 24 bits:  23     8 7      3   2   1   0
-//!                  ┌────────┬────────┬─────┬───────┐
-//!                  │ length │   0    │ more│ kind  │   length of BYTES; more frames of this message follow
-//!                  └────────┴────────┴─────┴───────┘
+//! header, 24 bits:  23     9  8   7    0
+//!                  ┌────────┬─────┬──────┐
+//!                  │ length │ more│ kind │   length of BYTES; more frames of this message follow
+//!                  └────────┴─────┴──────┘
 //! ```
 
 use std::{
-    mem::{self, ManuallyDrop, MaybeUninit},
-    ptr,
+    mem::{self, ManuallyDrop},
+    ptr, slice,
 };
 
 use super::{Refusal, Way};
 use crate::{
     Frame, Message,
-    message::POOLED_MAX,
-    ring::chunked::{self, Header, Line, RECORD_SLOTS_MAX, SLOT_BYTES, SlotBody, header_of},
+    message::{INLINE_MAX, Kind, POOLED_MAX},
+    ring::chunked::{self, Header, RECORD_SLOTS_MAX, SLOT_BYTES, SlotBody},
 };
 
 /// An empty one-way queue.
@@ -43,16 +43,15 @@ pub(crate) struct Inlet {
     ring: chunked::Consumer,
 }
 
-const KIND: Header = 3;
-const WHOLE: Header = 0;
-const BYTES: Header = 1;
-const TAIL: Header = 2;
-const LIST: Header = 3;
-const MORE: Header = 4;
-const LENGTH_SHIFT: u32 = 8;
+const KIND: Header = 0xff;
+const BYTES: Header = 64;
+const TAIL: Header = 65;
+const LIST: Header = 66;
+const MORE: Header = 1 << 8;
+const LENGTH_SHIFT: u32 = 9;
 
-const _: () = assert!(size_of::<Vec<Frame>>() <= SLOT_BYTES);
-const _: () = assert!(POOLED_MAX < 1 << 16);
+const _: () = assert!(size_of::<Vec<Frame>>() <= SLOT_BYTES && SLOT_BYTES == INLINE_MAX);
+const _: () = assert!(POOLED_MAX < 1 << (24 - LENGTH_SHIFT));
 
 impl Outlet {
     #[inline(always)]
@@ -72,13 +71,9 @@ impl Outlet {
             return Err(Refusal::Closed);
         }
         match message.single() {
-            Some(frame) if frame.pooled().is_none() => {
+            Some(frame) if !frame.is_pooled() => {
                 let mut record = self.ring.begin(1).map_err(|_| Refusal::OutOfMemory)?;
-                self.ring.write(&mut record, |body| {
-                    // SAFETY: the frame is forgotten below.
-                    unsafe { store_frame(frame, body) };
-                    WHOLE
-                });
+                self.ring.write(&mut record, |body| store_frame(frame, body));
                 // SAFETY: overwritten without being dropped, the frame now lives in the slot only.
                 unsafe { ptr::write(message, Message::new()) };
                 self.ring.publish(record);
@@ -104,23 +99,20 @@ impl Outlet {
         mem::take(message).consume(|frame| {
             left -= 1;
             let more = if left > 0 { MORE } else { 0 };
-            match frame.pooled() {
-                None => self.ring.write(&mut record, |body| {
-                    // SAFETY: the frame is forgotten at once, so it lives in the slot only.
-                    unsafe { store_frame(&ManuallyDrop::new(frame), body) };
-                    WHOLE | more
-                }),
-                Some(bytes) => {
-                    let mut kind = BYTES;
-                    for part in bytes.chunks(SLOT_BYTES) {
-                        let header = kind | more | (bytes.len() as Header) << LENGTH_SHIFT;
-                        self.ring.write(&mut record, |body| {
-                            store_bytes(part, body);
-                            header
-                        });
-                        kind = TAIL;
-                    }
-                }
+            if !frame.is_pooled() {
+                // Moved: it lives in the slot only.
+                let frame = ManuallyDrop::new(frame);
+                self.ring.write(&mut record, |body| store_frame(&frame, body) | more);
+                return;
+            }
+            let mut kind = BYTES;
+            for part in frame.chunks(SLOT_BYTES) {
+                let header = kind | more | (frame.len() as Header) << LENGTH_SHIFT;
+                self.ring.write(&mut record, |body| {
+                    store_bytes(part, body);
+                    header
+                });
+                kind = TAIL;
             }
         });
         self.ring.publish(record);
@@ -153,12 +145,12 @@ impl Inlet {
             return None;
         }
         // SAFETY: a record is waiting, and it has a first slot.
-        let line = unsafe { self.ring.read() };
-        let message = if header_of(&line) & (KIND | MORE) == WHOLE {
-            // SAFETY: a slot of kind WHOLE holds a frame, and it is taken out once: here.
-            Message::from(unsafe { take_frame(line) })
+        let (header, body) = unsafe { self.ring.read() };
+        let message = if header < BYTES {
+            // SAFETY: a slot of a frame's kind holds that frame, and it is taken out once: here.
+            Message::from(unsafe { take_frame(header, body) })
         } else {
-            self.pop_several(line)
+            self.pop_several(header, body)
         };
         self.ring.finish();
         Some(message)
@@ -184,28 +176,27 @@ impl Inlet {
     }
 
     #[inline(never)]
-    fn pop_several(&mut self, mut line: Line) -> Message {
-        if header_of(&line) & KIND == LIST {
+    fn pop_several(&mut self, mut header: Header, mut body: SlotBody) -> Message {
+        if header & KIND == LIST {
             // SAFETY: a slot of kind LIST holds a list, and it is taken out once: here.
-            return Message::from_vec(unsafe { take_list(&line) });
+            return Message::from_vec(unsafe { take_list(&body) });
         }
         let mut message = Message::new();
         loop {
-            let header = header_of(&line);
             message.push(match header & KIND {
-                // SAFETY: a slot of kind WHOLE holds a frame, and it is taken out once: here.
-                WHOLE => unsafe { take_frame(line) },
-                _ => self.pop_bytes(header, &line),
+                BYTES => self.pop_bytes(header, &body),
+                // SAFETY: a slot of a frame's kind holds that frame, and it is taken out once: here.
+                kind => unsafe { take_frame(kind, body) },
             });
             if header & MORE == 0 {
                 return message;
             }
             // SAFETY: the frame just read says that another one follows in this record.
-            line = unsafe { self.ring.read() };
+            (header, body) = unsafe { self.ring.read() };
         }
     }
 
-    fn pop_bytes(&mut self, header: Header, first: &Line) -> Frame {
+    fn pop_bytes(&mut self, header: Header, first: &SlotBody) -> Frame {
         Frame::pooled_with((header >> LENGTH_SHIFT) as usize, |bytes| {
             let mut parts = bytes.chunks_mut(SLOT_BYTES);
             if let Some(part) = parts.next() {
@@ -213,7 +204,7 @@ impl Inlet {
             }
             for part in parts {
                 // SAFETY: the record has a TAIL slot for each further part of the frame.
-                load_bytes(&unsafe { self.ring.read() }, part);
+                load_bytes(&unsafe { self.ring.read() }.1, part);
             }
         })
     }
@@ -221,66 +212,63 @@ impl Inlet {
 
 /// Slots a frame takes.
 fn slots_of(frame: &Frame) -> usize {
-    frame.pooled().map_or(1, |bytes| bytes.len().div_ceil(SLOT_BYTES).max(1))
+    if frame.is_pooled() { frame.len().div_ceil(SLOT_BYTES).max(1) } else { 1 }
 }
 
-/// Copies `frame` into a slot, word by word.
-///
-/// # Safety
-/// The caller forgets `frame`: it is moved.
+/// Copies what `frame` is kept in into a slot. The caller forgets the frame: it is moved.
 #[inline(always)]
-unsafe fn store_frame(frame: &Frame, body: &mut SlotBody) {
-    let words = ptr::from_ref(frame).cast::<MaybeUninit<u64>>();
-    for (index, word) in body.iter_mut().enumerate() {
-        // SAFETY: a frame is eight words, of which the first says nothing and the others fill a slot's body (asserted
-        // in `message`). Volatile keeps the compiler from loading two words as one, which would straddle the stores
-        // that made the frame and stall (see `chunked::Line`).
-        *word = unsafe { words.add(1 + index).read_volatile() };
+fn store_frame(frame: &Frame, body: &mut SlotBody) -> Header {
+    for (word, from) in body.iter_mut().zip(frame.payload()) {
+        // SAFETY: a reference is readable. Volatile keeps the compiler from loading two words as one: where the frame
+        // has just been written in smaller pieces, such a load would straddle them and stall (see `message`).
+        *word = unsafe { ptr::from_ref(from).read_volatile() };
     }
+    frame.kind().code()
 }
 
 /// Moves the frame out of a slot.
 ///
 /// # Safety
-/// The slot was filled by `store_frame`, and this is the only time it is taken out.
+/// `store_frame` filled `body` and returned `kind`, and this is the only time the frame is taken out.
 #[inline(always)]
-unsafe fn take_frame(line: Line) -> Frame {
-    // SAFETY: of the same size (asserted in `message`), and all but the first word is what it was in `store_frame`; the
-    // first may be anything.
-    unsafe { mem::transmute::<Line, Frame>(line) }
+unsafe fn take_frame(kind: Header, body: SlotBody) -> Frame {
+    // SAFETY: the caller's duty.
+    let kind = unsafe { Kind::from_code(kind) };
+    // SAFETY: likewise.
+    unsafe { Frame::from_parts(kind, body) }
 }
 
 /// Moves the list out of a slot.
 ///
 /// # Safety
 /// The slot was filled by `push_list`, and this is the only time it is taken out.
-unsafe fn take_list(line: &Line) -> Vec<Frame> {
-    // SAFETY: the caller's duty: the list stands behind the first word.
-    unsafe { line[1..].as_ptr().cast::<Vec<Frame>>().read() }
+unsafe fn take_list(body: &SlotBody) -> Vec<Frame> {
+    // SAFETY: the caller's duty.
+    unsafe { body.as_ptr().cast::<Vec<Frame>>().read() }
 }
 
 /// Copies `part` (at most a slot of bytes) into a slot.
 fn store_bytes(part: &[u8], body: &mut SlotBody) {
-    let mut bytes = [0; SLOT_BYTES];
-    bytes[..part.len()].copy_from_slice(part);
-    // SAFETY: seven words are 56 bytes, and any bytes are words.
-    *body = unsafe { mem::transmute::<[u8; SLOT_BYTES], SlotBody>(bytes) };
+    assert!(part.len() <= SLOT_BYTES);
+    // SAFETY: the slot has room for so many bytes, and is not what `part` is.
+    unsafe { ptr::copy_nonoverlapping(part.as_ptr(), body.as_mut_ptr().cast(), part.len()) };
 }
 
-/// Copies a slot's bytes to `part`.
-fn load_bytes(line: &Line, part: &mut [u8]) {
-    // SAFETY: a slot of kind BYTES or TAIL has all its words written, 56 bytes behind the first word.
-    let bytes = unsafe { &*line[1..].as_ptr().cast::<[u8; SLOT_BYTES]>() };
-    part.copy_from_slice(&bytes[..part.len()]);
+/// Copies so many of a slot's bytes to `part` as it was given by `store_bytes`.
+fn load_bytes(body: &SlotBody, part: &mut [u8]) {
+    assert!(part.len() <= SLOT_BYTES);
+    // SAFETY: `store_bytes` initialised so many bytes.
+    let bytes = unsafe { slice::from_raw_parts(body.as_ptr().cast(), part.len()) };
+    part.copy_from_slice(bytes);
 }
 
 /// Drops what a slot of a record nobody took owns.
-fn drop_slot(line: &Line) {
-    match header_of(line) & KIND {
-        // SAFETY: the record was not taken, so the frame is still there, and the ring calls this once per slot.
-        WHOLE => drop(unsafe { take_frame(*line) }),
-        // SAFETY: likewise for a list.
-        LIST => drop(unsafe { take_list(line) }),
-        _ => {}
+fn drop_slot(header: Header, body: &SlotBody) {
+    match header & KIND {
+        BYTES | TAIL => {}
+        // SAFETY: the record was not taken, so the list is still there, and the ring calls this once per slot.
+        LIST => drop(unsafe { take_list(body) }),
+        // SAFETY: likewise for a frame.
+        kind => drop(unsafe { take_frame(kind, *body) }),
     }
 }

@@ -56,7 +56,7 @@ const SPARE_CHUNKS: usize = 8;
 /// An empty queue. Allocates no chunk before the first record.
 ///
 /// `leftover` is called for each slot of the records nobody took, once both halves are gone: it drops what they own.
-pub(crate) fn queue(leftover: fn(&Line)) -> (Producer, Consumer) {
+pub(crate) fn queue(leftover: fn(Header, &SlotBody)) -> (Producer, Consumer) {
     let shared = Arc::new(Shared {
         taken: CachePadded::new(AtomicU64::new(0)),
         first: AtomicPtr::new(ptr::null_mut()),
@@ -85,20 +85,6 @@ pub(crate) struct OutOfMemory;
 pub(crate) type Header = u32;
 /// The payload of a slot.
 pub(crate) type SlotBody = [MaybeUninit<u64>; SLOT_BYTES / 8];
-/// A slot read as one cache line: a word of mark and header, then the payload.
-///
-/// Read and moved as 64 bytes, never as 8 and 56: a processor forwards a recent store to a load that it covers, and
-/// stalls a dozen cycles where a load straddles two of them.
-pub(crate) type Line = [MaybeUninit<u64>; 1 + SLOT_BYTES / 8];
-
-/// The header in a line.
-#[inline(always)]
-pub(crate) fn header_of(line: &Line) -> Header {
-    // SAFETY: every slot of a record has mark and header written, and the mark of every slot is initialised.
-    let word = unsafe { line[0].assume_init() };
-    (word >> (32 + SLOTS_BITS)) as Header
-}
-
 /// The writing half: may move between threads, is never shared by two.
 pub(crate) struct Producer {
     shared: Arc<Shared>,
@@ -132,7 +118,7 @@ struct Shared {
     oldest: UnsafeCell<*mut Chunk>,
     /// Where the consumer stopped reading, for `drop`. Written by the consumer when it goes.
     end: UnsafeCell<Cursor>,
-    leftover: fn(&Line),
+    leftover: fn(Header, &SlotBody),
 }
 
 /// A slot of a chunk in use.
@@ -193,31 +179,6 @@ struct Slot {
     body: UnsafeCell<SlotBody>,
 }
 
-impl Slot {
-    /// The slot as a line.
-    ///
-    /// # Safety
-    /// The slot is part of a published record that is not taken.
-    #[cfg(not(loom))]
-    #[inline(always)]
-    unsafe fn line(&self) -> Line {
-        // SAFETY: a slot is a line (asserted below); nobody writes any of it now, by the caller's duty.
-        unsafe { ptr::from_ref(self).cast::<Line>().read() }
-    }
-
-    #[cfg(loom)]
-    unsafe fn line(&self) -> Line {
-        // SAFETY: published, by the caller's duty.
-        let header = self.header.with(|header| unsafe { (*header).assume_init() });
-        // SAFETY: likewise.
-        let body = self.body.with(|body| unsafe { *body });
-        std::array::from_fn(|word| match word {
-            0 => MaybeUninit::new(u64::from(header) << 32),
-            word => body[word - 1],
-        })
-    }
-}
-
 #[repr(C, align(64))]
 struct Chunk {
     /// Written by the producer before it publishes the record that fills this chunk.
@@ -231,8 +192,8 @@ struct Chunk {
 
 #[cfg(not(loom))]
 const _: () = {
-    assert!(size_of::<Slot>() == size_of::<Line>() && align_of::<Slot>() == 64);
-    assert!(std::mem::offset_of!(Slot, mark) == 0 && std::mem::offset_of!(Slot, header) == 4);
+    assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
+    assert!(std::mem::offset_of!(Slot, mark) == 0 && std::mem::offset_of!(Slot, body) == 8);
     assert!(std::mem::offset_of!(Slot, body) == 8);
     assert!(size_of::<Chunk>() == 1536);
 };
@@ -402,16 +363,18 @@ impl Consumer {
     /// # Safety
     /// `ready` has answered true and the record has a slot left.
     #[inline(always)]
-    pub(crate) unsafe fn read(&mut self) -> Line {
+    pub(crate) unsafe fn read(&mut self) -> (Header, SlotBody) {
         // SAFETY: the caller's duty: `chunk` is live, the slot at `index` published or part of a published record.
         let slot = unsafe { &(&(*self.at.chunk).slots)[self.at.index] };
-        // SAFETY: as above: nobody writes this slot until the record is taken.
-        let line = unsafe { slot.line() };
+        // SAFETY: the producer wrote the header before it published the record and leaves it alone until it is taken.
+        let header = slot.header.with(|header| unsafe { (*header).assume_init() }) >> SLOTS_BITS;
+        // SAFETY: likewise for the body.
+        let body = slot.body.with(|body| unsafe { *body });
         self.at.index += 1;
         if self.at.index == CHUNK_SLOTS {
             self.enter_next();
         }
-        line
+        (header, body)
     }
 
     /// Counts a record whose slots have all been read.
@@ -510,10 +473,9 @@ impl Shared {
                 return;
             }
             // SAFETY: the slot is part of a published record nobody has taken.
-            let line = unsafe { slot.line() };
-            (self.leftover)(&line);
-            // SAFETY: as in `header_of`.
-            let header = unsafe { line[0].assume_init() } >> 32;
+            let header = slot.header.with(|header| unsafe { (*header).assume_init() });
+            // SAFETY: likewise.
+            slot.body.with(|body| (self.leftover)(header >> SLOTS_BITS, unsafe { &*body }));
             slots = (header & ((1 << SLOTS_BITS) - 1)) - 1;
             at.index += 1;
             if at.index == CHUNK_SLOTS {
