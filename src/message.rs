@@ -92,7 +92,6 @@ impl Frame {
         frame
     }
 
-    #[cold]
     #[inline(never)]
     fn copy_from_long(bytes: &[u8]) -> Self {
         if bytes.len() > POOLED_MAX {
@@ -409,8 +408,12 @@ impl Message {
     }
 
     /// Is there no frame at all? (A message of one frame of no bytes is not empty in this sense.)
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.frames().is_empty()
+        match &self.repr {
+            Repr::One(_) => false,
+            Repr::List(list) => list.0.is_empty(),
+        }
     }
 
     /// The frames, first to last.
@@ -430,7 +433,10 @@ impl Message {
     /// The bytes of all frames together.
     #[inline]
     pub fn size(&self) -> usize {
-        self.frames().iter().map(|frame| frame.len()).sum()
+        match &self.repr {
+            Repr::One(frame) => frame.len(),
+            Repr::List(list) => list.size(),
+        }
     }
 
     /// The only frame of a message that was made of one.
@@ -458,6 +464,12 @@ impl Message {
     /// A message of all of `frames`.
     pub(crate) fn from_vec(frames: Vec<Frame>) -> Self {
         Self { repr: Repr::List(List(frames)) }
+    }
+
+    /// Forgets what the message owns, which has been moved elsewhere, and leaves a frame of no bytes.
+    #[inline(always)]
+    pub(crate) fn forget(&mut self) {
+        std::mem::forget(std::mem::replace(&mut self.repr, Repr::One(Frame::new())));
     }
 
     /// Gives each frame to `each`, first to last; the list goes back to the pool.
@@ -577,6 +589,12 @@ impl Drop for Block {
 }
 
 impl List {
+    #[cold]
+    #[inline(never)]
+    fn size(&self) -> usize {
+        self.0.iter().map(|frame| frame.len()).sum()
+    }
+
     fn take() -> Self {
         Self(with_pool(|pool| pool.lists.pop()).flatten().unwrap_or_else(|| Vec::with_capacity(4)))
     }
@@ -591,6 +609,7 @@ impl Clone for List {
 }
 
 impl Drop for List {
+    #[inline(never)]
     fn drop(&mut self) {
         // The frames first: an owner's destructor may use this thread's pool.
         self.0.clear();

@@ -128,50 +128,52 @@ impl Crew {
         }
     }
 
-    /// Takes the next message in turn, without giving its credit back.
+    /// The pipe whose turn it is among those with messages. It is the next one's turn then.
     #[inline(always)]
-    fn pop(&mut self) -> Option<(Key, Message)> {
+    pub(crate) fn readable(&mut self) -> Option<Key> {
         self.sync();
         if self.armed > 0 && self.hub.ready().is_marked() {
             self.heat_marked();
         }
         for _ in 0..self.hot.len() {
             let key = self.hot.current()?;
-            let Some(pipe) = self.pipes[key as usize].as_mut() else { return None };
-            if let Some(message) = pipe.end.pop() {
+            let pipe = self.pipes[key as usize].as_mut()?;
+            if pipe.end.ready() {
                 pipe.quiet_looks = 0;
                 self.hot.advance();
-                return Some((key, message));
+                return Some(key);
             }
             self.found_nothing(key);
         }
         None
     }
 
-    /// Receives the next message in turn.
+    /// Receives a message from the pipe that [`Crew::readable`] has just named.
     #[inline(always)]
-    pub(crate) fn receive(&mut self) -> Option<Message> {
-        let (key, message) = self.pop()?;
-        if let Some(pipe) = self.pipes[key as usize].as_mut() {
-            pipe.end.publish();
-            light_fence();
-            pipe.end.tie().tell_producer(pipe.end.side());
-        }
+    pub(crate) fn receive_from(&mut self, key: Key) -> Option<Message> {
+        let pipe = self.pipes[key as usize].as_mut()?;
+        let message = pipe.end.pop()?;
+        pipe.end.publish();
+        light_fence();
+        pipe.end.tie().tell_producer(pipe.end.side());
         Flow::add(&self.hub.flow().messages_in, 1);
         Flow::add(&self.hub.flow().bytes_in, message.size() as u64);
         Some(message)
     }
 
-    /// Receives up to `max` messages in turn into `messages`, giving credit back once per pipe. Returns how many.
-    pub(crate) fn receive_batch(&mut self, messages: &mut impl Extend<Message>, max: usize) -> usize {
+    /// Receives up to `max` messages in turn into `messages`, the first from the pipe that [`Crew::readable`] has just
+    /// named, giving credit back once per pipe. Returns how many.
+    pub(crate) fn receive_batch(&mut self, first: Key, messages: &mut impl Extend<Message>, max: usize) -> usize {
         let (mut count, mut bytes) = (0, 0);
-        while count < max
-            && let Some((key, message)) = self.pop()
+        let mut next = Some(first);
+        while let Some(key) = next
+            && let Some(message) = self.pipes[key as usize].as_mut().and_then(|pipe| pipe.end.pop())
         {
             count += 1;
             bytes += message.size() as u64;
             messages.extend(std::iter::once(message));
             self.touch(key);
+            next = if count < max { self.readable() } else { None };
         }
         while let Some(key) = self.touched.pop() {
             if let Some(pipe) = self.pipes[key as usize].as_mut() {
@@ -202,7 +204,7 @@ impl Crew {
         self.writable_slow()
     }
 
-    /// Sends `message` to the pipe that [`Crew::writable`] has just named, and leaves it with no frame.
+    /// Sends `message` to the pipe that [`Crew::writable`] has just named, and leaves nothing in it.
     ///
     /// # Errors
     /// That pipe has closed meanwhile, or memory ran out: `message` is unchanged.
@@ -211,8 +213,9 @@ impl Crew {
         let bytes = message.size() as u64;
         self.push(key, message)?;
         full_fence();
-        if let Some(pipe) = self.pipes[key as usize].as_ref() {
+        if let Some(pipe) = self.pipes[key as usize].as_mut() {
             pipe.end.tie().tell_consumer(pipe.end.side());
+            pipe.end.settle_outlet();
         }
         Flow::add(&self.hub.flow().messages_out, 1);
         Flow::add(&self.hub.flow().bytes_out, bytes);
@@ -259,6 +262,7 @@ impl Crew {
             if let Some(pipe) = self.pipes[key as usize].as_mut() {
                 pipe.touched = false;
                 pipe.end.tie().tell_consumer(pipe.end.side());
+                pipe.end.settle_outlet();
             }
         }
         Flow::add(&self.hub.flow().messages_out, count as u64);
@@ -431,6 +435,7 @@ impl Crew {
     fn found_nothing(&mut self, key: Key) {
         let Some(pipe) = self.pipes[key as usize].as_mut() else { return };
         pipe.quiet_looks = pipe.quiet_looks.saturating_add(1);
+        pipe.end.settle_inlet();
         if pipe.leaving || (self.hot.len() > HOT_PIPES && pipe.quiet_looks >= QUIET_LOOKS) {
             self.found_nothing_slow(key);
         } else {

@@ -13,16 +13,13 @@
 //!                  └────────┴─────┴──────┘
 //! ```
 
-use std::{
-    mem::{self, ManuallyDrop},
-    ptr, slice,
-};
+use std::{mem, ptr, slice};
 
 use super::{Refusal, Way};
 use crate::{
     Frame, Message,
     message::{INLINE_MAX, Kind, POOLED_MAX},
-    ring::chunked::{self, Header, RECORD_SLOTS_MAX, SLOT_BYTES, SlotBody},
+    ring::chunked::{self, Header, RECORD_SLOTS_MAX, Record, SLOT_BYTES, SlotBody},
 };
 
 /// An empty one-way queue.
@@ -64,7 +61,7 @@ impl Outlet {
         }
     }
 
-    /// On success `message` is left with no frame.
+    /// On success `message` is left with nothing in it.
     #[inline(always)]
     pub(crate) fn push(&mut self, way: &Way, message: &mut Message) -> Result<(), Refusal> {
         if way.consumer_gone() {
@@ -72,20 +69,43 @@ impl Outlet {
         }
         match message.single() {
             Some(frame) if !frame.is_pooled() => {
-                let mut record = self.ring.begin(1).map_err(|_| Refusal::OutOfMemory)?;
-                self.ring.write(&mut record, |body| store_frame(frame, body));
-                // SAFETY: overwritten without being dropped, the frame now lives in the slot only.
-                unsafe { ptr::write(message, Message::new()) };
-                self.ring.publish(record);
+                let record = self.ring.begin(1).map_err(|_| Refusal::OutOfMemory)?;
+                self.ring.publish(record, |body| store_frame(frame, body));
+                // The frame lives in the slot only.
+                message.forget();
                 Ok(())
             }
-            _ => self.push_several(message),
+            Some(frame) => {
+                let mut record = self.ring.begin(slots_of(frame)).map_err(|_| Refusal::OutOfMemory)?;
+                self.write_tail(&mut record, frame);
+                self.ring.publish(record, |body| store_bytes(frame, body));
+                *message = Message::from(Frame::new());
+                Ok(())
+            }
+            None => self.push_several(message),
         }
+    }
+
+    /// Upkeep, after the peer has been told.
+    #[inline(always)]
+    pub(crate) fn settle(&mut self) {
+        self.ring.settle();
     }
 
     /// Messages accepted that the other side has not taken.
     pub(crate) fn untaken(&mut self) -> u64 {
         self.ring.sent() - self.ring.refresh_taken()
+    }
+
+    /// Writes those bytes of a pooled frame that do not fit into its first slot.
+    #[inline(always)]
+    fn write_tail(&mut self, record: &mut Record, frame: &Frame) {
+        for part in frame.chunks(SLOT_BYTES).skip(1) {
+            self.ring.write(record, |body| {
+                store_bytes(part, body);
+                TAIL
+            });
+        }
     }
 
     #[inline(never)]
@@ -96,39 +116,38 @@ impl Outlet {
         }
         let mut record = self.ring.begin(slots).map_err(|_| Refusal::OutOfMemory)?;
         let mut left = message.len();
+        let mut first = None;
         mem::take(message).consume(|frame| {
             left -= 1;
-            let more = if left > 0 { MORE } else { 0 };
-            if !frame.is_pooled() {
-                // Moved: it lives in the slot only.
-                let frame = ManuallyDrop::new(frame);
-                self.ring.write(&mut record, |body| store_frame(&frame, body) | more);
-                return;
-            }
-            let mut kind = BYTES;
-            for part in frame.chunks(SLOT_BYTES) {
-                let header = kind | more | (frame.len() as Header) << LENGTH_SHIFT;
-                self.ring.write(&mut record, |body| {
-                    store_bytes(part, body);
-                    header
-                });
-                kind = TAIL;
+            match first {
+                None => {
+                    self.write_tail(&mut record, &frame);
+                    first = Some((frame, left));
+                }
+                Some(_) => {
+                    self.ring.write(&mut record, |body| store_head(&frame, body, left));
+                    self.write_tail(&mut record, &frame);
+                    forget_stored(frame);
+                }
             }
         });
-        self.ring.publish(record);
+        // There is a first frame: `begin` was asked for a slot at least.
+        if let Some((frame, left)) = first {
+            self.ring.publish(record, |body| store_head(&frame, body, left));
+            forget_stored(frame);
+        }
         Ok(())
     }
 
     fn push_list(&mut self, message: &mut Message) -> Result<(), Refusal> {
-        let mut record = self.ring.begin(1).map_err(|_| Refusal::OutOfMemory)?;
+        let record = self.ring.begin(1).map_err(|_| Refusal::OutOfMemory)?;
         let frames = mem::take(message).into_vec();
-        self.ring.write(&mut record, |body| {
+        self.ring.publish(record, |body| {
             // SAFETY: the body is large enough (asserted above) and aligned 8; the list is moved there and taken out
             // once, by `take_list`.
             unsafe { body.as_mut_ptr().cast::<Vec<Frame>>().write(frames) };
             LIST
         });
-        self.ring.publish(record);
         Ok(())
     }
 }
@@ -149,6 +168,8 @@ impl Inlet {
         let message = if header < BYTES {
             // SAFETY: a slot of a frame's kind holds that frame, and it is taken out once: here.
             Message::from(unsafe { take_frame(header, body) })
+        } else if header & (KIND | MORE) == BYTES {
+            self.pop_bytes(header, &body).into()
         } else {
             self.pop_several(header, body)
         };
@@ -159,6 +180,12 @@ impl Inlet {
     #[inline(always)]
     pub(crate) fn publish(&mut self) {
         self.ring.publish_taken();
+    }
+
+    /// Upkeep, when there is nothing to pop.
+    #[inline(always)]
+    pub(crate) fn settle(&mut self) {
+        self.ring.look_ahead();
     }
 
     pub(crate) fn trim(&mut self) {
@@ -247,11 +274,26 @@ unsafe fn take_list(body: &SlotBody) -> Vec<Frame> {
     unsafe { body.as_ptr().cast::<Vec<Frame>>().read() }
 }
 
-/// Copies `part` (at most a slot of bytes) into a slot.
-fn store_bytes(part: &[u8], body: &mut SlotBody) {
-    assert!(part.len() <= SLOT_BYTES);
-    // SAFETY: the slot has room for so many bytes, and is not what `part` is.
-    unsafe { ptr::copy_nonoverlapping(part.as_ptr(), body.as_mut_ptr().cast(), part.len()) };
+/// Fills the first slot of a frame of which `left` more follow in the message.
+fn store_head(frame: &Frame, body: &mut SlotBody, left: usize) -> Header {
+    let header = if frame.is_pooled() { store_bytes(frame, body) } else { store_frame(frame, body) };
+    if left > 0 { header | MORE } else { header }
+}
+
+/// Forgets a frame that `store_head` has moved; drops one it has copied.
+fn forget_stored(frame: Frame) {
+    if !frame.is_pooled() {
+        mem::forget(frame);
+    }
+}
+
+/// Copies as many of `bytes` as fit into a slot.
+#[inline(always)]
+fn store_bytes(bytes: &[u8], body: &mut SlotBody) -> Header {
+    let part = bytes.len().min(SLOT_BYTES);
+    // SAFETY: the slot has room for so many bytes, and is not what `bytes` is.
+    unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), body.as_mut_ptr().cast(), part) };
+    BYTES | (bytes.len() as Header) << LENGTH_SHIFT
 }
 
 /// Copies so many of a slot's bytes to `part` as it was given by `store_bytes`.

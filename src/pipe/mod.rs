@@ -7,7 +7,7 @@
 //! | operation | blocks | afterwards the message belongs to |
 //! |---|---|---|
 //! | [`Outlet::admits`] | never | – (the answer "no" is exact at the moment of the call) |
-//! | [`Outlet::push`] | never | the pipe (the caller's is left with no frame); on refusal the caller, unchanged |
+//! | [`Outlet::push`] | never | the pipe (nothing is left in the caller's); on refusal the caller, unchanged |
 //! | [`Inlet::ready`] | never | – ("yes" stays true until `pop`) |
 //! | [`Inlet::pop`] | never | the caller |
 //! | [`Inlet::publish`] | never | – |
@@ -131,7 +131,7 @@ impl End {
         }
     }
 
-    /// Pushes `message`, for which `admits` has just said yes, and leaves it with no frame.
+    /// Pushes `message`, for which `admits` has just said yes, and leaves nothing in it.
     ///
     /// # Errors
     /// The peer has gone meanwhile, or memory ran out: `message` is unchanged.
@@ -167,6 +167,24 @@ impl End {
     pub(crate) fn publish(&mut self) {
         match &mut self.inlet {
             Some(Inlet::Local(inlet)) => inlet.publish(),
+            None => {}
+        }
+    }
+
+    /// Upkeep of the inlet, to be done when there is nothing to pop: off every message's path.
+    #[inline(always)]
+    pub(crate) fn settle_inlet(&mut self) {
+        match &mut self.inlet {
+            Some(Inlet::Local(inlet)) => inlet.settle(),
+            None => {}
+        }
+    }
+
+    /// Upkeep of the outlet, better done when the peer has been told of what was pushed.
+    #[inline(always)]
+    pub(crate) fn settle_outlet(&mut self) {
+        match &mut self.outlet {
+            Some(Outlet::Local(outlet)) => outlet.settle(),
             None => {}
         }
     }

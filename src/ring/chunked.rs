@@ -39,9 +39,11 @@ use crate::sync::{
 
 /// Payload bytes of a slot: a cache line less the mark and the record header.
 pub(crate) const SLOT_BYTES: usize = 56;
-/// Slots of a chunk. With the header line a chunk is 1.5 KiB: an idle pair that keeps a spare chunk each way stays below
-/// half of what its peers use (libzmq: 17 KB), and the work at the end of a chunk is spread over 23 messages.
-const CHUNK_SLOTS: usize = if cfg!(loom) { 2 } else { 23 };
+/// Slots of a chunk. With its two header lines a chunk is 1.5 KiB: an idle pair that keeps a spare chunk each way stays below
+/// half of what its peers use (libzmq: 17 KB), and the work at the end of a chunk is spread over 22 messages.
+const CHUNK_SLOTS: usize = if cfg!(loom) { 2 } else { 22 };
+/// From this slot on of a chunk both sides see to the next one.
+const AHEAD: usize = CHUNK_SLOTS / 2;
 /// Slots a record may take: it may leave its chunk only once.
 pub(crate) const RECORD_SLOTS_MAX: usize = if cfg!(loom) { 2 } else { 16 };
 /// The low bits of a stored header, where the ring keeps how many slots of the record there are from here on.
@@ -70,10 +72,11 @@ pub(crate) fn queue(leftover: fn(Header, &SlotBody)) -> (Producer, Consumer) {
         at: Cursor::NOWHERE,
         sent: 0,
         taken: 0,
+        linked: false,
         chunk_ends: 0,
         census: Census::default(),
     };
-    let consumer = Consumer { shared, at: Cursor::NOWHERE, taken: 0 };
+    let consumer = Consumer { shared, at: Cursor::NOWHERE, ahead: None, taken: 0 };
     (producer, consumer)
 }
 
@@ -94,6 +97,8 @@ pub(crate) struct Producer {
     sent: u64,
     /// Last `taken` we saw. Stale only downwards: the queue may look fuller than it is, never emptier.
     taken: u64,
+    /// The chunk after this one is linked.
+    linked: bool,
     chunk_ends: u32,
     census: Census,
 }
@@ -103,6 +108,8 @@ pub(crate) struct Consumer {
     shared: Arc<Shared>,
     /// The slot to read next. Its chunk is null until the first record was seen.
     at: Cursor,
+    /// The start of the chunk after this one, once we have seen it linked.
+    ahead: Option<Cursor>,
     /// Records taken, published by [`Consumer::publish_taken`].
     taken: u64,
 }
@@ -130,6 +137,21 @@ struct Cursor {
 }
 
 impl Cursor {
+    /// Fills the slot here, `left` slots of its record being left from it on.
+    ///
+    /// # Safety
+    /// The cursor is at a slot of a live chunk that is the producer's, and not published.
+    #[inline(always)]
+    unsafe fn fill<'a>(self, left: u32, fill: impl FnOnce(&mut SlotBody) -> Header) -> &'a Slot {
+        // SAFETY: the caller's duty: the chunk is live; it stays so until the record is published and taken.
+        let slot = unsafe { &(&(*self.chunk).slots)[self.index] };
+        // SAFETY: nobody else touches the slot, by the caller's duty.
+        let header = slot.body.with_mut(|body| fill(unsafe { &mut *body }));
+        // SAFETY: likewise.
+        slot.header.with_mut(|place| unsafe { (*place).write(header << SLOTS_BITS | left) });
+        slot
+    }
+
     const NOWHERE: Self = Self { chunk: ptr::null_mut(), index: CHUNK_SLOTS, generation: 0 };
 
     /// # Safety
@@ -145,7 +167,7 @@ impl Cursor {
         if !self.chunk.is_null() {
             return Some(self);
         }
-        // Acquire: pairs with Release in Producer::prepare_slow.
+        // Acquire: pairs with Release in Producer::link_next.
         let chunk = shared.first.load(Ordering::Acquire);
         // SAFETY: nobody has read from the first chunk yet, so it is live.
         (!chunk.is_null()).then(|| unsafe { Self::at_start(chunk) })
@@ -153,11 +175,16 @@ impl Cursor {
 }
 
 /// A record begun and not yet published.
+///
+/// Its first slot is written last, together with the mark: the consumer polls that line, and would take it away from
+/// us again between a write to it and the mark if other slots were written in between.
 #[must_use]
 pub(crate) struct Record {
     first: Cursor,
-    /// Slots still to be written.
-    slots: usize,
+    /// Slots in all.
+    slots: u32,
+    /// Slots still to be written, with the first.
+    left: u32,
 }
 
 // SAFETY: chunks are owned by the queue and hold plain bytes (what they mean is the pipe's business, which only stores
@@ -179,14 +206,19 @@ struct Slot {
     body: UnsafeCell<SlotBody>,
 }
 
+/// A cache line.
+#[repr(C, align(64))]
+struct Line<T>(T);
+
 #[repr(C, align(64))]
 struct Chunk {
     /// Written by the producer before it publishes the record that fills this chunk.
     next: AtomicPtr<Chunk>,
-    /// Records sent, counted at the end of the last one that has a slot here. The producer's.
-    last_record: UnsafeCell<u64>,
     /// Which use of this chunk it is, never zero. Written before the chunk is linked, constant while it is.
     generation: UnsafeCell<u32>,
+    /// Records sent, counted at the end of the last one that has a slot here. The producer's alone, in a line of its
+    /// own: it is written just before a message is published, and must not wait for a line the consumer has.
+    last_record: Line<UnsafeCell<u64>>,
     slots: [Slot; CHUNK_SLOTS],
 }
 
@@ -221,8 +253,8 @@ impl Producer {
         self.taken
     }
 
-    /// Begins a record of `slots` slots (1 to [`RECORD_SLOTS_MAX`]): nothing can fail after this. Each slot must be
-    /// written before the record is published.
+    /// Begins a record of `slots` slots (1 to [`RECORD_SLOTS_MAX`]): nothing can fail after this. Each slot but the first
+    /// is to be [written](Self::write) before the record is [published](Self::publish).
     ///
     /// # Errors
     /// No chunk to use again, and none could be allocated. Nothing has changed.
@@ -230,39 +262,49 @@ impl Producer {
     pub(crate) fn begin(&mut self, slots: usize) -> Result<Record, OutOfMemory> {
         debug_assert!((1..=RECORD_SLOTS_MAX).contains(&slots));
         if self.at.index + slots >= CHUNK_SLOTS {
-            self.prepare_slow(slots)?;
+            self.link_next(slots)?;
         }
-        Ok(Record { first: self.at, slots })
+        let record = Record { first: self.at, slots: slots as u32, left: slots as u32 };
+        self.advance();
+        Ok(record)
     }
 
-    /// Writes the next slot of `record`: `fill` puts the payload there and tells the header.
+    /// Writes the next slot of `record` behind its first: `fill` puts the payload there and tells the header.
     ///
     /// # Panics
-    /// Panics if the record has no slot left.
+    /// Panics if the record has no slot left but the first.
     #[inline(always)]
     pub(crate) fn write(&mut self, record: &mut Record, fill: impl FnOnce(&mut SlotBody) -> Header) {
-        assert!(record.slots > 0, "a record has as many slots as it was begun with");
-        // SAFETY: `begin` made the cursor's chunk a live one; it stays live until its records are taken.
-        let slot = unsafe { &(&(*self.at.chunk).slots)[self.at.index] };
-        // SAFETY: the slot is not published, so nobody else touches its body.
-        let header = slot.body.with_mut(|body| fill(unsafe { &mut *body }));
-        let header = header << SLOTS_BITS | record.slots as u32;
-        // SAFETY: likewise for its header.
-        slot.header.with_mut(|place| unsafe { (*place).write(header) });
-        record.slots -= 1;
+        assert!(record.left > 1, "a record has as many slots as it was begun with");
+        record.left -= 1;
+        // Slots left from this one on: what `Shared::drop_records_from` counts by.
+        // SAFETY: `begin` made sure of the record's slots, and this one is not published.
+        unsafe { self.at.fill(record.left, fill) };
         self.advance();
     }
 
-    /// Publishes `record`, all of whose slots have been written.
+    /// Writes the first slot of `record`, all others having been written, and publishes it.
+    ///
+    /// # Panics
+    /// Panics if a slot has not been written.
     #[inline(always)]
-    pub(crate) fn publish(&mut self, record: Record) {
-        assert!(record.slots == 0, "a record is published whole");
+    pub(crate) fn publish(&mut self, record: Record, fill: impl FnOnce(&mut SlotBody) -> Header) {
+        assert!(record.left == 1, "a record is published whole");
+        // SAFETY: `begin` made sure of the record's slots, and the first is not published.
+        let slot = unsafe { record.first.fill(record.slots, fill) };
         self.sent += 1;
-        let Cursor { chunk, index, generation } = record.first;
-        // SAFETY: the chunk the record begins in is live: the consumer has not seen the record yet.
-        let slot = unsafe { &(&(*chunk).slots)[index] };
         // Release: the slots above and, through them, `next`; pairs with Acquire in Consumer::ready.
-        slot.mark.store(generation, weakened("chunked-publish-release", Ordering::Release));
+        slot.mark.store(record.first.generation, weakened("chunked-publish-release", Ordering::Release));
+    }
+
+    /// Upkeep that is better done when the consumer has been told of its message: links the chunk after this one well
+    /// before it is needed, so that at the end of a chunk neither side meets a cache line it has not seen.
+    #[inline(always)]
+    pub(crate) fn settle(&mut self) {
+        if self.at.index >= AHEAD && !self.linked && self.at.index < CHUNK_SLOTS {
+            // Out of memory: `begin` tries again, and says so.
+            let _ = self.link_next(1);
+        }
     }
 
     #[inline(always)]
@@ -280,17 +322,18 @@ impl Producer {
         // SAFETY: `chunk` is the live chunk we filled.
         let chunk = unsafe { &*self.at.chunk };
         // SAFETY: only the producer reads or writes `last_record`. The record being written counts as one.
-        chunk.last_record.with_mut(|last| unsafe { *last = self.sent + 1 });
+        chunk.last_record.0.with_mut(|last| unsafe { *last = self.sent + 1 });
         // Relaxed: we wrote it.
         let next = chunk.next.load(Ordering::Relaxed);
         assert!(!next.is_null(), "begin() links the chunk after the one a record fills");
         // SAFETY: the next chunk is live and not yet reachable by a published record.
         self.at = unsafe { Cursor::at_start(next) };
+        self.linked = false;
     }
 
     #[cold]
     #[inline(never)]
-    fn prepare_slow(&mut self, slots: usize) -> Result<(), OutOfMemory> {
+    fn link_next(&mut self, slots: usize) -> Result<(), OutOfMemory> {
         if self.at.chunk.is_null() {
             let chunk = Chunk::allocate().ok_or(OutOfMemory)?;
             // SAFETY: just allocated, ours.
@@ -310,9 +353,11 @@ impl Producer {
                 Some(next) => next,
                 None => Chunk::allocate().ok_or(OutOfMemory)?,
             };
-            // Release is not needed: the mark of the record that fills the chunk publishes the link.
-            chunk.next.store(next.as_ptr(), Ordering::Relaxed);
+            // Release: the chunk's generation; pairs with Acquire in Consumer::look_ahead. (At the end of the chunk the mark
+            // of the record that fills it publishes the link.)
+            chunk.next.store(next.as_ptr(), weakened("chunked-link-release", Ordering::Release));
         }
+        self.linked = true;
         Ok(())
     }
 
@@ -383,6 +428,23 @@ impl Consumer {
         self.taken += 1;
     }
 
+    /// Upkeep for when there is nothing to read: looks for the next chunk before it is needed.
+    #[inline(always)]
+    pub(crate) fn look_ahead(&mut self) {
+        if self.at.index > AHEAD && self.ahead.is_none() && !self.at.chunk.is_null() {
+            self.look_ahead_slow();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look_ahead_slow(&mut self) {
+        // SAFETY: we have not left `chunk`. Acquire: pairs with Release in Producer::link_next.
+        let next = unsafe { (*self.at.chunk).next.load(weakened("chunked-ahead-acquire", Ordering::Acquire)) };
+        // SAFETY: linked, hence live and in use.
+        self.ahead = (!next.is_null()).then(|| unsafe { Cursor::at_start(next) });
+    }
+
     /// Lets the producer see what was taken: once per receive call, before it returns.
     #[inline(always)]
     pub(crate) fn publish_taken(&self) {
@@ -434,11 +496,13 @@ impl Consumer {
     #[cold]
     #[inline(never)]
     fn enter_next(&mut self) {
-        // SAFETY: we have not left `chunk` yet. Relaxed: the mark of the record that fills it published the link.
-        let next = unsafe { (*self.at.chunk).next.load(Ordering::Relaxed) };
-        assert!(!next.is_null(), "a record that fills its chunk is published after the next one is linked");
-        // SAFETY: linked, hence live, its generation written before.
-        self.at = unsafe { Cursor::at_start(next) };
+        self.at = self.ahead.take().unwrap_or_else(|| {
+            // SAFETY: we have not left `chunk` yet. Relaxed: the mark of the record that fills it published the link.
+            let next = unsafe { (*self.at.chunk).next.load(Ordering::Relaxed) };
+            assert!(!next.is_null(), "a record that fills its chunk is published after the next one is linked");
+            // SAFETY: linked, hence live and in use.
+            unsafe { Cursor::at_start(next) }
+        });
     }
 }
 
@@ -526,7 +590,7 @@ impl ChainGuard<'_> {
             }
             // SAFETY: the lock was held when the walk began and the caller frees only what the walk has passed; only
             // the producer touches `last_record`.
-            let last = unsafe { (*chunk).last_record.with(|last| *last) };
+            let last = unsafe { (*chunk).last_record.0.with(|last| *last) };
             if last > taken && !planted("chunked-reuse-early") {
                 return None;
             }
@@ -564,8 +628,8 @@ impl Chunk {
         unsafe {
             chunk.write(Self {
                 next: AtomicPtr::new(ptr::null_mut()),
-                last_record: UnsafeCell::new(0),
                 generation: UnsafeCell::new(0),
+                last_record: Line(UnsafeCell::new(0)),
                 slots: std::array::from_fn(|_| Slot {
                     mark: AtomicU32::new(0),
                     header: UnsafeCell::new(MaybeUninit::uninit()),

@@ -104,7 +104,7 @@ impl Core {
 
     // Sending.
 
-    /// Sends `message` and leaves it with no frame; on failure it is unchanged.
+    /// Sends `message` and leaves nothing in it; on failure it is unchanged.
     #[inline(always)]
     pub(crate) fn send_by(&mut self, message: &mut Message, until: Until) -> Result<(), SendFailure> {
         if message.is_empty() {
@@ -194,9 +194,15 @@ impl Core {
 
     #[inline(always)]
     pub(crate) fn recv_by(&mut self, until: Until) -> Result<Message, RecvError> {
-        match self.crew.receive() {
-            Some(message) => Ok(message),
-            None => self.recv_slow(until, |crew| crew.receive()),
+        loop {
+            let key = match self.crew.readable() {
+                Some(key) => key,
+                None => self.readable_slow(until)?,
+            };
+            // Always there: `readable` has just said so.
+            if let Some(message) = self.crew.receive_from(key) {
+                return Ok(message);
+            }
         }
     }
 
@@ -210,25 +216,21 @@ impl Core {
         if max == 0 {
             return Ok(0);
         }
-        match self.crew.receive_batch(messages, max) {
-            0 => self.recv_slow(until, |crew| match crew.receive_batch(messages, max) {
-                0 => None,
-                count => Some(count),
-            }),
-            count => Ok(count),
-        }
+        let first = match self.crew.readable() {
+            Some(key) => key,
+            None => self.readable_slow(until)?,
+        };
+        Ok(self.crew.receive_batch(first, messages, max))
     }
 
-    fn recv_slow<T>(&mut self, until: Until, take: impl FnMut(&mut Crew) -> Option<T>) -> Result<T, RecvError> {
+    #[inline(never)]
+    fn readable_slow(&mut self, until: Until) -> Result<Key, RecvError> {
         if self.crew.is_terminated() {
             return Err(RecvError::ContextClosed);
         }
         let Until::Deadline(deadline) = until else { return Err(RecvError::Empty) };
-        let arrival = self.receiving.wait(self.hub.signal(), deadline, &mut Arrival { crew: &mut self.crew, take });
-        match arrival {
-            Some(result) => result,
-            None => Err(RecvError::TimedOut),
-        }
+        let arrival = self.receiving.wait(self.hub.signal(), deadline, &mut Arrival(&mut self.crew));
+        arrival.unwrap_or(Err(RecvError::TimedOut))
     }
 
     // The rest.
@@ -299,25 +301,22 @@ impl Until {
     }
 }
 
-/// A message, or that there will be none.
-struct Arrival<'a, F> {
-    crew: &'a mut Crew,
-    take: F,
-}
+/// A pipe with a message, or that there will be none.
+struct Arrival<'a>(&'a mut Crew);
 
-impl<T, F: FnMut(&mut Crew) -> Option<T>> Awaited for Arrival<'_, F> {
-    type Ready = Result<T, RecvError>;
+impl Awaited for Arrival<'_> {
+    type Ready = Result<Key, RecvError>;
 
     #[inline(always)]
     fn look(&mut self) -> Option<Self::Ready> {
-        match (self.take)(self.crew) {
-            Some(taken) => Some(Ok(taken)),
-            None => self.crew.is_terminated().then_some(Err(RecvError::ContextClosed)),
+        match self.0.readable() {
+            Some(key) => Some(Ok(key)),
+            None => self.0.is_terminated().then_some(Err(RecvError::ContextClosed)),
         }
     }
 
     fn announce(&mut self) -> bool {
-        self.crew.before_sleep();
+        self.0.before_sleep();
         false
     }
 }
