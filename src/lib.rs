@@ -50,3 +50,18 @@ pub use message::{Frame, Message};
 pub use socket::{Pair, Pull, Push};
 pub use socket_type::SocketType;
 pub use wait::WaitPolicy;
+
+/// The code in the documents is compiled and run as the code in these comments is.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/message.md")]
+    struct Messages;
+    #[doc = include_str!("../docs/pair.md")]
+    struct Pair;
+    #[doc = include_str!("../docs/push-pull.md")]
+    struct PushPull;
+    #[doc = include_str!("../docs/context.md")]
+    struct Context;
+}
