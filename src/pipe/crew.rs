@@ -326,6 +326,9 @@ impl Crew {
         match pipe.end.push(message) {
             Ok(()) => {
                 self.open.advance();
+                if self.open.is_at_start() && self.full.len() + self.parked > 0 {
+                    self.reopen_slow();
+                }
                 Ok(())
             }
             Err(refusal) => {
@@ -496,9 +499,6 @@ impl Crew {
     #[cold]
     #[inline(never)]
     fn writable_slow(&mut self) -> Result<Key, Mute> {
-        if self.parked > 0 && self.hub.room().is_marked() {
-            self.open_marked();
-        }
         while let Some(key) = self.open.current() {
             let Some(pipe) = self.pipes[key as usize].as_mut() else { break };
             match pipe.end.admits() {
@@ -511,17 +511,24 @@ impl Crew {
                 }
             }
         }
-        self.reopen(|pipe| pipe.end.admits().is_ok());
+        self.reopen_slow();
         if let Some(key) = self.open.current() {
             return Ok(key);
         }
+        Err(if self.receivers() == 0 { Mute::NoPeer } else { Mute::Full })
+    }
+
+    /// Opens the full and parked pipes that have room again.
+    #[cold]
+    #[inline(never)]
+    fn reopen_slow(&mut self) {
+        if self.parked > 0 && self.hub.room().is_marked() {
+            self.open_marked();
+        }
+        self.reopen(|pipe| pipe.end.admits().is_ok());
         if self.full.len() > HOT_PIPES {
             self.park_full();
-            if let Some(key) = self.open.current() {
-                return Ok(key);
-            }
         }
-        Err(if self.receivers() == 0 { Mute::NoPeer } else { Mute::Full })
     }
 
     /// Looks at every full pipe and opens those `which` picks.
