@@ -28,12 +28,13 @@ impl Place {
             return Some(Self(()));
         }
         add_own_cores();
-        Self::take_within(places()).then_some(Self(()))
+        // Made only when taken: a place that is made is given back.
+        Self::take_within(places()).then(|| Self(()))
     }
 
     fn take_within(limit: u32) -> bool {
         // Relaxed: a count, nothing is published through it.
-        TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| (taken < limit).then_some(taken + 1)).is_ok()
+        TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| (taken < limit).then(|| taken + 1)).is_ok()
     }
 }
 
@@ -65,4 +66,20 @@ fn add_own_cores() {
 fn add_own_cores() {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64));
     CORES[0].fetch_or(u64::MAX >> (64 - cores), Ordering::Relaxed);
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    /// Others in this process take places too, so the count itself says nothing; that it never wraps does.
+    #[test]
+    fn a_refusal_gives_no_place_back() {
+        let held: Vec<Place> = std::iter::from_fn(Place::take).take(2000).collect();
+        for _ in 0..10_000 {
+            assert!(Place::take().is_none_or(|_| held.len() < 2000));
+        }
+        let taken = TAKEN.load(Ordering::Relaxed);
+        assert!((held.len() as u32..10_000).contains(&taken), "{taken} taken, {} of them here", held.len());
+    }
 }
