@@ -366,7 +366,7 @@ impl Crew {
         // Limits may have changed: look at every full pipe once more.
         self.reopen(|_| true);
         if self.parked > 0 {
-            self.open_parked(0, 1);
+            self.open_parked();
         }
     }
 
@@ -580,17 +580,29 @@ impl Crew {
         }
     }
 
-    /// Opens the parked pipes that were marked.
+    /// Looks again at the parked pipes that were marked. One that has no room yet, because its limit is lower now than
+    /// what it holds, has been marked for good all the same.
     #[cold]
     #[inline(never)]
     fn open_marked(&mut self) {
         let hub = self.hub.clone();
-        hub.room().drain(|bit| self.open_parked(bit, ReadySet::BITS));
+        hub.room().drain(|bit| {
+            for key in (bit..self.pipes.len() as Key).step_by(ReadySet::BITS as usize) {
+                let Some(pipe) = self.pipes[key as usize].as_mut() else { continue };
+                if pipe.sending == Sending::Parked {
+                    pipe.end.tie().way_from(pipe.end.side()).clear(ROOM_WANTED);
+                    pipe.sending = Sending::Full;
+                    pipe.full_looks = 0;
+                    self.parked -= 1;
+                    self.full.push(key);
+                }
+            }
+        });
     }
 
-    /// Opens those parked pipes that have room, among the keys `first`, `first + step` and so on.
-    fn open_parked(&mut self, first: Key, step: u32) {
-        for key in (first..self.pipes.len() as Key).step_by(step as usize) {
+    /// Opens the parked pipes that have room.
+    fn open_parked(&mut self) {
+        for key in 0..self.pipes.len() as Key {
             let Some(pipe) = self.pipes[key as usize].as_mut() else { continue };
             if pipe.sending == Sending::Parked && pipe.end.admits().is_ok() {
                 pipe.end.tie().way_from(pipe.end.side()).clear(ROOM_WANTED);

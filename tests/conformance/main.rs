@@ -56,6 +56,7 @@ suite! {
         pull_is_fair_by_whole_messages,
         pull_finds_the_one_of_many_that_talks,
         push_serves_many_full_peers_as_they_take,
+        push_finds_room_below_a_lowered_limit,
         late_comers_get_their_turn;
     calls:
         try_calls_are_exact,

@@ -201,6 +201,29 @@ pub(crate) fn push_serves_many_full_peers_as_they_take(flavor: Flavor) {
     settle(&context, MESSAGES, MESSAGES);
 }
 
+pub(crate) fn push_finds_room_below_a_lowered_limit(flavor: Flavor) {
+    const PEERS: usize = 20;
+    let context = flavor.context();
+    let (mut push, mut pulls) = fan(&context, PEERS);
+    push.set_send_hwm(9);
+    assert_eq!(push.fill(0), 10 * PEERS as u64);
+    // Until the full ones are no longer looked at.
+    (0..200).for_each(|_| assert_eq!(push.try_number(0), Err(SendFailure::Full)));
+    push.set_send_hwm(1);
+    (0..200).for_each(|_| assert_eq!(push.try_number(0), Err(SendFailure::Full)));
+    for _ in 0..8 {
+        pulls[3].next();
+        assert_eq!(push.try_number(0), Err(SendFailure::Full), "two may be there");
+    }
+    let sender = thread::spawn(move || {
+        push.send("room").unwrap();
+        push
+    });
+    thread::sleep(A_WHILE);
+    pulls[3].next();
+    drop(sender.join().unwrap());
+}
+
 pub(crate) fn late_comers_get_their_turn(flavor: Flavor) {
     let context = flavor.context();
     let (mut push, mut pulls) = fan(&context, 2);
