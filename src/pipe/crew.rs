@@ -469,15 +469,16 @@ impl Crew {
         }
     }
 
-    /// Makes the pipes hot that were marked ready.
+    /// Makes the pipes hot that were marked ready: also one with no message yet, as nobody will mark it again when the
+    /// message comes (a flavor may deliver later than it accepts).
     #[cold]
     #[inline(never)]
     fn heat_marked(&mut self) {
         let hub = self.hub.clone();
         hub.ready().drain(|bit| {
             for key in (bit..self.pipes.len() as Key).step_by(ReadySet::BITS as usize) {
-                let marked = self.pipes[key as usize].as_mut().is_some_and(|pipe| pipe.end.ready());
-                if marked {
+                let Some(pipe) = self.pipes[key as usize].as_mut() else { continue };
+                if !pipe.end.tie().way_to(pipe.end.side()).is_set(ARMED) || pipe.end.ready() {
                     self.heat(key);
                 }
             }
