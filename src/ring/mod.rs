@@ -12,9 +12,9 @@
 
 #![allow(clippy::disallowed_types, reason = "the lint sees std's atomics through their re-export by crate::sync")]
 
+pub(crate) mod chunked;
 #[cfg(all(test, not(loom)))]
 mod conformance;
-pub(crate) mod chunked;
 mod cursor;
 mod error;
 #[cfg(all(test, loom))]

@@ -21,6 +21,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     names: Mutex<Names>,
+    /// Makes the pipes, in a context for tests. Behind the names: their pipes need it to the last.
+    #[cfg(feature = "awkward-pipes")]
+    courier: Option<crate::pipe::Courier>,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +71,17 @@ pub(crate) struct NameInUse;
 pub(crate) struct Mismatch(pub(crate) SocketType);
 
 impl Registry {
+    /// Names whose pipes are of the awkward flavor.
+    #[cfg(feature = "awkward-pipes")]
+    pub(crate) fn awkward(seed: u64) -> Self {
+        Self { courier: Some(crate::pipe::Courier::new(seed)), ..Self::default() }
+    }
+
+    #[cfg(feature = "awkward-pipes")]
+    pub(crate) fn courier(&self) -> Option<&crate::pipe::Courier> {
+        self.courier.as_ref()
+    }
+
     /// Gives `name` to the socket behind `hub`, and to it the pipes that wait for the name. Those of sockets it does not
     /// talk to go on waiting.
     pub(crate) fn bind(&self, name: &str, hub: &Arc<Hub>, socket_type: SocketType) -> Result<(), NameInUse> {
@@ -102,7 +116,7 @@ impl Registry {
         }
         let tie = Tie::new(hub.clone());
         let directions = Directions { forth: socket_type.sends(), back: socket_type.receives() };
-        let (near, far) = local_pair(&tie, directions);
+        let (near, far) = self.pipe(&tie, directions);
         // The near end first: it brings our part of the limits, without which the pipe has no room at all.
         let near = hub.join(near);
         let far = match &entry.bound {
@@ -141,6 +155,14 @@ impl Registry {
     pub(crate) fn clear(&self) {
         let names = std::mem::take(&mut *self.names.lock());
         drop(names);
+    }
+
+    fn pipe(&self, tie: &Arc<Tie>, directions: Directions) -> (End, End) {
+        #[cfg(feature = "awkward-pipes")]
+        if let Some(courier) = &self.courier {
+            return courier.pair(tie, directions);
+        }
+        local_pair(tie, directions)
     }
 
     /// Lets `hub` have `far`, the end of a pipe that was made by connecting.

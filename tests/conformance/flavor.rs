@@ -13,6 +13,8 @@ use ringway::{Context, Message, Pair, Pull, Push, ShutdownReport, socket::SendFa
 pub(crate) enum Flavor {
     /// Lock-free rings: the one users get.
     Local,
+    /// As awkward as the contract allows: bounded bytes, late delivery by a thread of its own, late close.
+    Awkward,
 }
 
 /// Longer than anything takes on a machine that works.
@@ -21,11 +23,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const A_WHILE: Duration = Duration::from_millis(20);
 
 impl Flavor {
-    pub(crate) const ALL: [Self; 1] = [Self::Local];
+    pub(crate) const ALL: [Self; 2] = [Self::Local, Self::Awkward];
 
     pub(crate) fn context(self) -> Context {
         match self {
             Self::Local => Context::new(),
+            Self::Awkward => Context::with_awkward_pipes(1),
         }
     }
 }

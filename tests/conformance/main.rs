@@ -5,12 +5,13 @@
 //!
 //! Contents: [`flavor`] the flavors and what tests share, [`messages`] order and shapes, [`credit`] high-water marks,
 //! [`routing`] whose turn it is, [`calls`] each way to call, [`endpoints`] who finds whom, [`leaving`] peers that go,
-//! [`payloads`] destructors.
+//! [`death`] pipes that die, [`payloads`] destructors.
 
 #![forbid(unsafe_code)]
 
 mod calls;
 mod credit;
+mod death;
 mod endpoints;
 mod flavor;
 mod leaving;
@@ -24,6 +25,9 @@ macro_rules! suite {
     ($($module:ident: $($test:ident),* $(,)?;)*) => {
         mod local {
             $($(#[test] fn $test() { crate::flavor::run(crate::Flavor::Local, crate::$module::$test); })*)*
+        }
+        mod awkward {
+            $($(#[test] fn $test() { crate::flavor::run(crate::Flavor::Awkward, crate::$module::$test); })*)*
         }
     };
 }
@@ -91,6 +95,9 @@ suite! {
         no_linger_drops_at_once,
         leaving_in_midstream_adds_up,
         counters_add_up;
+    death:
+        both_ends_hear_of_a_death_and_losses_add_up,
+        a_stream_goes_on_over_other_pipes;
     payloads:
         destructors_run_once_on_every_path,
         destructors_may_use_other_sockets,
