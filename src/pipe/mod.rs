@@ -191,9 +191,8 @@ impl End {
 
     /// Gives memory back that is only kept for speed: the pipe has gone quiet.
     pub(crate) fn trim(&mut self) {
-        match &mut self.inlet {
-            Some(Inlet::Local(inlet)) => inlet.trim(),
-            _ => {}
+        if let Some(Inlet::Local(inlet)) = &mut self.inlet {
+            inlet.trim();
         }
     }
 

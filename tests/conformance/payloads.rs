@@ -1,5 +1,7 @@
 //! Destructors of payloads: each runs once, whatever became of the message, and may call into other sockets.
 
+#![expect(clippy::disallowed_types, reason = "a test is outside the library, and no model runs it")]
+
 use std::{
     sync::{
         Arc, Mutex,
