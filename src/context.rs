@@ -68,9 +68,13 @@ pub(crate) struct Membership {
 impl Context {
     /// A context with no sockets.
     pub fn new() -> Self {
+        Self::with_names(inproc::Registry::default())
+    }
+
+    fn with_names(names: inproc::Registry) -> Self {
         Self {
             shared: Arc::new(Shared {
-                names: inproc::Registry::default(),
+                names,
                 sockets: Mutex::default(),
                 losses: Arc::default(),
                 shutdowns: Mutex::default(),
@@ -97,6 +101,10 @@ impl Context {
         let all_gone = Waiter::new(WaitPolicy::Park).wait(&signal, deadline, &mut AllGone(&self.shared));
         self.shared.shutdowns.lock().retain(|other| !Arc::ptr_eq(other, &signal));
         self.shared.names.clear();
+        #[cfg(feature = "awkward-pipes")]
+        if let Some(courier) = self.shared.names.courier() {
+            courier.settle();
+        }
         let lost = self.shared.losses.total();
         ShutdownReport {
             sockets_left: if all_gone.is_some() { 0 } else { self.shared.sockets.lock().hubs.len() },
@@ -120,6 +128,24 @@ impl Context {
         sockets.next += 1;
         sockets.hubs.insert(number, hub.clone());
         Ok((Membership { shared: self.shared.clone(), number }, hub))
+    }
+}
+
+/// For tests of this crate.
+#[cfg(feature = "awkward-pipes")]
+#[doc(hidden)]
+impl Context {
+    /// A context whose pipes keep the contract and nothing beyond: bounded in bytes, delivered late and by a thread of
+    /// their own, closed late. What that thread does depends on `seed`, as far as the scheduler lets it.
+    pub fn with_awkward_pipes(seed: u64) -> Self {
+        Self::with_names(inproc::Registry::awkward(seed))
+    }
+
+    /// Kills, at the delivering thread's step number `steps` from now, the pipe that step serves.
+    pub fn kill_a_pipe_after(&self, steps: u64) {
+        if let Some(courier) = self.shared.names.courier() {
+            courier.kill_after(steps);
+        }
     }
 }
 

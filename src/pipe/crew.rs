@@ -330,6 +330,9 @@ impl Crew {
         match pipe.end.push(message) {
             Ok(()) => {
                 self.open.advance();
+                if self.open.is_at_start() && self.full.len() + self.parked > 0 {
+                    self.reopen_slow();
+                }
                 Ok(())
             }
             Err(refusal) => {
@@ -367,7 +370,7 @@ impl Crew {
         // Limits may have changed: look at every full pipe once more.
         self.reopen(|_| true);
         if self.parked > 0 {
-            self.open_parked(0, 1);
+            self.open_parked();
         }
     }
 
@@ -471,15 +474,16 @@ impl Crew {
         }
     }
 
-    /// Makes the pipes hot that were marked ready.
+    /// Makes the pipes hot that were marked ready: also one with no message yet, as nobody will mark it again when the
+    /// message comes (a flavor may deliver later than it accepts).
     #[cold]
     #[inline(never)]
     fn heat_marked(&mut self) {
         let hub = self.hub.clone();
         hub.ready().drain(|bit| {
             for key in (bit..self.pipes.len() as Key).step_by(ReadySet::BITS as usize) {
-                let marked = self.pipes[key as usize].as_mut().is_some_and(|pipe| pipe.end.ready());
-                if marked {
+                let Some(pipe) = self.pipes[key as usize].as_mut() else { continue };
+                if !pipe.end.tie().way_to(pipe.end.side()).is_set(ARMED) || pipe.end.ready() {
                     self.heat(key);
                 }
             }
@@ -501,9 +505,6 @@ impl Crew {
     #[cold]
     #[inline(never)]
     fn writable_slow(&mut self) -> Result<Key, Mute> {
-        if self.parked > 0 && self.hub.room().is_marked() {
-            self.open_marked();
-        }
         while let Some(key) = self.open.current() {
             let Some(pipe) = self.pipes[key as usize].as_mut() else { break };
             match pipe.end.admits() {
@@ -516,17 +517,24 @@ impl Crew {
                 }
             }
         }
-        self.reopen(|pipe| pipe.end.admits().is_ok());
+        self.reopen_slow();
         if let Some(key) = self.open.current() {
             return Ok(key);
         }
+        Err(if self.receivers() == 0 { Mute::NoPeer } else { Mute::Full })
+    }
+
+    /// Opens the full and parked pipes that have room again.
+    #[cold]
+    #[inline(never)]
+    fn reopen_slow(&mut self) {
+        if self.parked > 0 && self.hub.room().is_marked() {
+            self.open_marked();
+        }
+        self.reopen(|pipe| pipe.end.admits().is_ok());
         if self.full.len() > HOT_PIPES {
             self.park_full();
-            if let Some(key) = self.open.current() {
-                return Ok(key);
-            }
         }
-        Err(if self.receivers() == 0 { Mute::NoPeer } else { Mute::Full })
     }
 
     /// Looks at every full pipe and opens those `which` picks.
@@ -578,17 +586,29 @@ impl Crew {
         }
     }
 
-    /// Opens the parked pipes that were marked.
+    /// Looks again at the parked pipes that were marked. One that has no room yet, because its limit is lower now than
+    /// what it holds, has been marked for good all the same.
     #[cold]
     #[inline(never)]
     fn open_marked(&mut self) {
         let hub = self.hub.clone();
-        hub.room().drain(|bit| self.open_parked(bit, ReadySet::BITS));
+        hub.room().drain(|bit| {
+            for key in (bit..self.pipes.len() as Key).step_by(ReadySet::BITS as usize) {
+                let Some(pipe) = self.pipes[key as usize].as_mut() else { continue };
+                if pipe.sending == Sending::Parked {
+                    pipe.end.tie().way_from(pipe.end.side()).clear(ROOM_WANTED);
+                    pipe.sending = Sending::Full;
+                    pipe.full_looks = 0;
+                    self.parked -= 1;
+                    self.full.push(key);
+                }
+            }
+        });
     }
 
-    /// Opens those parked pipes that have room, among the keys `first`, `first + step` and so on.
-    fn open_parked(&mut self, first: Key, step: u32) {
-        for key in (first..self.pipes.len() as Key).step_by(step as usize) {
+    /// Opens the parked pipes that have room.
+    fn open_parked(&mut self) {
+        for key in 0..self.pipes.len() as Key {
             let Some(pipe) = self.pipes[key as usize].as_mut() else { continue };
             if pipe.sending == Sending::Parked && pipe.end.admits().is_ok() {
                 pipe.end.tie().way_from(pipe.end.side()).clear(ROOM_WANTED);

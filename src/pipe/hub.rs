@@ -261,6 +261,11 @@ impl Hub {
         self.changed();
     }
 
+    /// Takes out the end that belongs to `tie`, if it waits for a seat. To be dropped by the caller.
+    pub(crate) fn leave_queue(&self, tie: &Arc<Tie>) -> Option<End> {
+        self.members.lock().leave_queue(tie)
+    }
+
     /// Changes the high-water marks, for pipes to come and those there are.
     pub(crate) fn set_hwm(&self, send: Option<u32>, recv: Option<u32>) {
         let mut members = self.members.lock();
@@ -361,6 +366,9 @@ impl Members {
         });
         let (tie, side) = (end.tie().clone(), end.side());
         self.options.apply(&tie, side);
+        // Our part of the limit is room for a peer that has been sending ahead of us, and may wait for it.
+        full_fence();
+        tie.tell_producer(side);
         tie.seat_at(side, key);
         self.seats[key as usize] = Some(Member { tie, side, end: Some(end), note: None });
         self.seated += 1;

@@ -23,15 +23,19 @@
 //!   the end that closes second (see [`Tie`]). Closing is idempotent.
 //! - **Destructors** of payloads run with no lock of this library held.
 //!
-//! Contents: [`tie`] what the two ends share, [`local`] the flavor within a process, [`hub`] where pipes arrive and
+//! Contents: [`tie`] what the two ends share, [`local`] the flavor within a process, `awkward` one for tests, [`hub`] where pipes arrive and
 //! leave, [`crew`] the owner's private half of it.
 
+#[cfg(feature = "awkward-pipes")]
+mod awkward;
 mod crew;
 mod hub;
 mod local;
 mod ready;
 mod tie;
 
+#[cfg(feature = "awkward-pipes")]
+pub(crate) use awkward::Courier;
 pub(crate) use crew::Mute;
 pub(crate) use crew::{Crew, Key};
 pub(crate) use hub::{Hub, HubOptions, Joined, Losses};
@@ -70,12 +74,16 @@ pub(crate) struct End {
 #[derive(Debug)]
 pub(crate) enum Outlet {
     Local(local::Outlet),
+    #[cfg(feature = "awkward-pipes")]
+    Awkward(awkward::Outlet),
 }
 
 /// The half an owner pops from.
 #[derive(Debug)]
 pub(crate) enum Inlet {
     Local(local::Inlet),
+    #[cfg(feature = "awkward-pipes")]
+    Awkward(awkward::Inlet),
 }
 
 /// Why an outlet did not take a message.
@@ -127,6 +135,8 @@ impl End {
         let way = self.tie.way_from(self.side);
         match &mut self.outlet {
             Some(Outlet::Local(outlet)) => outlet.admits(way),
+            #[cfg(feature = "awkward-pipes")]
+            Some(Outlet::Awkward(outlet)) => outlet.admits(way),
             None => Err(Refusal::Closed),
         }
     }
@@ -140,6 +150,8 @@ impl End {
         let way = self.tie.way_from(self.side);
         match &mut self.outlet {
             Some(Outlet::Local(outlet)) => outlet.push(way, message),
+            #[cfg(feature = "awkward-pipes")]
+            Some(Outlet::Awkward(outlet)) => outlet.push(way, message),
             None => Err(Refusal::Closed),
         }
     }
@@ -149,6 +161,8 @@ impl End {
     pub(crate) fn ready(&mut self) -> bool {
         match &mut self.inlet {
             Some(Inlet::Local(inlet)) => inlet.ready(),
+            #[cfg(feature = "awkward-pipes")]
+            Some(Inlet::Awkward(inlet)) => inlet.ready(),
             None => false,
         }
     }
@@ -158,6 +172,8 @@ impl End {
     pub(crate) fn pop(&mut self) -> Option<Message> {
         match &mut self.inlet {
             Some(Inlet::Local(inlet)) => inlet.pop(),
+            #[cfg(feature = "awkward-pipes")]
+            Some(Inlet::Awkward(inlet)) => inlet.pop(),
             None => None,
         }
     }
@@ -167,6 +183,8 @@ impl End {
     pub(crate) fn publish(&mut self) {
         match &mut self.inlet {
             Some(Inlet::Local(inlet)) => inlet.publish(),
+            #[cfg(feature = "awkward-pipes")]
+            Some(Inlet::Awkward(inlet)) => inlet.publish(),
             None => {}
         }
     }
@@ -191,29 +209,46 @@ impl End {
 
     /// Gives memory back that is only kept for speed: the pipe has gone quiet.
     pub(crate) fn trim(&mut self) {
-        match &mut self.inlet {
-            Some(Inlet::Local(inlet)) => inlet.trim(),
-            None => {}
+        if let Some(Inlet::Local(inlet)) = &mut self.inlet {
+            inlet.trim();
         }
     }
 
-    /// Closes both halves and tells the peer. Returns how many messages were lost by it, in and out.
+    /// Closes both halves. Returns how many messages were lost by it, in and out.
     fn close(&mut self) -> Lost {
-        let mut lost = Lost::default();
-        let (out, back) = (self.tie.way_from(self.side), self.tie.way_to(self.side));
         let outlet = self.outlet.take();
-        if out.close_producer() == tie::Closed::Second
+        let mut undelivered = 0;
+        if self.tie.way_from(self.side).close_producer() == tie::Closed::Second
             && let Some(mut outlet) = outlet
         {
-            lost.undelivered = outlet.untaken();
+            undelivered = outlet.untaken();
         }
+        Lost { undelivered, unread: self.close_inlet() }
+    }
+
+    /// Closes the half we pop from. Returns how many messages were lost by it.
+    fn close_inlet(&mut self) -> u64 {
         let mut inlet = self.inlet.take();
-        lost.unread = inlet.as_mut().map_or(0, Inlet::drain);
-        if back.close_consumer() == tie::Closed::Second {
+        let mut unread = inlet.as_mut().map_or(0, Inlet::drain);
+        if self.tie.way_to(self.side).close_consumer() == tie::Closed::Second {
             // Between the draining and the closing the producer may have pushed once more.
-            lost.unread += inlet.as_mut().map_or(0, Inlet::drain);
+            unread += inlet.as_mut().map_or(0, Inlet::drain);
         }
-        lost
+        unread
+    }
+
+    /// Leaves closing to whoever still delivers what we pushed. Tells whether somebody does.
+    #[cfg(feature = "awkward-pipes")]
+    fn close_later(&mut self) -> bool {
+        if !matches!(&self.outlet, Some(Outlet::Awkward(outlet)) if outlet.delays_close()) {
+            return false;
+        }
+        let unread = self.close_inlet();
+        if let Some(hub) = self.tie.hub(self.side) {
+            hub.count_lost(Lost { undelivered: 0, unread });
+        }
+        awkward::Outlet::close_later(Self::new(self.tie.clone(), self.side, self.outlet.take(), None));
+        true
     }
 }
 
@@ -221,6 +256,8 @@ impl Outlet {
     fn untaken(&mut self) -> u64 {
         match self {
             Self::Local(outlet) => outlet.untaken(),
+            #[cfg(feature = "awkward-pipes")]
+            Self::Awkward(outlet) => outlet.untaken(),
         }
     }
 }
@@ -229,6 +266,8 @@ impl Inlet {
     fn drain(&mut self) -> u64 {
         match self {
             Self::Local(inlet) => inlet.drain(),
+            #[cfg(feature = "awkward-pipes")]
+            Self::Awkward(inlet) => inlet.drain(),
         }
     }
 }
@@ -244,6 +283,10 @@ pub(crate) struct Lost {
 
 impl Drop for End {
     fn drop(&mut self) {
+        #[cfg(feature = "awkward-pipes")]
+        if self.close_later() {
+            return;
+        }
         let lost = self.close();
         self.tie.left(self.side, lost);
     }

@@ -108,6 +108,8 @@ impl Tie {
         // Release: the hub; pairs with Acquire in Tie::hub.
         let before = self.seat(side).hub.swap(hub, Ordering::AcqRel);
         assert!(before.is_null(), "a side of a pipe is introduced once");
+        // Full: pairs with the one in `left`.
+        full_fence();
     }
 
     /// Tells under which key the socket behind `side` keeps its end.
@@ -183,6 +185,9 @@ impl Tie {
 
     /// `side` has closed its end, and `lost` messages with it.
     pub(super) fn left(self: &Arc<Self>, side: Side, lost: Lost) {
+        // Full: our flags against the peer's arrival, which looks at them after it is introduced; pairs with the fence in
+        // `introduce`. One sees the other.
+        full_fence();
         let peer = self.hub(side.other());
         match (self.hub(side), peer) {
             (Some(hub), _) => hub.count_lost(lost),
@@ -266,6 +271,12 @@ impl Way {
     /// looks again.
     pub(crate) fn set(&self, flag: u32) {
         self.flags.fetch_or(flag, Ordering::AcqRel);
+    }
+
+    /// Does the announcement stand?
+    pub(crate) fn is_set(&self, flag: u32) -> bool {
+        // Relaxed: whoever clears it marks the pipe afterwards, and a mark is drained with Acquire.
+        self.flags.load(Ordering::Relaxed) & flag != 0
     }
 
     /// Takes the announcement back, or fulfils it. Tells whether it was still there: exactly one caller hears yes.

@@ -38,6 +38,12 @@ impl Rotation {
         }
     }
 
+    /// Is it the turn of the first place? Once a round.
+    #[inline(always)]
+    pub(crate) fn is_at_start(&self) -> bool {
+        self.at == 0
+    }
+
     /// Adds `key`, which is not there yet, behind all others.
     pub(crate) fn insert(&mut self, key: u32) {
         debug_assert!(!self.keys.contains(&key));

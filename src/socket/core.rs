@@ -96,6 +96,8 @@ impl Core {
         if ties.is_empty() {
             return Err(DetachError::NotAttached);
         }
+        // Those without a seat first: one of them could take the seat of a pipe that goes.
+        ties.iter().for_each(|(_, tie)| drop(self.hub.leave_queue(tie)));
         self.crew.drop_pipes(|end| ties.iter().any(|(_, tie)| Arc::ptr_eq(tie, end.tie())));
         let Endpoint::Inproc(name) = &endpoint;
         ties.iter().for_each(|(_, tie)| self.membership.names().abandon(name, tie, Duration::ZERO));

@@ -10,6 +10,22 @@
 //! `try_…` never wait; `…_timeout` wait so long. A message that is not sent comes back in the error.
 //!
 //! Sockets are `Send` and not `Sync`: they may move between threads, also in mid-stream, and are used by one at a time.
+//! Sharing one is a compile error:
+//!
+//! ```compile_fail,E0277
+//! # use ringway::{Context, Pull};
+//! let pull = Pull::new(&Context::new()).unwrap();
+//! std::thread::scope(|scope| {
+//!     scope.spawn(|| pull.peers());
+//!     scope.spawn(|| pull.peers());
+//! });
+//! ```
+//!
+//! ```compile_fail,E0277
+//! # use ringway::{Context, Push};
+//! fn shared<T: Sync>(_: T) {}
+//! shared(Push::new(&Context::new()).unwrap());
+//! ```
 //!
 //! Contents: `core` what all of them have, `options` what can be chosen, `error` what can go wrong, `counters` what
 //! happened, `permit` a place reserved for a message, `pair` and `pipeline` the patterns.

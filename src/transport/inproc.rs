@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     time::{Duration, Instant},
 };
 
@@ -20,8 +20,23 @@ use crate::{
 /// The names of a context.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    names: Mutex<HashMap<Box<str>, Name>>,
+    names: Mutex<Names>,
+    /// Makes the pipes, in a context for tests. Behind the names: their pipes need it to the last.
+    #[cfg(feature = "awkward-pipes")]
+    courier: Option<crate::pipe::Courier>,
 }
+
+#[derive(Debug, Default)]
+struct Names {
+    /// A name stays as long as somebody has bound it or something waits for it.
+    by_name: HashMap<Box<str>, Name>,
+    /// The names of what lingers, by when that is over.
+    expiries: BTreeMap<Expiry, Box<str>>,
+    /// Tells equal instants apart.
+    next_expiry: u64,
+}
+
+type Expiry = (Instant, u64);
 
 /// A name that somebody has bound, or that somebody waits for.
 #[derive(Debug, Default)]
@@ -42,8 +57,9 @@ struct Pending {
     end: End,
     /// The type of the socket that connected.
     socket_type: SocketType,
-    /// Until when the messages in it are kept, once that socket is gone.
-    kept_until: Option<Instant>,
+    /// Until when the messages in it are kept, once that socket is gone. `None` while it is there, and for a time the
+    /// clock does not reach.
+    kept_until: Option<Expiry>,
 }
 
 /// Somebody else has bound the name.
@@ -55,33 +71,44 @@ pub(crate) struct NameInUse;
 pub(crate) struct Mismatch(pub(crate) SocketType);
 
 impl Registry {
+    /// Names whose pipes are of the awkward flavor.
+    #[cfg(feature = "awkward-pipes")]
+    pub(crate) fn awkward(seed: u64) -> Self {
+        Self { courier: Some(crate::pipe::Courier::new(seed)), ..Self::default() }
+    }
+
+    #[cfg(feature = "awkward-pipes")]
+    pub(crate) fn courier(&self) -> Option<&crate::pipe::Courier> {
+        self.courier.as_ref()
+    }
+
     /// Gives `name` to the socket behind `hub`, and to it the pipes that wait for the name. Those of sockets it does not
     /// talk to go on waiting.
     pub(crate) fn bind(&self, name: &str, hub: &Arc<Hub>, socket_type: SocketType) -> Result<(), NameInUse> {
+        self.drop_expired();
         let mut names = self.names.lock();
-        let expired = Self::expired(&mut names);
-        let entry = names.entry(name.into()).or_default();
+        let entry = names.by_name.entry(name.into()).or_default();
         if entry.bound.is_some() {
             return Err(NameInUse);
         }
         entry.bound = Some(Bound { hub: hub.clone(), socket_type });
-        let (ours, others) = std::mem::take(&mut entry.pending)
-            .into_iter()
-            .partition(|pending| pending.socket_type.talks_to(socket_type));
-        entry.pending = others;
+        let ours: Vec<Pending> =
+            entry.pending.extract_if(.., |pending| pending.socket_type.talks_to(socket_type)).collect();
+        for expiry in ours.iter().filter_map(|pending| pending.kept_until) {
+            names.expiries.remove(&expiry);
+        }
         // Under the lock, so that a connect after this one finds its place behind those that waited.
-        let ours: Vec<Pending> = ours;
         let refused: Vec<Joined> = ours.into_iter().map(|pending| Self::seat(pending.end, hub)).collect();
         drop(names);
-        drop((expired, refused));
+        drop(refused);
         Ok(())
     }
 
     /// Connects the socket behind `hub` to `name`, bound or not. The pipe's tie tells it from others.
     pub(crate) fn connect(&self, name: &str, hub: &Arc<Hub>, socket_type: SocketType) -> Result<Arc<Tie>, Mismatch> {
+        self.drop_expired();
         let mut names = self.names.lock();
-        let expired = Self::expired(&mut names);
-        let entry = names.entry(name.into()).or_default();
+        let entry = names.by_name.entry(name.into()).or_default();
         if let Some(bound) = &entry.bound
             && !bound.socket_type.talks_to(socket_type)
         {
@@ -89,7 +116,7 @@ impl Registry {
         }
         let tie = Tie::new(hub.clone());
         let directions = Directions { forth: socket_type.sends(), back: socket_type.receives() };
-        let (near, far) = local_pair(&tie, directions);
+        let (near, far) = self.pipe(&tie, directions);
         // The near end first: it brings our part of the limits, without which the pipe has no room at all.
         let near = hub.join(near);
         let far = match &entry.bound {
@@ -100,43 +127,28 @@ impl Registry {
             }
         };
         drop(names);
-        drop((expired, near, far));
+        drop((near, far));
         Ok(tie)
     }
 
     /// Takes `name` back. Pipes stay. Returns whether the socket behind `hub` had it.
     pub(crate) fn unbind(&self, name: &str, hub: &Arc<Hub>) -> bool {
         let mut names = self.names.lock();
-        let Some(entry) = names.get_mut(name) else { return false };
+        let Some(entry) = names.by_name.get_mut(name) else { return false };
         if !entry.bound.as_ref().is_some_and(|bound| Arc::ptr_eq(&bound.hub, hub)) {
             return false;
         }
         entry.bound = None;
-        if entry.pending.is_empty() {
-            names.remove(name);
-        }
+        names.forget_unused(name);
         true
     }
 
     /// The connecting side of `tie` has closed: if the far end waits here, it stays for `linger` if there are messages
     /// in it.
     pub(crate) fn abandon(&self, name: &str, tie: &Arc<Tie>, linger: Duration) {
-        let mut names = self.names.lock();
-        let Some(entry) = names.get_mut(name) else { return };
-        let Some(place) = entry.pending.iter().position(|pending| Arc::ptr_eq(pending.end.tie(), tie)) else { return };
-        let dropped = if linger.is_zero() || entry.pending[place].end.exhausted() {
-            Some(entry.pending.remove(place))
-        } else {
-            // A linger too long for the clock is as good as for ever.
-            entry.pending[place].kept_until = Instant::now().checked_add(linger);
-            None
-        };
-        if entry.bound.is_none() && entry.pending.is_empty() {
-            names.remove(name);
-        }
-        let expired = Self::expired(&mut names);
-        drop(names);
-        drop((dropped, expired));
+        let dropped = self.names.lock().abandon(name, tie, linger);
+        drop(dropped);
+        self.drop_expired();
     }
 
     /// Drops everything that waits: nobody will bind any more.
@@ -145,15 +157,63 @@ impl Registry {
         drop(names);
     }
 
+    fn pipe(&self, tie: &Arc<Tie>, directions: Directions) -> (End, End) {
+        #[cfg(feature = "awkward-pipes")]
+        if let Some(courier) = &self.courier {
+            return courier.pair(tie, directions);
+        }
+        local_pair(tie, directions)
+    }
+
     /// Lets `hub` have `far`, the end of a pipe that was made by connecting.
     fn seat(far: End, hub: &Arc<Hub>) -> Joined {
         far.tie().introduce(Side::Second, hub.clone());
         hub.join(far)
     }
 
-    /// Takes out what has been kept for long enough. To be dropped without the lock: it holds messages.
-    fn expired(names: &mut HashMap<Box<str>, Name>) -> Vec<Pending> {
-        let is_over = |pending: &mut Pending| pending.kept_until.is_some_and(|until| until <= Instant::now());
-        names.values_mut().flat_map(|name| name.pending.extract_if(.., is_over)).collect()
+    /// Drops what has been kept for long enough, without the lock: it holds messages.
+    fn drop_expired(&self) {
+        let expired = self.names.lock().take_expired();
+        drop(expired);
+    }
+}
+
+impl Names {
+    fn abandon(&mut self, name: &str, tie: &Arc<Tie>, linger: Duration) -> Option<Pending> {
+        let pending = &mut self.by_name.get_mut(name)?.pending;
+        let place = pending.iter().position(|pending| Arc::ptr_eq(pending.end.tie(), tie))?;
+        if linger.is_zero() || pending[place].end.exhausted() {
+            let dropped = pending.remove(place);
+            self.forget_unused(name);
+            return Some(dropped);
+        }
+        // A linger too long for the clock is as good as for ever.
+        if let Some(until) = Instant::now().checked_add(linger) {
+            let expiry = (until, self.next_expiry);
+            self.next_expiry += 1;
+            pending[place].kept_until = Some(expiry);
+            self.expiries.insert(expiry, name.into());
+        }
+        None
+    }
+
+    fn take_expired(&mut self) -> Vec<Pending> {
+        let mut expired = Vec::new();
+        while let Some(first) = self.expiries.first_entry()
+            && first.key().0 <= Instant::now()
+        {
+            let (expiry, name) = first.remove_entry();
+            if let Some(entry) = self.by_name.get_mut(&name) {
+                expired.extend(entry.pending.extract_if(.., |pending| pending.kept_until == Some(expiry)));
+            }
+            self.forget_unused(&name);
+        }
+        expired
+    }
+
+    fn forget_unused(&mut self, name: &str) {
+        if self.by_name.get(name).is_some_and(|entry| entry.bound.is_none() && entry.pending.is_empty()) {
+            self.by_name.remove(name);
+        }
     }
 }

@@ -1,0 +1,209 @@
+//! Peers that go: what is still heard, what goes elsewhere, what is lost and counted.
+
+use std::{thread, time::Duration};
+
+use ringway::{Pull, Push, WaitPolicy, socket::SendFailure};
+
+use crate::flavor::{A_WHILE, Dice, Flavor, Receiver, Sender, eventually, numbered, pairs, pipeline, settle};
+
+pub(crate) fn pull_hears_all_that_was_sent_before(flavor: Flavor) {
+    let context = flavor.context();
+    let mut pull = Pull::builder().wait(WaitPolicy::Park).build(&context).unwrap();
+    pull.bind("inproc://heard").unwrap();
+    for round in 0..50 {
+        let mut push = Push::new(&context).unwrap();
+        push.connect("inproc://heard").unwrap();
+        (0..round).for_each(|number| push.try_number(number).unwrap());
+        drop(push);
+        pull.expect_numbers(0..round);
+    }
+    eventually("all have left", || pull.try_recv().is_err() && pull.peers() == 0);
+    // The same while it waits in a call.
+    let receiver = thread::spawn(move || {
+        pull.expect_numbers(0..500);
+        pull
+    });
+    let mut push = Push::new(&context).unwrap();
+    push.connect("inproc://heard").unwrap();
+    (0..500).for_each(|number| push.send(numbered(number)).unwrap());
+    drop(push);
+    drop(receiver.join().unwrap());
+    let sent = 49 * 50 / 2 + 500;
+    settle(&context, sent, sent);
+}
+
+pub(crate) fn send_goes_elsewhere_when_a_peer_leaves(flavor: Flavor) {
+    let context = flavor.context();
+    let mut push = Push::new(&context).unwrap();
+    push.bind("inproc://elsewhere").unwrap();
+    let connected = || {
+        let mut pull = Pull::new(&context).unwrap();
+        pull.connect("inproc://elsewhere").unwrap();
+        pull
+    };
+    let (first, mut second) = (connected(), connected());
+    push.try_number(0).unwrap();
+    push.try_number(1).unwrap();
+    drop(first);
+    (2..10).for_each(|number| push.try_number(number).unwrap());
+    second.expect_numbers(1..10);
+    drop((push, second));
+    let report = settle(&context, 10, 9);
+    assert_eq!(report.undelivered + report.unread, 1, "what the first had not taken");
+}
+
+pub(crate) fn a_blocked_sender_turns_to_the_next_peer(flavor: Flavor) {
+    for policy in [WaitPolicy::Park, WaitPolicy::Adaptive] {
+        let context = flavor.context();
+        let (mut push, mut pull) = pipeline(&context, "inproc://turns-away");
+        push.set_wait(policy);
+        push.set_send_hwm(1);
+        pull.set_recv_hwm(1);
+        assert_eq!(push.fill(0), 2);
+        let sender = thread::spawn(move || {
+            (2..10).for_each(|number| push.send(numbered(number)).unwrap());
+            push
+        });
+        thread::sleep(A_WHILE);
+        drop(pull);
+        thread::sleep(A_WHILE);
+        let mut next = Pull::new(&context).unwrap();
+        next.connect("inproc://turns-away").unwrap();
+        next.expect_numbers(2..10);
+        drop((sender.join().unwrap(), next));
+        settle(&context, 10, 8);
+    }
+}
+
+pub(crate) fn disconnect_counts_what_was_unread(flavor: Flavor) {
+    let context = flavor.context();
+    let (mut push, mut pull) = (Push::new(&context).unwrap(), Pull::new(&context).unwrap());
+    push.bind("inproc://unread").unwrap();
+    pull.connect("inproc://unread").unwrap();
+    (0..10).for_each(|number| push.try_number(number).unwrap());
+    pull.expect_numbers(0..4);
+    pull.disconnect("inproc://unread").unwrap();
+    eventually("six are counted", || {
+        // A sender that calls in hears that its peer has left.
+        let _ = push.can_send();
+        pull.counters().unread + push.counters().undelivered == 6
+    });
+    assert!(pull.try_recv().is_err());
+    assert_eq!(push.try_number(0), Err(SendFailure::NoPeer));
+    drop((push, pull));
+    settle(&context, 10, 4);
+}
+
+pub(crate) fn a_leaving_receiver_counts_what_was_unread(flavor: Flavor) {
+    let context = flavor.context();
+    let (mut here, mut there) = pairs(&context, "inproc://both-leave");
+    (0..7).for_each(|number| here.try_number(number).unwrap());
+    (0..5).for_each(|number| there.try_number(number).unwrap());
+    there.expect_numbers(0..2);
+    drop(there);
+    // What it had sent is still heard.
+    here.expect_numbers(0..5);
+    drop(here);
+    let report = settle(&context, 12, 7);
+    assert_eq!(report.undelivered + report.unread, 5);
+}
+
+pub(crate) fn linger_keeps_messages_for_a_later_bind(flavor: Flavor) {
+    let context = flavor.context();
+    for linger in [Duration::from_secs(3600), Duration::MAX] {
+        let mut push = Push::builder().linger(linger).build(&context).unwrap();
+        push.connect("inproc://kept").unwrap();
+        (0..10).for_each(|number| push.try_number(number).unwrap());
+        drop(push);
+        let mut pull = Pull::new(&context).unwrap();
+        pull.bind("inproc://kept").unwrap();
+        pull.expect_numbers(0..10);
+        eventually("nobody is left", || pull.try_recv().is_err() && pull.peers() == 0);
+    }
+    settle(&context, 20, 20);
+}
+
+pub(crate) fn linger_that_is_over_counts_what_was_lost(flavor: Flavor) {
+    let context = flavor.context();
+    let mut push = Push::builder().linger(Duration::from_millis(1)).build(&context).unwrap();
+    push.connect("inproc://over").unwrap();
+    (0..10).for_each(|number| push.try_number(number).unwrap());
+    drop(push);
+    thread::sleep(Duration::from_millis(5));
+    let mut pull = Pull::new(&context).unwrap();
+    pull.bind("inproc://over").unwrap();
+    assert!(pull.try_recv().is_err());
+    assert_eq!(pull.peers(), 0);
+    drop(pull);
+    assert_eq!(settle(&context, 10, 0).undelivered, 10);
+}
+
+pub(crate) fn no_linger_drops_at_once(flavor: Flavor) {
+    let context = flavor.context();
+    let mut push = Push::new(&context).unwrap();
+    push.set_linger(Duration::ZERO);
+    push.connect("inproc://at-once").unwrap();
+    (0..10).for_each(|number| push.try_number(number).unwrap());
+    drop(push);
+    let mut pull = Pull::new(&context).unwrap();
+    pull.bind("inproc://at-once").unwrap();
+    assert_eq!(pull.peers(), 0);
+    drop(pull);
+    assert_eq!(settle(&context, 10, 0).undelivered, 10);
+
+    // A context that ends does not wait for a name nobody can bind any more.
+    let context = flavor.context();
+    let mut push = Push::builder().linger(Duration::MAX).build(&context).unwrap();
+    push.connect("inproc://never").unwrap();
+    (0..10).for_each(|number| push.try_number(number).unwrap());
+    drop(push);
+    assert_eq!(settle(&context, 10, 0).undelivered, 10);
+}
+
+pub(crate) fn leaving_in_midstream_adds_up(flavor: Flavor) {
+    let rounds = if cfg!(miri) { 3 } else { 150 };
+    for seed in 0..rounds {
+        let context = flavor.context();
+        let mut dice = Dice(seed);
+        let mut push = Push::builder().send_hwm(4).wait(WaitPolicy::Park).build(&context).unwrap();
+        push.bind("inproc://midstream").unwrap();
+        let sender = thread::spawn(move || {
+            let mut sent = 0;
+            while push.send_timeout(numbered(sent), Duration::from_millis(5)).is_ok() || push.peers() > 0 {
+                sent = push.counters().messages_sent;
+            }
+            push.counters().messages_sent
+        });
+        let mut received = 0;
+        for _ in 0..5 {
+            let mut pull = Pull::builder().recv_hwm(4).build(&context).unwrap();
+            pull.connect("inproc://midstream").unwrap();
+            for _ in 0..dice.roll(200) {
+                received += u64::from(pull.recv_timeout(Duration::from_millis(20)).is_ok());
+            }
+        }
+        settle(&context, sender.join().unwrap(), received);
+    }
+}
+
+pub(crate) fn counters_add_up(flavor: Flavor) {
+    let context = flavor.context();
+    let (mut push, mut pull) = pipeline(&context, "inproc://counted");
+    for number in 0..100 {
+        push.try_number(number).unwrap();
+    }
+    pull.expect_numbers(0..60);
+    let (out, into) = (push.counters(), pull.counters());
+    assert_eq!((out.messages_sent, out.bytes_sent, out.undelivered), (100, 800, 0));
+    assert_eq!((into.messages_received, into.bytes_received, into.unread), (60, 480, 0));
+    assert_eq!((out.peers_joined, into.peers_joined), (1, 1));
+    pull.disconnect("inproc://counted").unwrap();
+    eventually("forty are lost", || {
+        let _ = push.can_send();
+        push.counters().undelivered + pull.counters().unread == 40
+    });
+    push.unbind("inproc://counted").unwrap();
+    assert_eq!(push.counters().messages_sent, 100);
+    drop((push, pull));
+    settle(&context, 100, 60);
+}

@@ -1,0 +1,112 @@
+//! One suite of what PAIR, PUSH and PULL promise, run over every flavor of pipe there is.
+//!
+//! A test takes a [`Flavor`] and makes its contexts with it; the list at the foot of this file runs each test once for
+//! each flavor. Tests wait for events, never for time; a time-out only ends a test that has failed.
+//!
+//! Contents: [`flavor`] the flavors and what tests share, [`messages`] order and shapes, [`credit`] high-water marks,
+//! [`routing`] whose turn it is, [`calls`] each way to call, [`endpoints`] who finds whom, [`leaving`] peers that go,
+//! [`death`] pipes that die, [`payloads`] destructors.
+
+#![forbid(unsafe_code)]
+
+mod calls;
+mod credit;
+mod death;
+mod endpoints;
+mod flavor;
+mod leaving;
+mod messages;
+mod payloads;
+mod routing;
+
+use flavor::Flavor;
+
+macro_rules! suite {
+    ($($module:ident: $($test:ident),* $(,)?;)*) => {
+        mod local {
+            $($(#[test] fn $test() { crate::flavor::run(crate::Flavor::Local, crate::$module::$test); })*)*
+        }
+        mod awkward {
+            $($(#[test] fn $test() { crate::flavor::run(crate::Flavor::Awkward, crate::$module::$test); })*)*
+        }
+    };
+}
+
+suite! {
+    messages:
+        order_and_exactly_once,
+        pair_talks_both_ways_at_once,
+        multipart_arrives_whole,
+        every_size_survives,
+        many_frames_survive,
+        a_million_frames_survive,
+        shapes_mixed_at_random_survive,
+        sockets_move_between_threads_in_midstream;
+    credit:
+        hwm_is_exact,
+        hwm_before_bind_is_our_own_part,
+        bind_raises_the_limit_of_a_blocked_sender,
+        raising_the_limit_frees_a_blocked_sender,
+        lowering_the_limit_takes_nothing_until_below,
+        zero_live_means_no_limit,
+        credit_comes_back_message_by_message,
+        pair_has_credit_each_way;
+    routing:
+        push_goes_round,
+        push_skips_the_full,
+        push_returns_to_one_that_has_room_again,
+        push_blocks_when_mute_and_resumes,
+        push_waits_for_its_first_peer,
+        pull_is_fair_by_whole_messages,
+        pull_finds_the_one_of_many_that_talks,
+        push_serves_many_full_peers_as_they_take,
+        push_finds_room_below_a_lowered_limit,
+        late_comers_get_their_turn;
+    calls:
+        try_calls_are_exact,
+        no_peer_is_not_full,
+        deadlines_are_kept,
+        a_wait_ends_with_its_message,
+        a_permit_holds_a_place,
+        a_permit_outlives_its_peer,
+        batches_send_and_receive,
+        a_batch_waits_for_room,
+        a_batch_stops_at_a_message_without_frames,
+        policies_change_live;
+    endpoints:
+        connect_before_bind_keeps_order,
+        sockets_have_many_endpoints,
+        connecting_twice_makes_two_pipes,
+        unbind_keeps_what_is_connected,
+        disconnect_ends_the_connection,
+        disconnect_of_a_pipe_without_a_seat,
+        pair_serves_its_second_connector_when_the_first_has_left,
+        pair_connector_that_gives_up_waiting,
+        incompatible_connectors_wait_for_their_kind,
+        names_are_used_again;
+    leaving:
+        pull_hears_all_that_was_sent_before,
+        send_goes_elsewhere_when_a_peer_leaves,
+        a_blocked_sender_turns_to_the_next_peer,
+        disconnect_counts_what_was_unread,
+        a_leaving_receiver_counts_what_was_unread,
+        linger_keeps_messages_for_a_later_bind,
+        linger_that_is_over_counts_what_was_lost,
+        no_linger_drops_at_once,
+        leaving_in_midstream_adds_up,
+        counters_add_up;
+    death:
+        both_ends_hear_of_a_death_and_losses_add_up,
+        a_stream_goes_on_over_other_pipes;
+    payloads:
+        destructors_run_once_on_every_path,
+        destructors_may_use_other_sockets,
+        destructors_under_bind_and_connect_errors;
+}
+
+/// Not captured by the test harness, so that a log tells what was covered.
+#[test]
+fn flavors_run() {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "pipe flavors: {:?}", Flavor::ALL);
+}

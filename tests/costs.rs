@@ -1,0 +1,276 @@
+//! What a message costs beyond the copy: no allocation, no system call. And what peers cost that come and go: nothing.
+//!
+//! Each measurement runs in a child process, this same program with [`SCENARIO`] set, so that nothing else counts. For
+//! system calls its measuring threads put on a seccomp filter that kills the process at any system call at all, talk
+//! to the main thread through atomics only, and never return; the main thread has no filter and ends the process.
+
+#![cfg(target_os = "linux")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    env,
+    os::unix::process::ExitStatusExt,
+    process::{self, Command, ExitStatus},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    thread,
+    time::Duration,
+};
+
+use ringway::{Context, Message, Pair, Pull, Push, WaitPolicy};
+
+/// Counts what goes through the system's allocator.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static LIVE_SIZE: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: passes every call on unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        LIVE_SIZE.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's duty.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        LIVE_SIZE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's duty.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Names the scenario a child process runs.
+const SCENARIO: &str = "RINGWAY_COSTS_SCENARIO";
+/// Messages before the measurement: pools and chains of chunks have their size by then.
+const WARM_UP: u64 = 20_000;
+const MEASURED: u64 = 20_000;
+/// Messages a pipe holds here, one mark. Both together take fewer chunks than a ring always keeps.
+const HWM: u32 = 8;
+const PEERS: usize = 100_000;
+/// A fiftieth of the peers before the first look at the heap.
+const SETTLED_AFTER: usize = PEERS / 50;
+/// Heap that may come and go: a table that has grown, a pool that has filled.
+const SLACK_SIZE: usize = 16 * 1024;
+/// Exit status of a child that allocated.
+const ALLOCATED: i32 = 3;
+const HEAP_GREW: i32 = 4;
+
+/// How a child that runs `scenario` ends.
+fn status_of(scenario: &str) -> ExitStatus {
+    let this = env::current_exe().unwrap();
+    let mut child = Command::new(this);
+    child.args(["--exact", "child", "--nocapture"]).env(SCENARIO, scenario);
+    child.output().unwrap().status
+}
+
+/// The child's side: does nothing when run as a test of its own.
+#[test]
+fn child() {
+    let Ok(scenario) = env::var(SCENARIO) else { return };
+    match scenario.split_once(' ') {
+        Some(("pair", shape)) => ping_pong(shape),
+        Some(("push", shape)) => stream(shape),
+        Some(("call", _)) => one_call_too_many(),
+        Some(("allocate", _)) => one_allocation_too_many(),
+        _ => come_and_go(&scenario),
+    }
+}
+
+const SHAPES: [&str; 5] = ["8", "55", "64", "200", "8+20+8"];
+
+#[test]
+fn messages_cost_no_allocation_and_no_system_call() {
+    for pattern in ["pair", "push"] {
+        for shape in SHAPES {
+            let status = status_of(&format!("{pattern} {shape}"));
+            assert_ne!(status.signal(), Some(libc::SIGSYS), "{pattern} of {shape} bytes makes system calls");
+            assert_ne!(status.code(), Some(ALLOCATED), "{pattern} of {shape} bytes allocates");
+            assert!(status.success(), "{pattern} of {shape} bytes: {status}");
+        }
+    }
+}
+
+#[test]
+fn the_measurement_would_see_one() {
+    assert_eq!(status_of("call once").signal(), Some(libc::SIGSYS));
+    assert_eq!(status_of("allocate once").code(), Some(ALLOCATED));
+}
+
+#[test]
+fn peers_that_come_and_go_leave_nothing() {
+    for scenario in ["both-ends", "idle-pull", "idle-push", "idle-pair", "never-bound"] {
+        let status = status_of(scenario);
+        assert_ne!(status.code(), Some(HEAP_GREW), "{scenario}: the heap grows");
+        assert!(status.success(), "{scenario}: {status}");
+    }
+}
+
+/// A message of frames of the sizes in `shape`.
+fn message(shape: &str) -> Message {
+    let bytes = [7; 256];
+    shape.split('+').map(|size| &bytes[..size.parse::<usize>().unwrap()]).collect()
+}
+
+/// Where the measuring threads are.
+static READY: AtomicU64 = AtomicU64::new(0);
+static DONE: AtomicU64 = AtomicU64::new(0);
+static ALLOCATED_BEFORE: AtomicU64 = AtomicU64::new(0);
+
+/// To be called by each of `threads` measuring threads after its warm-up; `work` is what is measured.
+fn measure(threads: u64, work: impl FnOnce()) -> ! {
+    forbid_system_calls();
+    READY.fetch_add(1, Ordering::SeqCst);
+    while READY.load(Ordering::SeqCst) < threads {
+        std::hint::spin_loop();
+    }
+    // Whoever comes first: nobody allocates between this and its own work.
+    let now = ALLOCATIONS.load(Ordering::SeqCst) + 1;
+    let _ = ALLOCATED_BEFORE.compare_exchange(0, now, Ordering::SeqCst, Ordering::SeqCst);
+    work();
+    DONE.fetch_add(1, Ordering::SeqCst);
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+/// Ends the process when all of `threads` are done. They cannot end by themselves.
+fn finish(threads: u64) -> ! {
+    while DONE.load(Ordering::SeqCst) < threads {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let allocated = ALLOCATIONS.load(Ordering::SeqCst) + 1 - ALLOCATED_BEFORE.load(Ordering::SeqCst);
+    process::exit(if allocated == 0 { 0 } else { ALLOCATED });
+}
+
+/// From here on any system call of the calling thread kills the process with SIGSYS.
+fn forbid_system_calls() {
+    // One instruction: kill, whatever the call.
+    let mut kill = libc::sock_filter {
+        code: (libc::BPF_RET | libc::BPF_K) as u16,
+        jt: 0,
+        jf: 0,
+        k: libc::SECCOMP_RET_KILL_PROCESS,
+    };
+    let program = libc::sock_fprog { len: 1, filter: &raw mut kill };
+    // SAFETY: takes numbers only.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+    // SAFETY: the kernel copies the program, which lives until then.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) }, 0);
+}
+
+fn ping_pong(shape: &str) -> ! {
+    let context = Context::new();
+    let pair = || Pair::builder().send_hwm(HWM).recv_hwm(HWM).wait(WaitPolicy::Spin).build(&context).unwrap();
+    let (mut here, mut there) = (pair(), pair());
+    here.bind("inproc://ping").unwrap();
+    there.connect("inproc://ping").unwrap();
+    let shape = shape.to_owned();
+    thread::spawn(move || {
+        let mut echo = |turns| (0..turns).for_each(|_| there.recv().and_then(|m| Ok(there.send(m).unwrap())).unwrap());
+        echo(WARM_UP);
+        measure(2, || echo(MEASURED))
+    });
+    thread::spawn(move || {
+        let ball = message(&shape);
+        let mut play = |turns| {
+            for _ in 0..turns {
+                here.send(ball.clone()).unwrap();
+                assert!(here.recv().unwrap() == ball);
+            }
+        };
+        play(WARM_UP);
+        measure(2, || play(MEASURED))
+    });
+    finish(2)
+}
+
+fn stream(shape: &str) -> ! {
+    let context = Context::new();
+    let mut push = Push::builder().send_hwm(HWM).wait(WaitPolicy::Spin).build(&context).unwrap();
+    let mut pull = Pull::builder().recv_hwm(HWM).wait(WaitPolicy::Spin).build(&context).unwrap();
+    push.bind("inproc://stream").unwrap();
+    pull.connect("inproc://stream").unwrap();
+    let expected = message(shape);
+    // Full at every place in a chunk.
+    for rest in 0..200 {
+        while push.try_send(expected.clone()).is_ok() {}
+        for _ in 0..2 * HWM - rest % 3 {
+            pull.recv().unwrap();
+        }
+        while pull.try_recv().is_ok() {}
+    }
+    let sent = expected.clone();
+    thread::spawn(move || {
+        let mut send = |count| (0..count).for_each(|_| push.send(sent.clone()).unwrap());
+        send(WARM_UP);
+        measure(2, || send(MEASURED))
+    });
+    thread::spawn(move || {
+        let mut receive = |count| (0..count).for_each(|_| assert!(pull.recv().unwrap() == expected));
+        receive(WARM_UP);
+        measure(2, || receive(MEASURED))
+    });
+    finish(2)
+}
+
+fn one_call_too_many() -> ! {
+    thread::spawn(|| measure(1, thread::yield_now));
+    finish(1)
+}
+
+fn one_allocation_too_many() -> ! {
+    // From the allocator's own stock: freed just now.
+    thread::spawn(|| {
+        drop(Box::new([1_u8; 64]));
+        measure(1, || drop(std::hint::black_box(Box::new([1_u8; 64]))))
+    });
+    finish(1)
+}
+
+fn come_and_go(scenario: &str) -> ! {
+    let context = Context::new();
+    let name = "inproc://station";
+    let mut pull = Pull::new(&context).unwrap();
+    let mut push = Push::new(&context).unwrap();
+    let (mut pair, mut first) = (Pair::new(&context).unwrap(), Pair::new(&context).unwrap());
+    match scenario {
+        "idle-pull" => pull.bind(name).unwrap(),
+        "idle-push" => push.bind(name).unwrap(),
+        "idle-pair" => {
+            pair.bind(name).unwrap();
+            first.connect(name).unwrap();
+        }
+        _ => {}
+    }
+    let mut live_size = 0;
+    for peer in 0..PEERS {
+        match scenario {
+            "idle-pull" => Push::new(&context).unwrap().connect(name).unwrap(),
+            "idle-push" => Pull::new(&context).unwrap().connect(name).unwrap(),
+            "idle-pair" => Pair::new(&context).unwrap().connect(name).unwrap(),
+            "both-ends" => {
+                let (mut push, mut pull) = (Push::new(&context).unwrap(), Pull::new(&context).unwrap());
+                push.bind(name).unwrap();
+                pull.connect(name).unwrap();
+                push.send("x").unwrap();
+                assert!(peer % 2 == 0 || pull.recv().is_ok());
+            }
+            "never-bound" => {
+                // A name of its own, messages that linger for a moment.
+                let mut push = Push::builder().linger(Duration::from_micros(1)).build(&context).unwrap();
+                push.connect(format!("inproc://never-{peer}")).unwrap();
+                push.send("x").unwrap();
+            }
+            other => panic!("no scenario {other}"),
+        }
+        if peer == SETTLED_AFTER {
+            live_size = LIVE_SIZE.load(Ordering::Relaxed);
+        }
+    }
+    let grown = LIVE_SIZE.load(Ordering::Relaxed).saturating_sub(live_size);
+    process::exit(if grown <= SLACK_SIZE { 0 } else { HEAP_GREW });
+}
