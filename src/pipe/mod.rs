@@ -227,6 +227,6 @@ pub(crate) struct Lost {
 impl Drop for End {
     fn drop(&mut self) {
         let lost = self.close();
-        self.tie.left(self.side, lost);
+        Tie::left(&self.tie, self.side, lost);
     }
 }
