@@ -144,7 +144,7 @@ impl Hub {
             waiting: VecDeque::new(),
             closed: false,
         };
-        Arc::new(Self {
+        let hub = Arc::new(Self {
             quiet: CachePadded::new(Quiet {
                 epoch: AtomicU64::new(0),
                 signal: Signal::new(),
@@ -156,7 +156,12 @@ impl Hub {
             flow: CachePadded::new(Flow::default()),
             tally: Tally::default(),
             losses,
-        })
+        });
+        if cfg!(loom) {
+            // loom does not know that a `OnceLock` orders what made it before those who look.
+            (hub.ready(), hub.room());
+        }
+        hub
     }
 
     #[inline(always)]
@@ -206,10 +211,11 @@ impl Hub {
             members.waiting.push_back(end);
             return Joined::Waiting;
         }
-        members.seat(end);
+        let seated = members.seat(end);
         self.changed();
         drop(members);
         self.wake();
+        seated.tell_peer();
         Joined::Seated
     }
 
@@ -225,11 +231,12 @@ impl Hub {
                 None => return,
             },
         };
-        members.seat_waiting();
+        let seated = members.seat_waiting();
         self.changed();
         drop(members);
         drop(gone);
         self.wake();
+        seated.iter().for_each(Seated::tell_peer);
     }
 
     /// Fetches the notes, oldest first as far as nobody has left.
@@ -256,9 +263,12 @@ impl Hub {
     /// The owner has dropped its end under `key`: the seat is free.
     pub(crate) fn vacate(&self, key: Key) {
         let mut members = self.members.lock();
-        members.remove(key);
-        members.seat_waiting();
+        let gone = members.remove(key);
+        let seated = members.seat_waiting();
         self.changed();
+        drop(members);
+        drop(gone);
+        seated.iter().for_each(Seated::tell_peer);
     }
 
     /// Takes out the end that belongs to `tie`, if it waits for a seat. To be dropped by the caller.
@@ -357,8 +367,25 @@ impl HubOptions {
     }
 }
 
+/// An end that has just been given a seat.
+struct Seated {
+    tie: Arc<Tie>,
+    side: Side,
+}
+
+impl Seated {
+    /// Makes the peer look once more: our part of the limit is new, so it may have room. With no lock of a hub held.
+    fn tell_peer(&self) {
+        if let Some(peer) = self.tie.hub(self.side.other())
+            && !planted("hub-seat-silent")
+        {
+            peer.touch();
+        }
+    }
+}
+
 impl Members {
-    fn seat(&mut self, end: End) {
+    fn seat(&mut self, end: End) -> Seated {
         let key = self.free.pop().unwrap_or_else(|| {
             self.seats.push(None);
             // A socket cannot have 2^32 pipes: each takes more than a byte.
@@ -370,16 +397,20 @@ impl Members {
         full_fence();
         tie.tell_producer(side);
         tie.seat_at(side, key);
-        self.seats[key as usize] = Some(Member { tie, side, end: Some(end), note: None });
+        self.seats[key as usize] = Some(Member { tie: tie.clone(), side, end: Some(end), note: None });
         self.seated += 1;
         self.note(key);
+        Seated { tie, side }
     }
 
-    fn seat_waiting(&mut self) {
-        while self.seated < self.options.seats {
-            let Some(end) = self.waiting.pop_front() else { return };
-            self.seat(end);
+    fn seat_waiting(&mut self) -> Vec<Seated> {
+        let mut seated = Vec::new();
+        while self.seated < self.options.seats
+            && let Some(end) = self.waiting.pop_front()
+        {
+            seated.push(self.seat(end));
         }
+        seated
     }
 
     fn holds(&self, key: Key, tie: &Arc<Tie>) -> bool {

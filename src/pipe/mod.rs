@@ -288,6 +288,6 @@ impl Drop for End {
             return;
         }
         let lost = self.close();
-        self.tie.left(self.side, lost);
+        Tie::left(&self.tie, self.side, lost);
     }
 }

@@ -184,19 +184,21 @@ impl Tie {
     }
 
     /// `side` has closed its end, and `lost` messages with it.
-    pub(super) fn left(self: &Arc<Self>, side: Side, lost: Lost) {
+    ///
+    /// No method: loom's `Arc` is not one a method can take.
+    pub(super) fn left(tie: &Arc<Self>, side: Side, lost: Lost) {
         // Full: our flags against the peer's arrival, which looks at them after it is introduced; pairs with the fence in
         // `introduce`. One sees the other.
         full_fence();
-        let peer = self.hub(side.other());
-        match (self.hub(side), peer) {
+        let peer = tie.hub(side.other());
+        match (tie.hub(side), peer) {
             (Some(hub), _) => hub.count_lost(lost),
             // Nobody ever sat here: what was sent ahead is the sender's loss.
             (None, Some(peer)) => peer.count_lost(Lost { undelivered: lost.unread, unread: lost.undelivered }),
             (None, None) => {}
         }
         if let Some(peer) = peer {
-            peer.peer_left(self, side.other());
+            peer.peer_left(tie, side.other());
         }
     }
 

@@ -33,6 +33,12 @@ use std::{
     ptr::{self, NonNull},
 };
 
+#[cfg(loom)]
+use ::loom::alloc::Track;
+
+#[cfg(all(test, loom))]
+mod loom;
+
 use crate::sync::{
     Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Ordering, UnsafeCell, planted, weakened,
 };
@@ -168,7 +174,7 @@ impl Cursor {
             return Some(self);
         }
         // Acquire: pairs with Release in Producer::link_next.
-        let chunk = shared.first.load(Ordering::Acquire);
+        let chunk = shared.first.load(weakened("chunked-first-acquire", Ordering::Acquire));
         // SAFETY: nobody has read from the first chunk yet, so it is live.
         (!chunk.is_null()).then(|| unsafe { Self::at_start(chunk) })
     }
@@ -220,6 +226,9 @@ struct Chunk {
     /// own: it is written just before a message is published, and must not wait for a line the consumer has.
     last_record: Line<UnsafeCell<u64>>,
     slots: [Slot; CHUNK_SLOTS],
+    /// Tells a leaked chunk.
+    #[cfg(loom)]
+    tracked: Track<()>,
 }
 
 #[cfg(not(loom))]
@@ -341,7 +350,7 @@ impl Producer {
             // SAFETY: the consumer looks at `oldest` only once it has found a first chunk.
             self.shared.oldest.with_mut(|oldest| unsafe { *oldest = chunk.as_ptr() });
             // Release: the chunk above; pairs with Acquire in Consumer::ready_slow.
-            self.shared.first.store(chunk.as_ptr(), Ordering::Release);
+            self.shared.first.store(chunk.as_ptr(), weakened("chunked-first-release", Ordering::Release));
             if slots < CHUNK_SLOTS {
                 return Ok(());
             }
@@ -560,7 +569,9 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // SAFETY: both halves are gone; the consumer left its cursor here.
         let end = self.end.with(|end| unsafe { *end });
-        if let Some(end) = end.or_first(self) {
+        if let Some(end) = end.or_first(self)
+            && !planted("chunked-leak-on-drop")
+        {
             self.drop_records_from(end);
         }
         // SAFETY: both halves are gone.
@@ -614,7 +625,8 @@ impl ChainGuard<'_> {
 
 impl Drop for ChainGuard<'_> {
     fn drop(&mut self) {
-        self.0.chain_locked.store(false, Ordering::Release);
+        // Release: `oldest` and the chain; pairs with Acquire in Shared::lock_chain.
+        self.0.chain_locked.store(false, weakened("chunked-lock-release", Ordering::Release));
     }
 }
 
@@ -635,6 +647,7 @@ impl Chunk {
                     header: UnsafeCell::new(MaybeUninit::uninit()),
                     body: UnsafeCell::new([MaybeUninit::uninit(); SLOT_BYTES / 8]),
                 }),
+                tracked: Track::new(()),
             });
         }
         // SAFETY: zeroed, which is a valid chunk.
@@ -648,6 +661,7 @@ impl Chunk {
         // SAFETY: nobody else reaches the chunk.
         let previous = self.generation.with(|generation| unsafe { *generation });
         let generation = match previous.checked_add(1) {
+            Some(_) if previous > 0 && planted("chunked-same-generation") => previous,
             Some(generation) => generation,
             // Once in 2^32 uses: marks of the first generations could still stand in slots never begun in since.
             None => {
@@ -664,9 +678,25 @@ impl Chunk {
         self.generation.with(|generation| unsafe { *generation })
     }
 
+    /// Fails the model unless all that others did with this chunk is ordered before.
+    #[cfg(loom)]
+    fn forbid(&mut self) {
+        self.next.with_mut(|next| *next = ptr::null_mut());
+        self.last_record.with_mut(|_| ());
+        self.generation.with_mut(|_| ());
+        for slot in &mut self.slots {
+            slot.mark.with_mut(|mark| *mark = 0);
+            slot.header.with_mut(|_| ());
+            slot.body.with_mut(|_| ());
+        }
+    }
+
     /// # Safety
     /// `chunk` came from `allocate` and nobody reaches it any more.
     unsafe fn free(chunk: *mut Self) {
+        #[cfg(loom)]
+        // SAFETY: live, by the caller's duty.
+        unsafe { &mut *chunk }.forbid();
         // SAFETY: the caller's duty; outside loom there is nothing to drop.
         unsafe { ptr::drop_in_place(chunk) };
         // SAFETY: allocated with this layout.
