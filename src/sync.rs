@@ -35,6 +35,7 @@ pub(crate) use shuttle::{
 };
 
 #[cfg(not(any(loom, shuttle)))]
+#[allow(unused_imports, reason = "the three lists offer the same, whether or not all of it is in use")]
 pub(crate) use std::{
     hint::spin_loop,
     sync::{

@@ -192,18 +192,19 @@ impl Waiter {
     fn adapt<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
         let budget_ns = pace::budget_ns(cost::wake_ns());
         let may_spin = self.policy == WaitPolicy::Adaptive;
-        let found = match self.pace.open() {
+        let opening = self.pace.open();
+        let found = match opening {
             Opening::Yield => self.yield_first(what),
             Opening::TimedYield => self.timed_yield(clock::now_ns(), what),
-            Opening::Usual if may_spin => self.spin_short(what),
-            Opening::Usual => None,
+            Opening::Spin if may_spin => self.spin_short(what),
+            Opening::Spin | Opening::Park => None,
         };
         if found.is_some() {
             self.pace.arrived(0, budget_ns);
             return found;
         }
         let entered_ns = clock::now_ns();
-        if may_spin && self.pace.expects_within(budget_ns) {
+        if may_spin && opening != Opening::Park && self.pace.expects_within(budget_ns) {
             match self.spin_long(entered_ns, budget_ns, deadline, what) {
                 Spun::Found(ready) => return Some(ready),
                 Spun::DeadlinePassed => return None,
@@ -308,6 +309,7 @@ impl Waiter {
             self.pace.arrived(wait_ns, budget_ns);
             if stamp.core().is_none() || stamp.core() != clock::core() {
                 cost::learn(now_ns.saturating_sub(woken_ns));
+                self.pace.peer_ran_elsewhere();
             } else if wait_ns < SOON_NS {
                 self.pace.peer_ran_here();
             }
