@@ -646,6 +646,7 @@ fn with_pool<R>(f: impl FnOnce(&mut Pool) -> R) -> Option<R> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 #[rustfmt::skip]
+#[allow(dead_code, reason = "made by number, in `from_code`")]
 pub(crate) enum Kind {
     // The number of bytes inside the frame.
     L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13,

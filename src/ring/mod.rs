@@ -15,7 +15,7 @@
 
 pub mod broadcast;
 pub(crate) mod chunked;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod conformance;
 mod cursor;
 mod error;

@@ -671,7 +671,7 @@ unsafe fn run_of<'a, T>(slots: View<Slot<T>>, index: usize, len: usize) -> &'a [
     unsafe { slice::from_raw_parts(first.cast(), len) }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use std::sync::Arc as Counted;
 

@@ -486,7 +486,7 @@ fn from_words<T: Plain>(word: impl Fn(usize) -> u64) -> MaybeUninit<T> {
     value
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use proptest::prelude::*;
 

@@ -52,14 +52,15 @@ fn leftover(header: Header, body: &SlotBody) {
 
 fn push(producer: &mut Producer, record: usize, slots: usize) {
     let mut begun = producer.begin(slots).unwrap();
-    for follow in (0..slots).rev() {
-        producer.write(&mut begun, |body| {
-            *body = [MaybeUninit::new(header(record, follow).into()); SLOT_BYTES / 8];
-            header(record, follow)
-        });
+    let fill = |body: &mut SlotBody, follow| {
+        *body = [MaybeUninit::new(header(record, follow).into()); SLOT_BYTES / 8];
         count(record, 1);
+        header(record, follow)
+    };
+    for follow in (0..slots - 1).rev() {
+        producer.write(&mut begun, |body| fill(body, follow));
     }
-    producer.publish(begun);
+    producer.publish(begun, |body| fill(body, slots - 1));
 }
 
 /// Takes one record, if one is there, without publishing that it is taken.
