@@ -626,6 +626,7 @@ impl Drop for List {
 
 /// What a thread keeps for reuse.
 struct Pool {
+    #[expect(clippy::vec_box, reason = "a block is handed out by its box, not copied")]
     blocks: Vec<Box<[u8; POOLED_MAX]>>,
     lists: Vec<Vec<Frame>>,
 }

@@ -159,7 +159,8 @@ impl Hub {
         });
         if cfg!(loom) {
             // loom does not know that a `OnceLock` orders what made it before those who look.
-            (hub.ready(), hub.room());
+            hub.ready();
+            hub.room();
         }
         hub
     }

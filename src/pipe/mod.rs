@@ -192,18 +192,16 @@ impl End {
     /// Upkeep of the inlet, to be done when there is nothing to pop: off every message's path.
     #[inline(always)]
     pub(crate) fn settle_inlet(&mut self) {
-        match &mut self.inlet {
-            Some(Inlet::Local(inlet)) => inlet.settle(),
-            None => {}
+        if let Some(Inlet::Local(inlet)) = &mut self.inlet {
+            inlet.settle();
         }
     }
 
     /// Upkeep of the outlet, better done when the peer has been told of what was pushed.
     #[inline(always)]
     pub(crate) fn settle_outlet(&mut self) {
-        match &mut self.outlet {
-            Some(Outlet::Local(outlet)) => outlet.settle(),
-            None => {}
+        if let Some(Outlet::Local(outlet)) = &mut self.outlet {
+            outlet.settle();
         }
     }
 

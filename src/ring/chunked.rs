@@ -421,7 +421,7 @@ impl Consumer {
         // SAFETY: the caller's duty: `chunk` is live, the slot at `index` published or part of a published record.
         let slot = unsafe { &(&(*self.at.chunk).slots)[self.at.index] };
         // SAFETY: the producer wrote the header before it published the record and leaves it alone until it is taken.
-        let header = slot.header.with(|header| unsafe { (*header).assume_init() }) >> SLOTS_BITS;
+        let header = slot.header.with(|header| unsafe { header.cast::<Header>().read() }) >> SLOTS_BITS;
         // SAFETY: likewise for the body.
         let body = slot.body.with(|body| unsafe { *body });
         self.at.index += 1;
@@ -546,14 +546,16 @@ impl Shared {
                 return;
             }
             // SAFETY: the slot is part of a published record nobody has taken.
-            let header = slot.header.with(|header| unsafe { (*header).assume_init() });
+            let header = slot.header.with(|header| unsafe { header.cast::<Header>().read() });
             // SAFETY: likewise.
             slot.body.with(|body| (self.leftover)(header >> SLOTS_BITS, unsafe { &*body }));
             slots = (header & ((1 << SLOTS_BITS) - 1)) - 1;
             at.index += 1;
             if at.index == CHUNK_SLOTS {
-                // SAFETY: as above; a record that fills its chunk is published after the next one is linked.
-                at = unsafe { Cursor::at_start((*at.chunk).next.load(Ordering::Relaxed)) };
+                // SAFETY: as above.
+                let next = unsafe { (*at.chunk).next.load(Ordering::Relaxed) };
+                // SAFETY: a record that fills its chunk is published after the next one is linked.
+                at = unsafe { Cursor::at_start(next) };
             }
         }
     }
@@ -599,9 +601,10 @@ impl ChainGuard<'_> {
             if chunk == filling {
                 return None;
             }
-            // SAFETY: the lock was held when the walk began and the caller frees only what the walk has passed; only
-            // the producer touches `last_record`.
-            let last = unsafe { (*chunk).last_record.0.with(|last| *last) };
+            // SAFETY: the lock was held when the walk began and the caller frees only what the walk has passed.
+            let last = unsafe { &(*chunk).last_record.0 };
+            // SAFETY: only the producer touches it.
+            let last = last.with(|last| unsafe { *last });
             if last > taken && !planted("chunked-reuse-early") {
                 return None;
             }
