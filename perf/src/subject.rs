@@ -15,7 +15,7 @@ use crate::{
 
 /// Every loop, compiled for one road: dispatch happens once a run, never a message.
 pub(crate) trait Subject {
-    #[cfg_attr(not(feature = "peers"), expect(dead_code, reason = "only comparisons name their subjects"))]
+    #[cfg_attr(not(feature = "peers"), allow(dead_code, reason = "only comparisons name their subjects"))]
     fn name(&self) -> String;
     fn ping_pong(&self, plan: &PingPong, terms: &Terms) -> Result<RoundTrips, Failure>;
     fn one_way(&self, plan: &OneWay, terms: &Terms) -> Result<Flow, Failure>;
