@@ -202,6 +202,22 @@ impl Frame {
         Self { kind, payload }
     }
 
+    /// As `*self = Frame::from_parts(kind, *payload)`, but copied in the pieces the compiler moves a message in: two
+    /// words, then pairs of words. Pieces that straddle them would stall the next move.
+    ///
+    /// # Safety
+    /// As for [`Frame::from_parts`].
+    #[inline(always)]
+    pub(crate) unsafe fn assign_parts(&mut self, kind: Kind, payload: &Payload) {
+        *self = Self { kind, payload: [const { MaybeUninit::uninit() }; INLINE_MAX / 8] };
+        self.payload[0] = payload[0];
+        for pair in (1..INLINE_MAX / 8).step_by(2) {
+            let (from, to) = (&raw const payload[pair], &raw mut self.payload[pair]);
+            // SAFETY: two words from `pair` on are within both payloads, which are not the same.
+            unsafe { ptr::copy_nonoverlapping(from.cast::<[u64; 2]>(), to.cast(), 1) };
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn drop_slow(&mut self) {
@@ -466,6 +482,18 @@ impl Message {
         Self { repr: Repr::List(List(frames)) }
     }
 
+    /// The only frame of a message that was made of one, or that is made one of no bytes now.
+    #[inline(always)]
+    pub(crate) fn make_single(&mut self) -> &mut Frame {
+        if !matches!(self.repr, Repr::One(_)) {
+            self.repr = Repr::One(Frame::new());
+        }
+        match &mut self.repr {
+            Repr::One(frame) => frame,
+            Repr::List(_) => unreachable!("it has just been made one"),
+        }
+    }
+
     /// Forgets what the message owns, which has been moved elsewhere, and leaves a frame of no bytes.
     #[inline(always)]
     pub(crate) fn forget(&mut self) {
@@ -703,7 +731,7 @@ mod tests {
 
     #[test]
     fn owner_is_dropped_once_with_the_last_clone() {
-        struct Owner(Arc<()>, [u8; 3]);
+        struct Owner(#[expect(dead_code, reason = "only ever counted")] Arc<()>, [u8; 3]);
         impl AsRef<[u8]> for Owner {
             fn as_ref(&self) -> &[u8] {
                 &self.1

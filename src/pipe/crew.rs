@@ -19,7 +19,7 @@ use super::{
     tie::{ARMED, ROOM_WANTED},
 };
 use crate::{
-    Message,
+    Frame, Message,
     route::Rotation,
     sync::{Arc, full_fence, heavy_fence, light_fence, planted},
 };
@@ -148,33 +148,38 @@ impl Crew {
         None
     }
 
-    /// Receives a message from the pipe that [`Crew::readable`] has just named.
+    /// Receives a message from the pipe that [`Crew::readable`] has just named into `place`.
     #[inline(always)]
-    pub(crate) fn receive_from(&mut self, key: Key) -> Option<Message> {
-        let pipe = self.pipes[key as usize].as_mut()?;
-        let message = pipe.end.pop()?;
+    pub(crate) fn receive_from(&mut self, key: Key, place: &mut Message) -> bool {
+        let Some(pipe) = self.pipes[key as usize].as_mut() else { return false };
+        if !pipe.end.pop_into(place) {
+            return false;
+        }
         pipe.end.publish();
         light_fence();
         pipe.end.tie().tell_producer(pipe.end.side());
         Flow::add(&self.hub.flow().messages_in, 1);
-        Flow::add(&self.hub.flow().bytes_in, message.size() as u64);
-        Some(message)
+        Flow::add(&self.hub.flow().bytes_in, place.size() as u64);
+        true
     }
 
     /// Receives up to `max` messages in turn into `messages`, the first from the pipe that [`Crew::readable`] has just
     /// named, giving credit back once per pipe. Returns how many.
-    pub(crate) fn receive_batch(&mut self, first: Key, messages: &mut impl Extend<Message>, max: usize) -> usize {
-        let (mut count, mut bytes) = (0, 0);
+    pub(crate) fn receive_batch(&mut self, first: Key, messages: &mut Vec<Message>, max: usize) -> usize {
+        let (before, mut bytes) = (messages.len(), 0);
         let mut next = Some(first);
-        while let Some(key) = next
-            && let Some(message) = self.pipes[key as usize].as_mut().and_then(|pipe| pipe.end.pop())
-        {
-            count += 1;
-            bytes += message.size() as u64;
-            messages.extend(std::iter::once(message));
+        while let Some(key) = next {
+            messages.push(Message::from(Frame::new()));
+            let (Some(pipe), Some(place)) = (self.pipes[key as usize].as_mut(), messages.last_mut()) else { break };
+            if !pipe.end.pop_into(place) {
+                messages.pop();
+                break;
+            }
+            bytes += place.size() as u64;
             self.touch(key);
-            next = if count < max { self.readable() } else { None };
+            next = if messages.len() - before < max { self.readable() } else { None };
         }
+        let count = messages.len() - before;
         while let Some(key) = self.touched.pop() {
             if let Some(pipe) = self.pipes[key as usize].as_mut() {
                 pipe.touched = false;

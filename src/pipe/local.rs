@@ -158,23 +158,29 @@ impl Inlet {
         self.ring.ready()
     }
 
+    /// Puts the next message into `place`, if one is waiting; what was there is dropped.
     #[inline(always)]
-    pub(crate) fn pop(&mut self) -> Option<Message> {
+    pub(crate) fn pop_into(&mut self, place: &mut Message) -> bool {
         if !self.ring.ready() {
-            return None;
+            return false;
         }
+        let single = place.make_single();
         // SAFETY: a record is waiting, and it has a first slot.
-        let (header, body) = unsafe { self.ring.read() };
-        let message = if header < BYTES {
-            // SAFETY: a slot of a frame's kind holds that frame, and it is taken out once: here.
-            Message::from(unsafe { take_frame(header, body) })
-        } else if header & (KIND | MORE) == BYTES {
-            self.pop_bytes(header, &body).into()
-        } else {
-            self.pop_several(header, body)
+        let several = unsafe {
+            self.ring.read(|header, body| {
+                if header >= BYTES {
+                    return Some((header, *body));
+                }
+                // A slot of a frame's kind holds that frame, and it is taken out once: here.
+                single.assign_parts(Kind::from_code(header), body);
+                None
+            })
         };
+        if let Some((header, body)) = several {
+            *place = self.pop_several(header, body);
+        }
         self.ring.finish();
-        Some(message)
+        true
     }
 
     #[inline(always)]
@@ -195,9 +201,8 @@ impl Inlet {
     /// Drops every message that is waiting. Returns how many.
     pub(crate) fn drain(&mut self) -> u64 {
         let before = self.ring.taken();
-        while let Some(message) = self.pop() {
-            drop(message);
-        }
+        let mut message = Message::from(Frame::new());
+        while self.pop_into(&mut message) {}
         self.publish();
         self.ring.taken() - before
     }
@@ -207,6 +212,9 @@ impl Inlet {
         if header & KIND == LIST {
             // SAFETY: a slot of kind LIST holds a list, and it is taken out once: here.
             return Message::from_vec(unsafe { take_list(&body) });
+        }
+        if header & (KIND | MORE) == BYTES {
+            return self.pop_bytes(header, &body).into();
         }
         let mut message = Message::new();
         loop {
@@ -219,7 +227,7 @@ impl Inlet {
                 return message;
             }
             // SAFETY: the frame just read says that another one follows in this record.
-            (header, body) = unsafe { self.ring.read() };
+            (header, body) = unsafe { self.ring.read(|header, body| (header, *body)) };
         }
     }
 
@@ -231,7 +239,7 @@ impl Inlet {
             }
             for part in parts {
                 // SAFETY: the record has a TAIL slot for each further part of the frame.
-                load_bytes(&unsafe { self.ring.read() }.1, part);
+                unsafe { self.ring.read(|_, body| load_bytes(body, part)) };
             }
         })
     }

@@ -6,11 +6,11 @@
 //!
 //! | operation | blocks | afterwards the message belongs to |
 //! |---|---|---|
-//! | [`Outlet::admits`] | never | – (the answer "no" is exact at the moment of the call) |
-//! | [`Outlet::push`] | never | the pipe (nothing is left in the caller's); on refusal the caller, unchanged |
-//! | [`Inlet::ready`] | never | – ("yes" stays true until `pop`) |
-//! | [`Inlet::pop`] | never | the caller |
-//! | [`Inlet::publish`] | never | – |
+//! | [`End::admits`] | never | – (the answer "no" is exact at the moment of the call) |
+//! | [`End::push`] | never | the pipe (nothing is left in the caller's); on refusal the caller, unchanged |
+//! | [`End::ready`] | never | – ("yes" stays true until `pop`) |
+//! | [`End::pop_into`] | never | the caller |
+//! | [`End::publish`] | never | – |
 //! | dropping an end | never | see below |
 //!
 //! - **Order.** Messages leave an inlet in the order they were pushed, each once, whole.
@@ -167,14 +167,16 @@ impl End {
         }
     }
 
-    /// The next message, if one is waiting.
+    /// Puts the next message into `place`, if one is waiting; what was there is dropped.
+    ///
+    /// By place and not by value: each hand a message goes through is a copy of 64 bytes.
     #[inline(always)]
-    pub(crate) fn pop(&mut self) -> Option<Message> {
+    pub(crate) fn pop_into(&mut self, place: &mut Message) -> bool {
         match &mut self.inlet {
-            Some(Inlet::Local(inlet)) => inlet.pop(),
+            Some(Inlet::Local(inlet)) => inlet.pop_into(place),
             #[cfg(feature = "awkward-pipes")]
-            Some(Inlet::Awkward(inlet)) => inlet.pop(),
-            None => None,
+            Some(Inlet::Awkward(inlet)) => inlet.pop().map(|message| *place = message).is_some(),
+            None => false,
         }
     }
 

@@ -411,24 +411,24 @@ impl Consumer {
         if self.at.chunk.is_null() { self.ready_slow() } else { self.published() }
     }
 
-    /// Reads one slot of the record that is waiting. The last slot of a record must be read before `ready` is asked
-    /// again; [`Consumer::finish`] ends the record.
+    /// Gives one slot of the record that is waiting to `take`. The last slot of a record must be read before `ready` is
+    /// asked again; [`Consumer::finish`] ends the record.
     ///
     /// # Safety
     /// `ready` has answered true and the record has a slot left.
     #[inline(always)]
-    pub(crate) unsafe fn read(&mut self) -> (Header, SlotBody) {
+    pub(crate) unsafe fn read<R>(&mut self, take: impl FnOnce(Header, &SlotBody) -> R) -> R {
         // SAFETY: the caller's duty: `chunk` is live, the slot at `index` published or part of a published record.
         let slot = unsafe { &(&(*self.at.chunk).slots)[self.at.index] };
         // SAFETY: the producer wrote the header before it published the record and leaves it alone until it is taken.
         let header = slot.header.with(|header| unsafe { header.cast::<Header>().read() }) >> SLOTS_BITS;
         // SAFETY: likewise for the body.
-        let body = slot.body.with(|body| unsafe { *body });
+        let result = slot.body.with(|body| take(header, unsafe { &*body }));
         self.at.index += 1;
         if self.at.index == CHUNK_SLOTS {
             self.enter_next();
         }
-        (header, body)
+        result
     }
 
     /// Counts a record whose slots have all been read.

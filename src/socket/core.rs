@@ -13,7 +13,7 @@ use super::{
     options::Options,
 };
 use crate::{
-    Context, ContextClosed, Endpoint, EndpointError, Message, SocketType,
+    Context, ContextClosed, Endpoint, EndpointError, Frame, Message, SocketType,
     context::Membership,
     pipe::{Crew, Hub, HubOptions, Key, Mute, Refusal, Tie},
     sync::Arc,
@@ -201,8 +201,9 @@ impl Core {
                 Some(key) => key,
                 None => self.readable_slow(until)?,
             };
+            let mut message = Message::from(Frame::new());
             // Always there: `readable` has just said so.
-            if let Some(message) = self.crew.receive_from(key) {
+            if self.crew.receive_from(key, &mut message) {
                 return Ok(message);
             }
         }
