@@ -170,7 +170,12 @@ fn ping_pong(shape: &str) -> ! {
     there.connect("inproc://ping").unwrap();
     let shape = shape.to_owned();
     thread::spawn(move || {
-        let mut echo = |turns| (0..turns).for_each(|_| there.recv().and_then(|m| Ok(there.send(m).unwrap())).unwrap());
+        let mut echo = |turns| {
+            for _ in 0..turns {
+                let ball = there.recv().unwrap();
+                there.send(ball).unwrap();
+            }
+        };
         echo(WARM_UP);
         measure(2, || echo(MEASURED))
     });
