@@ -171,10 +171,10 @@ fn ping_pong(shape: &str) -> ! {
     let shape = shape.to_owned();
     thread::spawn(move || {
         let mut echo = |turns| {
-            (0..turns).for_each(|_| {
-                let message = there.recv().unwrap();
-                there.send(message).unwrap();
-            })
+            for _ in 0..turns {
+                let ball = there.recv().unwrap();
+                there.send(ball).unwrap();
+            }
         };
         echo(WARM_UP);
         measure(2, || echo(MEASURED))

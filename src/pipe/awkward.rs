@@ -100,7 +100,7 @@ impl Courier {
             Work { ways: Vec::new(), closing: Vec::new(), under_way: 0, kill_in: None, stopped: false, dice: seed };
         let desk = Arc::new(Desk { signal: Signal::new(), work: Mutex::new(work) });
         let its_desk = desk.clone();
-        thread::spawn(move || its_desk.serve());
+        thread::spawn(move || Desk::serve(&its_desk));
         Self { desk }
     }
 
@@ -151,7 +151,7 @@ impl Outlet {
         let enlist = !mem::replace(&mut boxes.listed, true);
         drop(boxes);
         if enlist {
-            self.pipe.enlist(self.from);
+            Pipe::enlist(&self.pipe, self.from);
         }
         Ok(())
     }
@@ -194,7 +194,7 @@ impl Inlet {
         let enlist = !boxes.outbox.is_empty() && !mem::replace(&mut boxes.listed, true);
         drop(boxes);
         if enlist {
-            self.pipe.enlist(self.from);
+            Pipe::enlist(&self.pipe, self.from);
         }
         Some(message)
     }
@@ -228,9 +228,9 @@ impl Pipe {
         &self.boxes[from as usize]
     }
 
-    fn enlist(self: &Arc<Self>, from: Side) {
-        self.desk.work.lock().ways.push((self.clone(), from));
-        self.desk.signal.fence_and_notify();
+    fn enlist(this: &Arc<Self>, from: Side) {
+        this.desk.work.lock().ways.push((this.clone(), from));
+        this.desk.signal.fence_and_notify();
     }
 
     /// Moves up to `count` messages. Tells whether it could move more.
@@ -254,7 +254,7 @@ impl Pipe {
     }
 
     /// Cuts the pipe, whatever state it is in. What is returned is lost, and counted.
-    fn kill(self: &Arc<Self>) -> Vec<VecDeque<Message>> {
+    fn kill(&self) -> Vec<VecDeque<Message>> {
         let mut lost = Vec::new();
         for from in [Side::First, Side::Second] {
             let mut boxes = self.boxes(from).lock();
@@ -297,21 +297,21 @@ enum Job {
 }
 
 impl Desk {
-    fn serve(self: &Arc<Self>) {
+    fn serve(this: &Arc<Self>) {
         let mut waiter = Waiter::new(WaitPolicy::Park);
         loop {
-            match waiter.wait(&self.signal, None, &mut Next(self)) {
-                Some(Job::Move(pipe, from)) => self.step(pipe, from),
-                Some(Job::Close(end)) => self.drop_elsewhere(end),
+            match waiter.wait(&this.signal, None, &mut Next(this)) {
+                Some(Job::Move(pipe, from)) => Self::step(this, pipe, from),
+                Some(Job::Close(end)) => Self::drop_elsewhere(this, end),
                 Some(Job::Stop) | None => return,
             }
         }
     }
 
-    fn step(self: &Arc<Self>, pipe: Arc<Pipe>, from: Side) {
-        let roll = self.work.lock().roll();
+    fn step(this: &Arc<Self>, pipe: Arc<Pipe>, from: Side) {
+        let roll = this.work.lock().roll();
         let more = pipe.deliver(from, 1 + roll % STEP_MAX);
-        let mut work = self.work.lock();
+        let mut work = this.work.lock();
         if more {
             work.ways.push((pipe.clone(), from));
         }
@@ -324,7 +324,7 @@ impl Desk {
         drop(work);
         if kills {
             let lost = pipe.kill();
-            self.drop_elsewhere(lost);
+            Self::drop_elsewhere(this, lost);
         }
         drop(pipe);
         if (roll >> 32).is_multiple_of(YIELD_EVERY) {
@@ -333,8 +333,8 @@ impl Desk {
     }
 
     /// Drops `what` on a thread of its own. The job is done when that is.
-    fn drop_elsewhere(self: &Arc<Self>, what: impl Send + 'static) {
-        let desk = self.clone();
+    fn drop_elsewhere(this: &Arc<Self>, what: impl Send + 'static) {
+        let desk = this.clone();
         thread::spawn(move || {
             drop(what);
             desk.work.lock().under_way -= 1;
