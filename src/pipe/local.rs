@@ -165,17 +165,18 @@ impl Inlet {
             return false;
         }
         let single = place.make_single();
-        // SAFETY: a record is waiting, and it has a first slot.
-        let several = unsafe {
-            self.ring.read(|header, body| {
-                if header >= BYTES {
-                    return Some((header, *body));
-                }
-                // A slot of a frame's kind holds that frame, and it is taken out once: here.
-                single.assign_parts(Kind::from_code(header), body);
-                None
-            })
+        let take = |header, body: &SlotBody| {
+            if header >= BYTES {
+                return Some((header, *body));
+            }
+            // SAFETY: a slot whose header is a frame's kind was filled by `store_frame`.
+            let kind = unsafe { Kind::from_code(header) };
+            // SAFETY: it holds that frame, and it is taken out once: here.
+            unsafe { single.assign_parts(kind, body) };
+            None
         };
+        // SAFETY: a record is waiting, and it has a first slot.
+        let several = unsafe { self.ring.read(take) };
         if let Some((header, body)) = several {
             *place = self.pop_several(header, body);
         }
