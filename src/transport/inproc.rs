@@ -62,6 +62,8 @@ impl Registry {
         let expired = Self::expired(&mut names);
         let entry = names.entry(name.into()).or_default();
         if entry.bound.is_some() {
+            drop(names);
+            drop(expired);
             return Err(NameInUse);
         }
         entry.bound = Some(Bound { hub: hub.clone(), socket_type });
@@ -85,7 +87,10 @@ impl Registry {
         if let Some(bound) = &entry.bound
             && !bound.socket_type.talks_to(socket_type)
         {
-            return Err(Mismatch(bound.socket_type));
+            let mismatch = Mismatch(bound.socket_type);
+            drop(names);
+            drop(expired);
+            return Err(mismatch);
         }
         let tie = Tie::new(hub.clone());
         let directions = Directions { forth: socket_type.sends(), back: socket_type.receives() };
@@ -155,5 +160,61 @@ impl Registry {
     fn expired(names: &mut HashMap<Box<str>, Name>) -> Vec<Pending> {
         let is_over = |pending: &mut Pending| pending.kept_until.is_some_and(|until| until <= Instant::now());
         names.values_mut().flat_map(|name| name.pending.extract_if(.., is_over)).collect()
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::{
+        Frame,
+        pipe::{Crew, HubOptions},
+    };
+
+    /// A payload whose destructor needs the registry.
+    struct Reentrant(std::sync::Weak<Registry>);
+
+    impl AsRef<[u8]> for Reentrant {
+        fn as_ref(&self) -> &[u8] {
+            b"reentrant"
+        }
+    }
+
+    impl Drop for Reentrant {
+        fn drop(&mut self) {
+            if let Some(registry) = self.0.upgrade() {
+                // Would wait for ever if this thread held the lock.
+                registry.names.lock().shrink_to_fit();
+            }
+        }
+    }
+
+    fn crew() -> (Arc<Hub>, Crew) {
+        let hub = Hub::new(HubOptions { send_hwm: 0, recv_hwm: 0, seats: 8 }, Arc::default());
+        (hub.clone(), Crew::new(hub))
+    }
+
+    /// Leaves a message at `name` that has been kept for long enough.
+    fn expire_at(registry: &std::sync::Arc<Registry>, name: &str) {
+        let (hub, mut crew) = crew();
+        let tie = registry.connect(name, &hub, SocketType::Push).unwrap();
+        let key = crew.writable().unwrap();
+        let mut message = Frame::from_owner(Reentrant(std::sync::Arc::downgrade(registry))).into();
+        crew.send_to(key, &mut message).unwrap();
+        drop(crew);
+        registry.abandon(name, &tie, Duration::from_secs(3600));
+        let mut names = registry.names.lock();
+        names.get_mut(name).unwrap().pending[0].kept_until = Some(Instant::now());
+    }
+
+    #[test]
+    fn payloads_are_dropped_without_the_lock_when_a_bind_or_connect_fails() {
+        let registry = std::sync::Arc::new(Registry::default());
+        let (hub, _crew) = crew();
+        registry.bind("bound", &hub, SocketType::Pull).unwrap();
+        expire_at(&registry, "one");
+        assert!(registry.bind("bound", &hub, SocketType::Pull).is_err());
+        expire_at(&registry, "other");
+        assert!(registry.connect("bound", &hub, SocketType::Pull).is_err());
     }
 }
