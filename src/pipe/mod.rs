@@ -29,6 +29,10 @@
 mod crew;
 mod hub;
 mod local;
+#[cfg(all(test, loom))]
+mod loom;
+#[cfg(all(test, any(loom, shuttle)))]
+mod models;
 mod ready;
 mod tie;
 
