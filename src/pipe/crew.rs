@@ -593,11 +593,22 @@ impl Crew {
     fn open_parked(&mut self, first: Key, step: u32) {
         for key in (first..self.pipes.len() as Key).step_by(step as usize) {
             let Some(pipe) = self.pipes[key as usize].as_mut() else { continue };
-            if pipe.sending == Sending::Parked && pipe.end.admits().is_ok() {
-                pipe.end.tie().way_from(pipe.end.side()).clear(ROOM_WANTED);
+            if pipe.sending != Sending::Parked {
+                continue;
+            }
+            let admits = pipe.end.admits().is_ok();
+            let way = pipe.end.tie().way_from(pipe.end.side());
+            if admits {
+                way.clear(ROOM_WANTED);
                 pipe.sending = Sending::Open;
                 self.parked -= 1;
                 self.open.insert(key);
+            } else if !way.is_set(ROOM_WANTED) {
+                // Its consumer has told, and will not again; but the limit was lowered, and it is still full.
+                pipe.sending = Sending::Full;
+                pipe.full_looks = 0;
+                self.parked -= 1;
+                self.full.push(key);
             }
         }
     }

@@ -34,6 +34,8 @@ mod loom;
 #[cfg(all(test, any(loom, shuttle)))]
 mod models;
 mod ready;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
 mod tie;
 
 pub(crate) use crew::Mute;
