@@ -379,12 +379,12 @@ impl From<Bytes> for Frame {
 /// let parts: Message = ["topic", "", "body"].into_iter().collect();
 /// assert_eq!(parts.len(), 3);
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Message {
     repr: Repr,
 }
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 enum Repr {
     One(Frame),
     /// None, or two and more; also one, if it was built up by pushing.
@@ -392,7 +392,6 @@ enum Repr {
 }
 
 /// Frames in storage that goes back to the thread's pool.
-#[derive(PartialEq, Eq)]
 struct List(Vec<Frame>);
 
 impl Message {
@@ -522,6 +521,15 @@ impl Default for Message {
         Self::new()
     }
 }
+
+impl PartialEq for Message {
+    /// The same frames, wherever they are kept.
+    fn eq(&self, other: &Self) -> bool {
+        self.frames() == other.frames()
+    }
+}
+
+impl Eq for Message {}
 
 impl Index<usize> for Message {
     type Output = Frame;
@@ -768,6 +776,11 @@ mod tests {
         assert_eq!(message.size(), 2);
         assert!(message.clone().into_single().is_err());
         assert_eq!(message.into_iter().map(|frame| frame.len()).collect::<Vec<_>>(), [1, 0, 1]);
+    }
+
+    #[test]
+    fn a_single_frame_equals_a_list_of_one() {
+        assert_eq!(Message::from("a"), Message::from(vec![Frame::from("a")]));
     }
 
     proptest! {

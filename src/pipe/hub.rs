@@ -269,6 +269,10 @@ impl Hub {
         self.changed();
         drop(members);
         drop(gone);
+        if !seated.is_empty() && !planted("hub-vacate-silent") {
+            // The owner itself: this may be its last look before it sleeps, and it has fetched its notes already.
+            self.wake();
+        }
         seated.iter().for_each(Seated::tell_peer);
     }
 

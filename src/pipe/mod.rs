@@ -31,7 +31,13 @@ mod awkward;
 mod crew;
 mod hub;
 mod local;
+#[cfg(all(test, loom))]
+mod loom;
+#[cfg(all(test, any(loom, shuttle)))]
+mod models;
 mod ready;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
 mod tie;
 
 #[cfg(feature = "awkward-pipes")]

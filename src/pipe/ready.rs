@@ -29,7 +29,7 @@ impl ReadySet {
         let bit = key % Self::BITS;
         // Release, both: what the marker did before; pair with Acquire in ReadySet::drain. The group comes first: who
         // finds it named finds its bits.
-        self.groups[bit as usize / 64].fetch_or(1 << (bit % 64), Ordering::Release);
+        self.groups[bit as usize / 64].fetch_or(1 << (bit % 64), weakened("ready-mark-release", Ordering::Release));
         self.groups_marked.fetch_or(1 << (bit / 64), weakened("ready-mark-release", Ordering::Release));
     }
 

@@ -166,8 +166,10 @@ impl Tie {
             if let Some(key) = self.key(from.other()) {
                 hub.ready().mark(key);
             }
-            // The mark is published; now look whether the consumer sleeps.
-            full_fence();
+            if !planted("tie-mark-no-fence") {
+                // The mark is published; now look whether the consumer sleeps.
+                full_fence();
+            }
         }
     }
 
@@ -178,7 +180,9 @@ impl Tie {
             if let Some(key) = self.key(by.other()) {
                 hub.room().mark(key);
             }
-            full_fence();
+            if !planted("tie-room-no-fence") {
+                full_fence();
+            }
             hub.signal().notify();
         }
     }
@@ -202,7 +206,7 @@ impl Tie {
         }
     }
 
-    /// Have both ends closed?
+    /// Has an end closed? Nothing more goes either way then, but what was pushed before may still be popped.
     pub(crate) fn is_over(&self) -> bool {
         self.quiet.ways.iter().all(|way| way.producer_gone() || way.consumer_gone())
     }
@@ -275,7 +279,7 @@ impl Way {
         self.flags.fetch_or(flag, Ordering::AcqRel);
     }
 
-    /// Does the announcement stand?
+    /// Does the announcement stand? "No" is final until whoever announced does so again.
     pub(crate) fn is_set(&self, flag: u32) -> bool {
         // Relaxed: whoever clears it marks the pipe afterwards, and a mark is drained with Acquire.
         self.flags.load(Ordering::Relaxed) & flag != 0
@@ -292,12 +296,12 @@ impl Way {
     }
 
     pub(super) fn close_producer(&self) -> Closed {
-        let before = self.flags.fetch_or(PRODUCER_GONE, Ordering::AcqRel);
+        let before = self.flags.fetch_or(PRODUCER_GONE, weakened("tie-close-relaxed", Ordering::AcqRel));
         if before & CONSUMER_GONE == 0 { Closed::First } else { Closed::Second }
     }
 
     pub(super) fn close_consumer(&self) -> Closed {
-        let before = self.flags.fetch_or(CONSUMER_GONE, Ordering::AcqRel);
+        let before = self.flags.fetch_or(CONSUMER_GONE, weakened("tie-close-relaxed", Ordering::AcqRel));
         if before & PRODUCER_GONE == 0 { Closed::First } else { Closed::Second }
     }
 }

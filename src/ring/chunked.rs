@@ -38,6 +38,8 @@ use ::loom::alloc::Track;
 
 #[cfg(all(test, loom))]
 mod loom;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
 
 use crate::sync::{
     Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Ordering, UnsafeCell, planted, weakened,
@@ -231,7 +233,7 @@ struct Chunk {
     tracked: Track<()>,
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const _: () = {
     assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
     assert!(std::mem::offset_of!(Slot, mark) == 0 && std::mem::offset_of!(Slot, body) == 8);
@@ -373,14 +375,16 @@ impl Producer {
     /// The oldest chunk, if the consumer has left it.
     fn reuse(&mut self) -> Option<NonNull<Chunk>> {
         let chain = self.shared.lock_chain()?;
+        self.chunk_ends = self.chunk_ends.wrapping_add(1);
+        let census_due = self.chunk_ends.is_multiple_of(CENSUS_PERIOD);
         let mut taken = self.taken;
-        if chain.left(self.at.chunk, taken).next().is_none() {
+        // A count by an old copy would find fewer idle chunks than there are.
+        if census_due || chain.left(self.at.chunk, taken).next().is_none() {
             // As in `refresh_taken`.
             taken = self.shared.taken.load(weakened("chunked-taken-acquire", Ordering::Acquire));
             self.taken = taken;
         }
-        self.chunk_ends = self.chunk_ends.wrapping_add(1);
-        if self.chunk_ends.is_multiple_of(CENSUS_PERIOD) {
+        if census_due {
             let surplus = self.census.count(chain.left(self.at.chunk, taken).count());
             chain.left(self.at.chunk, taken).take(surplus).for_each(|chunk| {
                 // SAFETY: the chunk is left by the consumer and the lock is held; `left` has gone past it.

@@ -217,3 +217,59 @@ impl Names {
         }
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::{
+        Frame,
+        pipe::{Crew, HubOptions},
+    };
+
+    /// A payload whose destructor needs the registry.
+    struct Reentrant(std::sync::Weak<Registry>);
+
+    impl AsRef<[u8]> for Reentrant {
+        fn as_ref(&self) -> &[u8] {
+            b"reentrant"
+        }
+    }
+
+    impl Drop for Reentrant {
+        fn drop(&mut self) {
+            if let Some(registry) = self.0.upgrade() {
+                // Would wait for ever if this thread held the lock.
+                registry.names.lock().shrink_to_fit();
+            }
+        }
+    }
+
+    fn crew() -> (Arc<Hub>, Crew) {
+        let hub = Hub::new(HubOptions { send_hwm: 0, recv_hwm: 0, seats: 8 }, Arc::default());
+        (hub.clone(), Crew::new(hub))
+    }
+
+    /// Leaves a message at `name` that has been kept for long enough.
+    fn expire_at(registry: &std::sync::Arc<Registry>, name: &str) {
+        let (hub, mut crew) = crew();
+        let tie = registry.connect(name, &hub, SocketType::Push).unwrap();
+        let key = crew.writable().unwrap();
+        let mut message = Frame::from_owner(Reentrant(std::sync::Arc::downgrade(registry))).into();
+        crew.send_to(key, &mut message).unwrap();
+        drop(crew);
+        registry.abandon(name, &tie, Duration::from_secs(3600));
+        let mut names = registry.names.lock();
+        names.get_mut(name).unwrap().pending[0].kept_until = Some(Instant::now());
+    }
+
+    #[test]
+    fn payloads_are_dropped_without_the_lock_when_a_bind_or_connect_fails() {
+        let registry = std::sync::Arc::new(Registry::default());
+        let (hub, _crew) = crew();
+        registry.bind("bound", &hub, SocketType::Pull).unwrap();
+        expire_at(&registry, "one");
+        assert!(registry.bind("bound", &hub, SocketType::Pull).is_err());
+        expire_at(&registry, "other");
+        assert!(registry.connect("bound", &hub, SocketType::Pull).is_err());
+    }
+}

@@ -1,0 +1,94 @@
+//! Pipes over the interleavings the memory model allows, with a bound on preemptions.
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test --release --lib --target-dir target/loom pipe -- --nocapture`
+
+#![forbid(unsafe_code)]
+
+use std::cell::Cell;
+
+use super::models;
+use crate::sync::with_plant;
+
+std::thread_local! {
+    /// Executions of the model under way. loom's threads are coroutines of the one that started the model.
+    static EXECUTIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Explores `program` and prints how many executions that took. `preemptions` bounds the involuntary switches of an
+/// execution.
+fn explore(name: &str, preemptions: usize, program: fn()) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    EXECUTIONS.set(0);
+    builder.check(move || {
+        EXECUTIONS.set(EXECUTIONS.get() + 1);
+        program();
+    });
+    println!("loom {name}: {} executions", EXECUTIONS.get());
+}
+
+/// Asserts that `program` holds, and that it fails with any of `plants` planted.
+fn prove(name: &str, preemptions: usize, program: fn(), plants: &[&'static str]) {
+    explore(name, preemptions, program);
+    for &plant in plants {
+        assert!(with_plant(plant, || explore(name, preemptions, program)), "{name} misses {plant}");
+        println!("loom {name}: caught {plant} in execution {}", EXECUTIONS.get());
+    }
+}
+
+/// The wait room's bugs that every sleeping owner must catch.
+const SLEEP: [&str; 4] = ["waiter-no-second-look", "waiter-no-fence", "signal-no-wake", "target-no-unpark"];
+
+#[test]
+fn a_waiting_receiver_gets_what_is_sent() {
+    prove("arrival(1)", 5, || models::arrival(1), &SLEEP);
+    prove("arrival(2)", 4, || models::arrival(2), &["crew-send-no-fence"]);
+}
+
+#[test]
+fn a_waiting_sender_gets_room() {
+    prove("room(1)", 5, || models::room(1), &SLEEP);
+    prove("room(2)", 3, || models::room(2), &["light-fence-dropped", "waiter-full-for-heavy"]);
+}
+
+#[test]
+fn arming_and_marking_do_not_miss_each_other() {
+    prove("armed(1)", 4, || models::armed(1), &["crew-arm-no-recheck", "crew-arm-no-fence", "tie-mark-no-fence"]);
+    prove("armed(2)", 3, || models::armed(2), &["crew-send-no-fence"]);
+}
+
+#[test]
+fn parking_and_taking_do_not_miss_each_other() {
+    let plants = ["crew-park-no-recheck", "crew-park-no-fence", "tie-room-no-fence", "ready-mark-release"];
+    prove("parked(1)", 4, || models::parked(1), &plants);
+    prove("parked(2)", 3, || models::parked(2), &["light-fence-dropped"]);
+}
+
+#[test]
+fn a_pipe_that_comes_is_noticed() {
+    prove("joined_while_receiving", 5, models::joined_while_receiving, &["hub-join-without-fence"]);
+    prove("joined_while_sending", 5, models::joined_while_sending, &["hub-join-without-fence"]);
+}
+
+#[test]
+fn a_late_bind_is_noticed() {
+    prove("sent_while_bound", 4, models::sent_while_bound, &["crew-send-no-fence"]);
+    prove("bound_while_full", 5, models::bound_while_full, &["hub-seat-silent"]);
+}
+
+#[test]
+fn a_pipe_that_goes_is_noticed() {
+    prove("left_while_receiving(1)", 3, || models::left_while_receiving(1), &["tie-gone-acquire"]);
+    prove("left_while_sending", 3, models::left_while_sending, &["hub-vacate-silent", "tie-clear-without-swap"]);
+}
+
+#[test]
+fn each_message_is_taken_or_counted_as_lost() {
+    prove("closed_from_both_ends(2)", 3, || models::closed_from_both_ends(2), &["tie-close-relaxed"]);
+}
+
+#[test]
+fn shutting_down_ends_a_wait() {
+    prove("terminated_while_receiving", 5, models::terminated_while_receiving, &["hub-join-without-fence"]);
+    prove("terminated_while_sending", 5, models::terminated_while_sending, &["hub-join-without-fence"]);
+}

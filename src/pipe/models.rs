@@ -1,0 +1,381 @@
+//! Programs for the model checkers, on the types sockets are made of: crews, hubs, ties and waiters over local pipes.
+//! loom runs them over all interleavings, shuttle with more messages over sampled ones. An owner that sleeps for ever
+//! shows as a deadlock, which both report as a panic.
+
+#![forbid(unsafe_code)]
+
+use std::mem::ManuallyDrop;
+
+use super::{Crew, Directions, End, Hub, HubOptions, Joined, Losses, Lost, Mute, Side, Tie, local_pair};
+use crate::{
+    Message,
+    sync::{Arc, thread},
+    wait::{Awaited, WaitPolicy, Waiter},
+};
+
+/// A socket in small. As in `socket::core`, one signal serves both waiters.
+pub(super) struct Socket {
+    pub(super) hub: Arc<Hub>,
+    crew: Crew,
+    sending: Waiter,
+    receiving: Waiter,
+}
+
+/// A message, or that there will be none: `socket::core::Arrival`.
+struct Arrival<'a>(&'a mut Crew);
+
+impl Awaited for Arrival<'_> {
+    type Ready = Option<Message>;
+
+    fn look(&mut self) -> Option<Self::Ready> {
+        match self.0.receive() {
+            Some(message) => Some(Some(message)),
+            None => self.0.is_terminated().then_some(None),
+        }
+    }
+
+    fn announce(&mut self) -> bool {
+        self.0.before_sleep();
+        false
+    }
+}
+
+/// A pipe with room: `socket::core::Room`.
+struct Room<'a>(&'a mut Crew);
+
+impl Awaited for Room<'_> {
+    type Ready = Result<u32, Mute>;
+
+    fn look(&mut self) -> Option<Self::Ready> {
+        match self.0.writable() {
+            Err(Mute::Full | Mute::NoPeer) => None,
+            result => Some(result),
+        }
+    }
+
+    fn announce(&mut self) -> bool {
+        self.0.want_room();
+        true
+    }
+
+    fn withdraw(&mut self) {
+        self.0.want_no_room();
+    }
+}
+
+/// That every peer has gone and all they sent is taken. Holds how many messages were taken meanwhile.
+struct Solitude<'a>(&'a mut Crew, u32);
+
+impl Awaited for Solitude<'_> {
+    type Ready = u32;
+
+    fn look(&mut self) -> Option<u32> {
+        while self.0.receive().is_some() {
+            self.1 += 1;
+        }
+        self.0.is_alone().then_some(self.1)
+    }
+}
+
+impl Socket {
+    pub(super) fn new(hwm: u32, seats: usize, losses: &Arc<Losses>) -> ManuallyDrop<Self> {
+        let hub = Hub::new(HubOptions { send_hwm: hwm, recv_hwm: hwm, seats }, losses.clone());
+        // A model that failed unwinds past its sockets, and loom's parts must not be dropped then.
+        ManuallyDrop::new(Self {
+            crew: Crew::new(hub.clone()),
+            hub,
+            sending: Waiter::new(WaitPolicy::Park),
+            receiving: Waiter::new(WaitPolicy::Park),
+        })
+    }
+
+    /// Waits for room and sends. False: terminated.
+    pub(super) fn send(&mut self, number: u8) -> bool {
+        loop {
+            match self.sending.wait(self.hub.signal(), None, &mut Room(&mut self.crew)) {
+                Some(Ok(key)) if self.crew.send_to(key, &mut Message::from([number])).is_ok() => return true,
+                // That peer has just left: the next one in turn.
+                Some(Ok(_)) => {}
+                _ => return false,
+            }
+        }
+    }
+
+    pub(super) fn try_send(&mut self, number: u8) -> bool {
+        self.crew.writable().is_ok_and(|key| self.crew.send_to(key, &mut Message::from([number])).is_ok())
+    }
+
+    /// Waits for a message. `None`: terminated.
+    pub(super) fn recv(&mut self) -> Option<u8> {
+        let arrival = self.receiving.wait(self.hub.signal(), None, &mut Arrival(&mut self.crew));
+        arrival.flatten().map(|message| message[0][0])
+    }
+
+    pub(super) fn try_recv(&mut self) -> Option<u8> {
+        self.crew.receive().map(|message| message[0][0])
+    }
+
+    /// Waits until all peers have gone, and counts what they had sent.
+    pub(super) fn await_solitude(&mut self) -> u32 {
+        self.receiving.wait(self.hub.signal(), None, &mut Solitude(&mut self.crew, 0)).unwrap()
+    }
+}
+
+/// Drops `socket`, in a model that has not failed so far.
+pub(super) fn close(socket: ManuallyDrop<Socket>) {
+    drop(ManuallyDrop::into_inner(socket));
+}
+
+/// Makes a pipe from `from` to `to`, as connecting to a bound name does.
+pub(super) fn connect(from: &Arc<Hub>, to: &Arc<Hub>) {
+    let far = connect_ahead(from);
+    seat(far, to);
+}
+
+/// Makes a pipe whose far end waits for a socket to bind.
+fn connect_ahead(from: &Arc<Hub>) -> End {
+    let tie = Tie::new(from.clone());
+    let (near, far) = local_pair(&tie, Directions { forth: true, back: false });
+    assert!(matches!(from.join(near), Joined::Seated));
+    far
+}
+
+fn seat(far: End, to: &Arc<Hub>) -> Joined {
+    far.tie().introduce(Side::Second, to.clone());
+    to.join(far)
+}
+
+const MANY: usize = 8;
+
+fn losses() -> ManuallyDrop<Arc<Losses>> {
+    ManuallyDrop::new(Arc::default())
+}
+
+fn total(losses: ManuallyDrop<Arc<Losses>>) -> Lost {
+    ManuallyDrop::into_inner(losses).total()
+}
+
+fn sender_and_receiver(hwm: u32) -> (ManuallyDrop<Socket>, ManuallyDrop<Socket>, ManuallyDrop<Arc<Losses>>) {
+    let losses = losses();
+    let (sender, receiver) = (Socket::new(hwm, MANY, &losses), Socket::new(hwm, MANY, &losses));
+    connect(&sender.hub, &receiver.hub);
+    (sender, receiver, losses)
+}
+
+/// A receiver that waits gets all that is sent.
+pub(super) fn arrival(messages: u8) {
+    let (mut sender, mut receiver, losses) = sender_and_receiver(0);
+    let sending = thread::spawn(move || {
+        for number in 0..messages {
+            assert!(sender.send(number));
+        }
+        sender
+    });
+    for number in 0..messages {
+        assert_eq!(receiver.recv(), Some(number));
+    }
+    close(sending.join().unwrap());
+    close(receiver);
+    total(losses);
+}
+
+/// A sender that waits for room gets it: two messages fit.
+pub(super) fn room(messages: u8) {
+    let (mut sender, mut receiver, losses) = sender_and_receiver(1);
+    assert!(sender.try_send(0) && sender.try_send(1) && !sender.try_send(2));
+    let receiving = thread::spawn(move || {
+        let mut next = 0;
+        while next < messages {
+            if let Some(number) = receiver.try_recv() {
+                assert_eq!(number, next);
+                next += 1;
+            }
+        }
+        receiver
+    });
+    for number in 2..2 + messages {
+        assert!(sender.send(number));
+    }
+    close(receiving.join().unwrap());
+    close(sender);
+    total(losses);
+}
+
+/// More pipes than are hot: one is armed while its producer sends.
+pub(super) fn armed(messages: u8) {
+    let (mut sender, mut receiver, losses) = sender_and_receiver(0);
+    let idle = Socket::new(0, MANY, &losses);
+    connect(&idle.hub, &receiver.hub);
+    let sending = thread::spawn(move || {
+        for number in 0..messages {
+            assert!(sender.try_send(number));
+        }
+        sender
+    });
+    for number in 0..messages {
+        assert_eq!(receiver.recv(), Some(number));
+    }
+    close(sending.join().unwrap());
+    close(idle);
+    close(receiver);
+    total(losses);
+}
+
+/// More full pipes than are looked at: they are parked while the consumer of one takes.
+pub(super) fn parked(messages: u8) {
+    let (mut sender, mut receiver, losses) = sender_and_receiver(1);
+    let idle = Socket::new(1, MANY, &losses);
+    connect(&sender.hub, &idle.hub);
+    for number in 0..4 {
+        assert!(sender.try_send(number));
+    }
+    let receiving = thread::spawn(move || {
+        for _ in 0..messages {
+            assert!(receiver.try_recv().is_some());
+        }
+        receiver
+    });
+    for number in 4..4 + messages {
+        assert!(sender.send(number));
+    }
+    close(receiving.join().unwrap());
+    close(idle);
+    close(sender);
+    total(losses);
+}
+
+/// A pipe with a message in it comes while the receiver waits.
+pub(super) fn joined_while_receiving() {
+    let losses = losses();
+    let (mut sender, mut receiver) = (Socket::new(0, MANY, &losses), Socket::new(0, MANY, &losses));
+    let far = connect_ahead(&sender.hub);
+    assert!(sender.try_send(7));
+    let hub = receiver.hub.clone();
+    let joining = thread::spawn(move || assert!(matches!(seat(far, &hub), Joined::Seated)));
+    assert_eq!(receiver.recv(), Some(7));
+    joining.join().unwrap();
+    close(sender);
+    close(receiver);
+    total(losses);
+}
+
+/// A pipe comes while the sender waits for a peer.
+pub(super) fn joined_while_sending() {
+    let losses = losses();
+    let (mut sender, receiver) = (Socket::new(0, MANY, &losses), Socket::new(0, MANY, &losses));
+    let (from, to) = (sender.hub.clone(), receiver.hub.clone());
+    let joining = thread::spawn(move || connect(&from, &to));
+    assert!(sender.send(7));
+    joining.join().unwrap();
+    close(sender);
+    close(receiver);
+    total(losses);
+}
+
+/// A sender that filled its part of the limit waits; a late bind adds the other's.
+pub(super) fn bound_while_full() {
+    let losses = losses();
+    let (mut sender, receiver) = (Socket::new(1, MANY, &losses), Socket::new(1, MANY, &losses));
+    let far = connect_ahead(&sender.hub);
+    assert!(sender.try_send(0) && !sender.try_send(1));
+    let hub = receiver.hub.clone();
+    let joining = thread::spawn(move || assert!(matches!(seat(far, &hub), Joined::Seated)));
+    assert!(sender.send(1));
+    joining.join().unwrap();
+    close(sender);
+    close(receiver);
+    total(losses);
+}
+
+/// The message is sent while its way is being bound, and the binder waits for it.
+pub(super) fn sent_while_bound() {
+    let losses = losses();
+    let (mut sender, mut receiver) = (Socket::new(0, MANY, &losses), Socket::new(0, MANY, &losses));
+    let far = connect_ahead(&sender.hub);
+    let sending = thread::spawn(move || {
+        assert!(sender.try_send(7));
+        sender
+    });
+    seat(far, &receiver.hub);
+    assert_eq!(receiver.recv(), Some(7));
+    close(sending.join().unwrap());
+    close(receiver);
+    total(losses);
+}
+
+/// The sender leaves, with a message under way, while the receiver waits.
+pub(super) fn left_while_receiving(messages: u8) {
+    let (mut sender, mut receiver, losses) = sender_and_receiver(0);
+    let leaving = thread::spawn(move || {
+        for number in 0..messages {
+            assert!(sender.try_send(number));
+        }
+        close(sender);
+    });
+    assert_eq!(receiver.await_solitude(), u32::from(messages));
+    leaving.join().unwrap();
+    close(receiver);
+    assert_eq!(total(losses), Lost::default());
+}
+
+/// The receiver leaves while the sender waits for room; another one comes for it.
+pub(super) fn left_while_sending() {
+    let losses = losses();
+    let mut sender = Socket::new(1, 1, &losses);
+    let (first, second) = (Socket::new(1, MANY, &losses), Socket::new(1, MANY, &losses));
+    connect(&sender.hub, &first.hub);
+    // The only seat is taken: this pipe waits for it.
+    let tie = Tie::new(sender.hub.clone());
+    let (near, far) = local_pair(&tie, Directions { forth: true, back: false });
+    assert!(matches!(sender.hub.join(near), Joined::Waiting));
+    assert!(matches!(seat(far, &second.hub), Joined::Seated));
+    drop(tie);
+    assert!(sender.try_send(0) && sender.try_send(1));
+    let leaving = thread::spawn(move || close(first));
+    assert!(sender.send(2));
+    leaving.join().unwrap();
+    close(sender);
+    close(second);
+    let lost = total(losses);
+    assert_eq!(lost.undelivered + lost.unread, 3);
+}
+
+/// Both ends close at once with messages in flight: each is taken or counted as lost, once.
+pub(super) fn closed_from_both_ends(messages: u8) {
+    let (mut sender, mut receiver, losses) = sender_and_receiver(0);
+    let closing = thread::spawn(move || {
+        let sent = (0..messages).filter(|number| sender.try_send(*number)).count() as u64;
+        close(sender);
+        sent
+    });
+    let taken = u64::from(receiver.try_recv().is_some());
+    close(receiver);
+    let sent = closing.join().unwrap();
+    let lost = total(losses);
+    assert_eq!(sent, taken + lost.undelivered + lost.unread, "taken {taken}, {lost:?}");
+}
+
+/// Shutting down ends a wait for a message.
+pub(super) fn terminated_while_receiving() {
+    let (sender, mut receiver, losses) = sender_and_receiver(0);
+    let hub = receiver.hub.clone();
+    let terminating = thread::spawn(move || hub.terminate());
+    assert_eq!(receiver.recv(), None);
+    terminating.join().unwrap();
+    close(sender);
+    close(receiver);
+    total(losses);
+}
+
+/// Shutting down ends a wait for room.
+pub(super) fn terminated_while_sending() {
+    let (mut sender, receiver, losses) = sender_and_receiver(1);
+    assert!(sender.try_send(0) && sender.try_send(1));
+    let hub = sender.hub.clone();
+    let terminating = thread::spawn(move || hub.terminate());
+    assert!(!sender.send(2));
+    terminating.join().unwrap();
+    close(sender);
+    close(receiver);
+    total(losses);
+}
