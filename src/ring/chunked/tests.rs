@@ -7,13 +7,14 @@ fn nothing(_: Header, _: &SlotBody) {}
 
 fn push(producer: &mut Producer, number: u64, slots: usize) {
     let mut record = producer.begin(slots).unwrap();
-    for slot in 0..slots as u64 {
-        producer.write(&mut record, |body| {
-            *body = [MaybeUninit::new(number << 8 | slot); SLOT_BYTES / 8];
-            slots as Header
-        });
+    let fill = |body: &mut SlotBody, slot| {
+        *body = [MaybeUninit::new(number << 8 | slot); SLOT_BYTES / 8];
+        slots as Header
+    };
+    for slot in 1..slots as u64 {
+        producer.write(&mut record, |body| fill(body, slot));
     }
-    producer.publish(record);
+    producer.publish(record, |body| fill(body, 0));
 }
 
 fn pop(consumer: &mut Consumer) -> Option<u64> {
@@ -23,7 +24,7 @@ fn pop(consumer: &mut Consumer) -> Option<u64> {
     let (mut number, mut slot) = (None, 0);
     loop {
         // SAFETY: ready, and the header says how many slots the record has.
-        let (slots, body) = unsafe { consumer.read() };
+        let (slots, body) = unsafe { consumer.read(|header, body| (header, *body)) };
         for word in body {
             // SAFETY: `push` writes every word.
             let word = unsafe { word.assume_init() };
