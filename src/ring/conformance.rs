@@ -164,7 +164,7 @@ impl Drop for Token {
 
 fn behaves_like_a_bounded_queue<K: Kind>() {
     let config =
-        ProptestConfig { cases: if cfg!(miri) { 12 } else { 300 }, failure_persistence: None, ..Default::default() };
+        ProptestConfig { cases: if cfg!(miri) { 4 } else { 300 }, failure_persistence: None, ..Default::default() };
     let starts = prop_oneof![Just(Start::Zero), Just(Start::LastMark), Just(Start::LastPosition)];
     proptest!(config, |(capacity in 1usize..20, start in starts, ops in prop::collection::vec(prop::bool::weighted(0.6), 0..120))| {
         let (mut producer, mut consumer) = K::ring::<Box<usize>>(capacity, start).unwrap();

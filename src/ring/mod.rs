@@ -14,7 +14,7 @@
 #![allow(clippy::disallowed_types, reason = "the lint sees std's atomics through their re-export by crate::sync")]
 
 pub mod broadcast;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod conformance;
 mod cursor;
 mod error;

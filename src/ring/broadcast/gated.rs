@@ -671,7 +671,7 @@ unsafe fn run_of<'a, T>(slots: View<Slot<T>>, index: usize, len: usize) -> &'a [
     unsafe { slice::from_raw_parts(first.cast(), len) }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use std::sync::Arc as Counted;
 
@@ -702,7 +702,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 12 } else { 400 }, failure_persistence: None, ..Default::default() })]
+        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 400 }, failure_persistence: None, ..Default::default() })]
 
         #[test]
         fn every_reader_sees_everything_from_where_it_joined(

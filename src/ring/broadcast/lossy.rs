@@ -486,7 +486,7 @@ fn from_words<T: Plain>(word: impl Fn(usize) -> u64) -> MaybeUninit<T> {
     value
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use proptest::prelude::*;
 
@@ -495,7 +495,7 @@ mod tests {
     const STARTS: [u64; 4] = [0, u64::MAX - 3, (1 << 63) - 3, (1 << 62) - 3];
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 12 } else { 400 }, failure_persistence: None, ..Default::default() })]
+        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 400 }, failure_persistence: None, ..Default::default() })]
 
         #[test]
         fn what_is_not_delivered_is_reported_lost(
