@@ -689,7 +689,7 @@ impl Chunk {
     #[cfg(loom)]
     fn forbid(&mut self) {
         self.next.with_mut(|next| *next = ptr::null_mut());
-        self.last_record.with_mut(|_| ());
+        self.last_record.0.with_mut(|_| ());
         self.generation.with_mut(|_| ());
         for slot in &mut self.slots {
             slot.mark.with_mut(|mark| *mark = 0);

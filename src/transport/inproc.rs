@@ -239,7 +239,7 @@ mod tests {
         fn drop(&mut self) {
             if let Some(registry) = self.0.upgrade() {
                 // Would wait for ever if this thread held the lock.
-                registry.names.lock().shrink_to_fit();
+                registry.names.lock().by_name.shrink_to_fit();
             }
         }
     }
@@ -259,7 +259,9 @@ mod tests {
         drop(crew);
         registry.abandon(name, &tie, Duration::from_secs(3600));
         let mut names = registry.names.lock();
-        names.get_mut(name).unwrap().pending[0].kept_until = Some(Instant::now());
+        let now = (Instant::now(), u64::MAX);
+        names.expiries = BTreeMap::from([(now, name.into())]);
+        names.by_name.get_mut(name).unwrap().pending[0].kept_until = Some(now);
     }
 
     #[test]

@@ -71,7 +71,7 @@ fn pop(consumer: &mut Consumer) -> Option<usize> {
     let mut expected = None;
     loop {
         // SAFETY: ready, and the slot read last says that another one follows.
-        let (header, body) = unsafe { consumer.read() };
+        let (header, body) = unsafe { consumer.read(|header, body| (header, *body)) };
         let (record, follow) = checked(header, &body);
         assert!(expected.is_none_or(|expected| (record, follow) == expected), "slots of a record are out of order");
         count(record, -1);

@@ -6,24 +6,27 @@ use crate::sync::thread;
 fn nothing(_: Header, _: &SlotBody) {}
 
 fn push(producer: &mut Producer, number: u64, slots: usize) {
+    let fill = |body: &mut SlotBody, slot: u64| {
+        *body = [MaybeUninit::new(number << 8 | slot); SLOT_BYTES / 8];
+        slots as Header
+    };
     let mut record = producer.begin(slots).unwrap();
-    for slot in 0..slots as u64 {
-        producer.write(&mut record, |body| {
-            *body = [MaybeUninit::new(number << 8 | slot); SLOT_BYTES / 8];
-            slots as Header
-        });
+    for slot in 1..slots as u64 {
+        producer.write(&mut record, |body| fill(body, slot));
     }
-    producer.publish(record);
+    producer.publish(record, |body| fill(body, 0));
+    producer.settle();
 }
 
 fn pop(consumer: &mut Consumer) -> Option<u64> {
     if !consumer.ready() {
+        consumer.look_ahead();
         return None;
     }
     let (mut number, mut slot) = (None, 0);
     loop {
         // SAFETY: ready, and the header says how many slots the record has.
-        let (slots, body) = unsafe { consumer.read() };
+        let (slots, body) = unsafe { consumer.read(|header, body| (header, *body)) };
         for word in body {
             // SAFETY: `push` writes every word.
             let word = unsafe { word.assume_init() };
