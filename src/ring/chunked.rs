@@ -51,7 +51,7 @@ pub(crate) const SLOT_BYTES: usize = 56;
 /// half of what its peers use (libzmq: 17 KB), and the work at the end of a chunk is spread over 22 messages.
 const CHUNK_SLOTS: usize = if cfg!(loom) { 2 } else { 22 };
 /// From this slot on of a chunk both sides see to the next one.
-const AHEAD: usize = CHUNK_SLOTS / 2;
+const AHEAD: usize = if cfg!(loom) { 0 } else { CHUNK_SLOTS / 2 };
 /// Slots a record may take: it may leave its chunk only once.
 pub(crate) const RECORD_SLOTS_MAX: usize = if cfg!(loom) { 2 } else { 16 };
 /// The low bits of a stored header, where the ring keeps how many slots of the record there are from here on.
