@@ -20,6 +20,8 @@
 //! next: a processor forwards a recent store only to a load it covers. Eight words, moved as words, took a send and
 //! a receive in one thread from 128 to 40 ns (2026-11, Emerald Rapids).
 
+#[expect(clippy::disallowed_types, reason = "loom's cell is larger than a word, and no model looks into a frame")]
+use std::cell::UnsafeCell;
 use std::{
     borrow::Cow,
     cell::RefCell,
@@ -53,7 +55,8 @@ const POOLED_LIST_MAX: usize = 16;
 #[repr(C, align(8))]
 pub struct Frame {
     kind: Kind,
-    payload: Payload,
+    /// A cell, because a `Bytes` writes to itself when it is first cloned, through a shared reference.
+    payload: UnsafeCell<Payload>,
 }
 
 /// What a frame's bytes are kept in, as words.
@@ -79,16 +82,21 @@ unsafe impl Sync for Frame {}
 impl Frame {
     /// A frame of no bytes.
     pub const fn new() -> Self {
-        Self { kind: Kind::L0, payload: [const { MaybeUninit::uninit() }; INLINE_MAX / 8] }
+        Self { kind: Kind::L0, payload: Self::unwritten() }
+    }
+
+    #[inline(always)]
+    const fn unwritten() -> UnsafeCell<Payload> {
+        UnsafeCell::new([const { MaybeUninit::uninit() }; INLINE_MAX / 8])
     }
 
     /// Copies `bytes`. Allocates only above [`POOLED_MAX`] bytes, or when the thread's pool is empty.
     #[inline]
     pub fn copy_from(bytes: &[u8]) -> Self {
         let Some(kind) = Kind::inline(bytes.len()) else { return Self::copy_from_long(bytes) };
-        let mut frame = Self { kind, payload: [const { MaybeUninit::uninit() }; INLINE_MAX / 8] };
+        let frame = Self { kind, payload: Self::unwritten() };
         // SAFETY: the payload has room for so many bytes, and is not what `bytes` is.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), frame.payload.as_mut_ptr().cast(), bytes.len()) };
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), frame.payload.get().cast(), bytes.len()) };
         frame
     }
 
@@ -121,7 +129,7 @@ impl Frame {
     /// The payload.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        let payload = self.payload.as_ptr();
+        let payload = self.payload.get();
         match self.kind {
             // SAFETY: a pooled frame holds a block.
             Kind::Pooled => unsafe { &*payload.cast::<Block>() },
@@ -147,7 +155,7 @@ impl Frame {
         }
         let frame = ManuallyDrop::new(self);
         // SAFETY: a shared frame holds a `Bytes`, and this one is not dropped.
-        unsafe { frame.payload.as_ptr().cast::<Bytes>().read() }
+        unsafe { frame.payload.get().cast::<Bytes>().read() }
     }
 
     /// Is the payload shared, so that a clone costs a reference count and not a copy?
@@ -157,9 +165,9 @@ impl Frame {
     }
 
     fn shared(bytes: Bytes) -> Self {
-        let mut frame = Self { kind: Kind::Shared, payload: [const { MaybeUninit::uninit() }; INLINE_MAX / 8] };
+        let frame = Self { kind: Kind::Shared, payload: Self::unwritten() };
         // SAFETY: a `Bytes` fits (asserted above).
-        unsafe { frame.payload.as_mut_ptr().cast::<Bytes>().write(bytes) };
+        unsafe { frame.payload.get().cast::<Bytes>().write(bytes) };
         frame
     }
 
@@ -170,9 +178,9 @@ impl Frame {
     #[inline]
     pub(crate) fn pooled_with(len: usize, fill: impl FnOnce(&mut [u8])) -> Self {
         let block = Block::filled(len, fill);
-        let mut frame = Self { kind: Kind::Pooled, payload: [const { MaybeUninit::uninit() }; INLINE_MAX / 8] };
+        let frame = Self { kind: Kind::Pooled, payload: Self::unwritten() };
         // SAFETY: a block fits (asserted above).
-        unsafe { frame.payload.as_mut_ptr().cast::<Block>().write(block) };
+        unsafe { frame.payload.get().cast::<Block>().write(block) };
         frame
     }
 
@@ -190,7 +198,8 @@ impl Frame {
     /// What the frame is kept in, to be moved elsewhere.
     #[inline(always)]
     pub(crate) fn payload(&self) -> &Payload {
-        &self.payload
+        // SAFETY: whoever moves a frame owns it, so nobody clones it meanwhile, which alone writes through the cell.
+        unsafe { &*self.payload.get() }
     }
 
     /// The frame whose kind and payload were moved elsewhere.
@@ -199,7 +208,7 @@ impl Frame {
     /// Both are those of one frame, which was forgotten, and only one frame is made of them.
     #[inline(always)]
     pub(crate) unsafe fn from_parts(kind: Kind, payload: Payload) -> Self {
-        Self { kind, payload }
+        Self { kind, payload: UnsafeCell::new(payload) }
     }
 
     /// As `*self = Frame::from_parts(kind, *payload)`, but copied in the pieces the compiler moves a message in: two
@@ -209,19 +218,23 @@ impl Frame {
     /// As for [`Frame::from_parts`].
     #[inline(always)]
     pub(crate) unsafe fn assign_parts(&mut self, kind: Kind, payload: &Payload) {
-        *self = Self { kind, payload: [const { MaybeUninit::uninit() }; INLINE_MAX / 8] };
-        self.payload[0] = payload[0];
+        // An empty frame at first: what was here is dropped now, and its destructor may panic.
+        *self = Self { kind: Kind::L0, payload: Self::unwritten() };
+        let place = self.payload.get_mut();
+        place[0] = payload[0];
         for pair in (1..INLINE_MAX / 8).step_by(2) {
-            let (from, to) = (&raw const payload[pair], &raw mut self.payload[pair]);
+            // From the whole: a pointer to one word may not be used for two.
+            let (from, to) = (payload.as_ptr().wrapping_add(pair), place.as_mut_ptr().wrapping_add(pair));
             // SAFETY: two words from `pair` on are within both payloads, which are not the same.
             unsafe { ptr::copy_nonoverlapping(from.cast::<[u64; 2]>(), to.cast(), 1) };
         }
+        self.kind = kind;
     }
 
     #[cold]
     #[inline(never)]
     fn drop_slow(&mut self) {
-        let payload = self.payload.as_mut_ptr();
+        let payload = self.payload.get();
         match self.kind {
             // SAFETY: a pooled frame holds a block, and this is its drop.
             Kind::Pooled => unsafe { ptr::drop_in_place(payload.cast::<Block>()) },
@@ -262,8 +275,9 @@ impl Clone for Frame {
         match self.kind {
             Kind::Pooled => Self::copy_from(self),
             // SAFETY: a shared frame holds a `Bytes`.
-            Kind::Shared => Self::shared(unsafe { &*self.payload.as_ptr().cast::<Bytes>() }.clone()),
-            kind => Self { kind, payload: self.payload },
+            Kind::Shared => Self::shared(unsafe { &*self.payload.get().cast::<Bytes>() }.clone()),
+            // SAFETY: nobody writes through the cell of a frame whose bytes are inside it.
+            kind => Self { kind, payload: UnsafeCell::new(unsafe { *self.payload.get() }) },
         }
     }
 }

@@ -169,14 +169,6 @@ impl Crew {
         true
     }
 
-    /// Receives the next message in turn.
-    #[cfg(test)]
-    pub(crate) fn receive(&mut self) -> Option<Message> {
-        let key = self.readable()?;
-        let mut message = Message::new();
-        self.receive_from(key, &mut message).then_some(message)
-    }
-
     /// Receives up to `max` messages in turn into `messages`, the first from the pipe that [`Crew::readable`] has just
     /// named, giving credit back once per pipe. Returns how many.
     pub(crate) fn receive_batch(&mut self, first: Key, messages: &mut Vec<Message>, max: usize) -> usize {

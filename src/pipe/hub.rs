@@ -398,9 +398,6 @@ impl Members {
         });
         let (tie, side) = (end.tie().clone(), end.side());
         self.options.apply(&tie, side);
-        // Our part of the limit is room for a peer that has been sending ahead of us, and may wait for it.
-        full_fence();
-        tie.tell_producer(side);
         tie.seat_at(side, key);
         self.seats[key as usize] = Some(Member { tie: tie.clone(), side, end: Some(end), note: None });
         self.seated += 1;

@@ -59,9 +59,14 @@ fn arming_and_marking_do_not_miss_each_other() {
 
 #[test]
 fn parking_and_taking_do_not_miss_each_other() {
-    let plants = ["crew-park-no-recheck", "crew-park-no-fence", "tie-room-no-fence", "ready-mark-release"];
+    let plants = ["crew-park-no-recheck", "crew-park-no-fence", "tie-room-no-fence"];
     prove("parked(1)", 4, || models::parked(1), &plants);
     prove("parked(2)", 3, || models::parked(2), &["light-fence-dropped"]);
+}
+
+#[test]
+fn a_mark_publishes_what_was_done_before() {
+    prove("marked", 5, models::marked, &["ready-mark-release"]);
 }
 
 #[test]

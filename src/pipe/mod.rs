@@ -36,6 +36,8 @@ mod loom;
 #[cfg(all(test, any(loom, shuttle)))]
 mod models;
 mod ready;
+#[cfg(all(test, shuttle))]
+mod shuttle;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 mod tie;

@@ -6,10 +6,12 @@
 
 use std::mem::ManuallyDrop;
 
-use super::{Crew, Directions, End, Hub, HubOptions, Joined, Losses, Lost, Mute, Side, Tie, local_pair};
+use super::{
+    Crew, Directions, End, Hub, HubOptions, Joined, Losses, Lost, Mute, Side, Tie, local_pair, ready::ReadySet,
+};
 use crate::{
-    Message,
-    sync::{Arc, thread},
+    Frame, Message,
+    sync::{Arc, AtomicU32, Ordering, thread},
     wait::{Awaited, WaitPolicy, Waiter},
 };
 
@@ -21,6 +23,13 @@ pub(super) struct Socket {
     receiving: Waiter,
 }
 
+/// As a socket receives: the pipe whose turn it is, then its message.
+fn receive(crew: &mut Crew) -> Option<Message> {
+    let mut place = Message::from(Frame::new());
+    let key = crew.readable()?;
+    crew.receive_from(key, &mut place).then_some(place)
+}
+
 /// A message, or that there will be none: `socket::core::Arrival`.
 struct Arrival<'a>(&'a mut Crew);
 
@@ -28,7 +37,7 @@ impl Awaited for Arrival<'_> {
     type Ready = Option<Message>;
 
     fn look(&mut self) -> Option<Self::Ready> {
-        match self.0.receive() {
+        match receive(self.0) {
             Some(message) => Some(Some(message)),
             None => self.0.is_terminated().then_some(None),
         }
@@ -70,7 +79,7 @@ impl Awaited for Solitude<'_> {
     type Ready = u32;
 
     fn look(&mut self) -> Option<u32> {
-        while self.0.receive().is_some() {
+        while receive(self.0).is_some() {
             self.1 += 1;
         }
         self.0.is_alone().then_some(self.1)
@@ -112,7 +121,7 @@ impl Socket {
     }
 
     pub(super) fn try_recv(&mut self) -> Option<u8> {
-        self.crew.receive().map(|message| message[0][0])
+        receive(&mut self.crew).map(|message| message[0][0])
     }
 
     /// Waits until all peers have gone, and counts what they had sent.
@@ -262,13 +271,12 @@ pub(super) fn joined_while_receiving() {
 /// A pipe comes while the sender waits for a peer.
 pub(super) fn joined_while_sending() {
     let losses = losses();
-    let (mut sender, receiver) = (Socket::new(0, MANY, &losses), Socket::new(0, MANY, &losses));
-    let (from, to) = (sender.hub.clone(), receiver.hub.clone());
-    let joining = thread::spawn(move || connect(&from, &to));
+    let mut sender = Socket::new(1, MANY, &losses);
+    let hub = sender.hub.clone();
+    let joining = thread::spawn(move || ManuallyDrop::new(connect_ahead(&hub)));
     assert!(sender.send(7));
-    joining.join().unwrap();
+    drop(ManuallyDrop::into_inner(joining.join().unwrap()));
     close(sender);
-    close(receiver);
     total(losses);
 }
 
@@ -378,4 +386,66 @@ pub(super) fn terminated_while_sending() {
     close(sender);
     close(receiver);
     total(losses);
+}
+
+/// Who drains a mark sees what its marker did before.
+pub(super) fn marked() {
+    let set = Arc::new(ReadySet::new());
+    let done = Arc::new(AtomicU32::new(0));
+    let marking = {
+        let (set, done) = (set.clone(), done.clone());
+        thread::spawn(move || {
+            done.store(1, Ordering::Relaxed);
+            set.mark(3);
+        })
+    };
+    let (set, done) = (ManuallyDrop::new(set), ManuallyDrop::new(done));
+    set.drain(|bit| assert_eq!((bit, done.load(Ordering::Relaxed)), (3, 1)));
+    marking.join().unwrap();
+    drop((ManuallyDrop::into_inner(set), ManuallyDrop::into_inner(done)));
+}
+
+/// Senders come, send, and leave as they like; the receiver takes some and leaves: nothing is lost uncounted.
+#[cfg(shuttle)]
+pub(super) fn comings_and_goings(senders: u8, messages: u8) {
+    use shuttle::rand::{Rng, thread_rng};
+    let losses = losses();
+    let mut receiver = Socket::new(1, 2, &losses);
+    let sending: Vec<_> = (0..senders)
+        .map(|_| {
+            let (mut sender, hub) = (Socket::new(1, MANY, &losses), receiver.hub.clone());
+            thread::spawn(move || {
+                connect(&sender.hub, &hub);
+                let sent = (0..thread_rng().gen_range(0..=messages)).filter(|number| sender.try_send(*number)).count();
+                close(sender);
+                sent as u64
+            })
+        })
+        .collect();
+    let taken = (0..thread_rng().gen_range(0..10)).filter_map(|_| receiver.try_recv()).count() as u64;
+    close(receiver);
+    let sent: u64 = sending.into_iter().map(|thread| thread.join().unwrap()).sum();
+    let lost = total(losses);
+    assert_eq!(sent, taken + lost.undelivered + lost.unread, "taken {taken}, {lost:?}");
+}
+
+/// Several senders wait for room and the receiver for messages, until all have arrived.
+#[cfg(shuttle)]
+pub(super) fn everything_arrives(senders: u8, messages: u8) {
+    let losses = losses();
+    let mut receiver = Socket::new(1, MANY, &losses);
+    let sending: Vec<_> = (0..senders)
+        .map(|_| {
+            let (mut sender, hub) = (Socket::new(1, MANY, &losses), receiver.hub.clone());
+            thread::spawn(move || {
+                connect(&sender.hub, &hub);
+                (0..messages).for_each(|number| assert!(sender.send(number)));
+                sender
+            })
+        })
+        .collect();
+    (0..u32::from(senders) * u32::from(messages)).for_each(|_| assert!(receiver.recv().is_some()));
+    sending.into_iter().for_each(|thread| close(thread.join().unwrap()));
+    close(receiver);
+    assert_eq!(total(losses), Lost::default());
 }

@@ -30,6 +30,13 @@ impl Socket {
     }
 }
 
+/// As a socket receives: the pipe whose turn it is, then its message.
+fn receive(crew: &mut Crew) -> Option<Message> {
+    let mut place = Message::from(Frame::new());
+    let key = crew.readable()?;
+    crew.receive_from(key, &mut place).then_some(place)
+}
+
 fn connect_ahead(from: &Arc<Hub>) -> End {
     let tie = Tie::new(from.clone());
     let (near, far) = local_pair(&tie, Directions { forth: true, back: true });
@@ -92,7 +99,7 @@ fn messages_of_every_kind_arrive_whole_and_in_order() {
     let (alive, expected_alive) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     for number in 0..rounds {
         sender.try_send(message_of_kind(number, &alive)).unwrap();
-        assert_eq!(receiver.crew.receive().unwrap(), message_of_kind(number, &expected_alive));
+        assert_eq!(receive(&mut receiver.crew).unwrap(), message_of_kind(number, &expected_alive));
     }
     assert_eq!((alive.load(Ordering::Relaxed), expected_alive.load(Ordering::Relaxed)), (0, 0));
 }
@@ -105,7 +112,7 @@ fn messages_nobody_takes_are_dropped_once_and_counted() {
         for number in 0..30 {
             sender.try_send(message_of_kind(number, &alive)).unwrap();
         }
-        assert!(receiver.crew.receive().is_some());
+        assert!(receive(&mut receiver.crew).is_some());
         if sender_first {
             drop(sender);
             drop(receiver);
@@ -138,7 +145,7 @@ fn both_ends_may_close_at_once_from_two_threads() {
             let alive = alive.clone();
             move || (0..30).filter(|number| sender.try_send(message_of_kind(*number, &alive)).is_ok()).count()
         });
-        let taken = (0..10).filter_map(|_| receiver.crew.receive()).count();
+        let taken = (0..10).filter_map(|_| receive(&mut receiver.crew)).count();
         drop(receiver);
         let sent = sending.join().unwrap();
         let lost = losses.total();
@@ -155,7 +162,7 @@ fn two_threads_exchange_messages_of_every_kind() {
     let echo = thread::spawn(move || {
         for _ in 0..rounds {
             let message = loop {
-                match other.crew.receive() {
+                match receive(&mut other.crew) {
                     Some(message) => break message,
                     None => thread::yield_now(),
                 }
@@ -167,7 +174,7 @@ fn two_threads_exchange_messages_of_every_kind() {
     for number in 0..rounds {
         one.try_send(message_of_kind(number, &alive)).unwrap();
         let back = loop {
-            match one.crew.receive() {
+            match receive(&mut one.crew) {
                 Some(message) => break message,
                 None => thread::yield_now(),
             }
@@ -198,10 +205,42 @@ fn a_parked_pipe_survives_a_lowered_mark() {
     for taken in [5, 3] {
         assert_eq!(sender.try_send("x"), Err(Mute::Full));
         for receiver in &mut receivers {
-            (0..taken).for_each(|_| assert!(receiver.crew.receive().is_some()));
+            (0..taken).for_each(|_| assert!(receive(&mut receiver.crew).is_some()));
         }
     }
     for _ in &receivers {
         assert_eq!(sender.try_send("x"), Ok(()));
     }
+}
+
+/// A payload whose destructor panics.
+struct Bomb;
+
+impl AsRef<[u8]> for Bomb {
+    fn as_ref(&self) -> &[u8] {
+        b"bomb"
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a destructor that panics");
+    }
+}
+
+/// What was in the place a message is received into is dropped; if that panics, the place holds no half of a message.
+#[test]
+fn a_destructor_that_panics_leaves_a_whole_message() {
+    let (mut sender, mut receiver, _) = pair(HWM);
+    let alive = Arc::new(AtomicUsize::new(0));
+    sender.try_send(Owner::frame(&alive, 9)).unwrap();
+    let mut place = Message::from(Frame::from_owner(Bomb));
+    let key = receiver.crew.readable().unwrap();
+    let received = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        receiver.crew.receive_from(key, &mut place);
+    }));
+    assert!(received.is_err());
+    assert_eq!(place.size(), 0);
+    assert_eq!(receive(&mut receiver.crew).unwrap().size(), 9);
+    assert_eq!(alive.load(Ordering::Relaxed), 0);
 }

@@ -51,7 +51,7 @@ pub(crate) const SLOT_BYTES: usize = 56;
 /// half of what its peers use (libzmq: 17 KB), and the work at the end of a chunk is spread over 22 messages.
 const CHUNK_SLOTS: usize = if cfg!(loom) { 2 } else { 22 };
 /// From this slot on of a chunk both sides see to the next one.
-const AHEAD: usize = CHUNK_SLOTS / 2;
+const AHEAD: usize = if cfg!(loom) { 0 } else { CHUNK_SLOTS / 2 };
 /// Slots a record may take: it may leave its chunk only once.
 pub(crate) const RECORD_SLOTS_MAX: usize = if cfg!(loom) { 2 } else { 16 };
 /// The low bits of a stored header, where the ring keeps how many slots of the record there are from here on.
@@ -689,7 +689,7 @@ impl Chunk {
     #[cfg(loom)]
     fn forbid(&mut self) {
         self.next.with_mut(|next| *next = ptr::null_mut());
-        self.last_record.with_mut(|_| ());
+        self.last_record.0.with_mut(|_| ());
         self.generation.with_mut(|_| ());
         for slot in &mut self.slots {
             slot.mark.with_mut(|mark| *mark = 0);

@@ -257,8 +257,11 @@ mod tests {
         let mut message = Frame::from_owner(Reentrant(std::sync::Arc::downgrade(registry))).into();
         crew.send_to(key, &mut message).unwrap();
         drop(crew);
-        // Over by the time anybody asks.
-        registry.abandon(name, &tie, Duration::from_nanos(1));
+        registry.abandon(name, &tie, Duration::from_secs(3600));
+        let mut names = registry.names.lock();
+        let now = (Instant::now(), u64::MAX);
+        names.expiries = BTreeMap::from([(now, name.into())]);
+        names.by_name.get_mut(name).unwrap().pending[0].kept_until = Some(now);
     }
 
     #[test]

@@ -61,11 +61,13 @@ fn push(producer: &mut Producer, record: usize, slots: usize) {
         producer.write(&mut begun, |body| fill(body, follow));
     }
     producer.publish(begun, |body| fill(body, slots - 1));
+    producer.settle();
 }
 
 /// Takes one record, if one is there, without publishing that it is taken.
 fn pop(consumer: &mut Consumer) -> Option<usize> {
     if !consumer.ready() {
+        consumer.look_ahead();
         return None;
     }
     let mut expected = None;
@@ -186,6 +188,14 @@ fn marks_of_an_earlier_use_are_not_read() {
         in_order([2, 2, 2], 4, |consumer| consumer.publish_taken());
     }
     prove("chunked generations", Some(5), model, &["chunked-same-generation"]);
+}
+
+#[test]
+fn a_chunk_linked_ahead_of_time_is_whole() {
+    fn model() {
+        in_order([1, 1, 1], 4, |_| ());
+    }
+    prove("chunked ahead", Some(5), model, &["chunked-ahead-acquire", "chunked-link-release"]);
 }
 
 #[test]

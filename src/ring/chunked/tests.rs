@@ -6,19 +6,21 @@ use crate::sync::thread;
 fn nothing(_: Header, _: &SlotBody) {}
 
 fn push(producer: &mut Producer, number: u64, slots: usize) {
-    let mut record = producer.begin(slots).unwrap();
-    let fill = |body: &mut SlotBody, slot| {
+    let fill = |body: &mut SlotBody, slot: u64| {
         *body = [MaybeUninit::new(number << 8 | slot); SLOT_BYTES / 8];
         slots as Header
     };
+    let mut record = producer.begin(slots).unwrap();
     for slot in 1..slots as u64 {
         producer.write(&mut record, |body| fill(body, slot));
     }
     producer.publish(record, |body| fill(body, 0));
+    producer.settle();
 }
 
 fn pop(consumer: &mut Consumer) -> Option<u64> {
     if !consumer.ready() {
+        consumer.look_ahead();
         return None;
     }
     let (mut number, mut slot) = (None, 0);

@@ -1,0 +1,47 @@
+//! Pipes over sampled schedules of longer programs.
+//!
+//! `RUSTFLAGS="--cfg shuttle" cargo test --release --lib --target-dir target/shuttle pipe -- --nocapture`
+
+#![forbid(unsafe_code)]
+
+use super::models;
+use crate::sync::with_plant;
+
+const RANDOM_EXECUTIONS: usize = 10_000;
+/// Priority-based schedules with few switches, which find bugs that need a thread to stand still for long.
+const PRIORITY_EXECUTIONS: usize = 10_000;
+const PRIORITY_DEPTH: usize = 3;
+
+fn explore(name: &str, program: fn()) {
+    shuttle::check_random(program, RANDOM_EXECUTIONS);
+    shuttle::check_pct(program, PRIORITY_EXECUTIONS, PRIORITY_DEPTH);
+    println!("shuttle {name}: {} executions", RANDOM_EXECUTIONS + PRIORITY_EXECUTIONS);
+}
+
+fn assert_caught(plant: &'static str, program: fn()) {
+    assert!(with_plant(plant, || explore(plant, program)), "{plant} was not caught");
+}
+
+#[test]
+fn everything_arrives() {
+    explore("everything_arrives(3, 4)", || models::everything_arrives(3, 4));
+}
+
+#[test]
+fn comings_and_goings() {
+    explore("comings_and_goings(4, 4)", || models::comings_and_goings(4, 4));
+}
+
+#[test]
+fn full_pipes_are_parked() {
+    explore("parked(2)", || models::parked(2));
+}
+
+/// shuttle's memory is sequentially consistent: missing fences are loom's to catch, missing steps are caught here too.
+#[test]
+fn planted_bugs_are_caught() {
+    assert_caught("waiter-no-second-look", || models::everything_arrives(2, 3));
+    assert_caught("crew-arm-no-recheck", || models::armed(2));
+    assert_caught("crew-park-no-recheck", || models::parked(2));
+    assert_caught("hub-vacate-silent", models::left_while_sending);
+}
