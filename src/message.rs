@@ -108,6 +108,32 @@ impl Frame {
         Self::pooled_with(bytes.len(), |block| block.copy_from_slice(bytes))
     }
 
+    /// A frame of `len` bytes, written in place by `fill`: it is given the frame's own memory, whose contents are
+    /// arbitrary, and saves the copy of a buffer. Allocates as [`Frame::copy_from`] does.
+    ///
+    /// ```
+    /// # use ringway::Frame;
+    /// let frame = Frame::build(8, |bytes| bytes.copy_from_slice(&7_u64.to_le_bytes()));
+    /// assert_eq!(frame, [7, 0, 0, 0, 0, 0, 0, 0]);
+    /// ```
+    #[inline]
+    pub fn build(len: usize, fill: impl FnOnce(&mut [u8])) -> Self {
+        let Some(kind) = Kind::inline(len) else { return Self::build_long(len, fill) };
+        let mut frame = Self { kind, payload: UnsafeCell::new([const { MaybeUninit::new(0) }; INLINE_MAX / 8]) };
+        // SAFETY: the payload has room for so many bytes, and all of them are initialised.
+        fill(unsafe { slice::from_raw_parts_mut(frame.payload.get_mut().as_mut_ptr().cast(), len) });
+        frame
+    }
+
+    fn build_long(len: usize, fill: impl FnOnce(&mut [u8])) -> Self {
+        if len <= POOLED_MAX {
+            return Self::pooled_with(len, fill);
+        }
+        let mut bytes = vec![0; len];
+        fill(&mut bytes);
+        Self::shared(bytes.into())
+    }
+
     /// Copies nothing; `bytes` is dropped by whoever drops the last clone of the frame, on that thread.
     pub fn from_static(bytes: &'static [u8]) -> Self {
         Self::shared(Bytes::from_static(bytes))
@@ -802,6 +828,7 @@ mod tests {
         fn bytes_come_back_as_they_went_in(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
             let frame = Frame::copy_from(&bytes);
             prop_assert_eq!(&frame.clone(), &bytes);
+            prop_assert_eq!(&Frame::build(bytes.len(), |place| place.copy_from_slice(&bytes)), &bytes);
             prop_assert_eq!(&Frame::from(bytes.clone()), &bytes);
             prop_assert_eq!(&Frame::from(Bytes::from(bytes.clone())), &bytes);
             prop_assert_eq!(frame.into_bytes(), bytes);

@@ -9,7 +9,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use ringway::{Context, Frame, Message, Pair, Pull, Push, WaitPolicy, message::POOLED_MAX, socket::Builder};
+use ringway::{Context, Frame, Message, Pair, Pull, Push, WaitPolicy, socket::Builder};
 
 use crate::{
     cli::{Pattern, Transport, Wait},
@@ -46,8 +46,6 @@ struct Sockets {
 pub(crate) struct End<S> {
     socket: S,
     size: usize,
-    /// Where a small message is written before it is copied into a frame.
-    scratch: Vec<u8>,
     outgoing: VecDeque<Message>,
     incoming: Vec<Message>,
 }
@@ -102,7 +100,6 @@ impl<S: ringway::socket::Socket> End<S> {
         Ok(Self {
             socket: socket.wait(policy).build(context).map_err(broken)?,
             size: terms.size,
-            scratch: vec![0; terms.size.min(POOLED_MAX)],
             outgoing: VecDeque::new(),
             incoming: Vec::new(),
         })
@@ -110,16 +107,10 @@ impl<S: ringway::socket::Socket> End<S> {
 }
 
 impl<S> End<S> {
-    /// The whole of message `header`: small ones are copied into the frame, large ones are written where they stay.
+    /// The whole of message `header`, written where it stays.
     #[inline(always)]
-    fn message(&mut self, header: Header) -> Message {
-        if self.size <= POOLED_MAX {
-            fill(&mut self.scratch, header);
-            return Frame::copy_from(&self.scratch).into();
-        }
-        let mut bytes = vec![0; self.size];
-        fill(&mut bytes, header);
-        bytes.into()
+    fn message(&self, header: Header) -> Message {
+        Frame::build(self.size, |bytes| fill(bytes, header)).into()
     }
 }
 

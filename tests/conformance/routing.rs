@@ -179,10 +179,10 @@ pub(crate) fn push_serves_many_full_peers_as_they_take(flavor: Flavor) {
     const MESSAGES: u64 = 1000;
     let context = flavor.context();
     let (mut push, mut pulls) = fan(&context, PEERS);
+    // Before anybody takes; then until the full ones are no longer looked at.
+    let filled = push.fill(0);
+    (0..200).for_each(|_| assert_eq!(push.try_number(0), Err(SendFailure::Full)));
     let sender = thread::spawn(move || {
-        // Until the full ones are no longer looked at.
-        let filled = push.fill(0);
-        (0..200).for_each(|_| assert_eq!(push.try_number(0), Err(SendFailure::Full)));
         (filled..MESSAGES).for_each(|number| push.send(numbered(number)).unwrap());
         push
     });
@@ -196,7 +196,7 @@ pub(crate) fn push_serves_many_full_peers_as_they_take(flavor: Flavor) {
     }
     let push = sender.join().unwrap();
     seen.sort_unstable();
-    assert!(seen.into_iter().eq(0..MESSAGES));
+    assert_eq!(seen, (0..MESSAGES).collect::<Vec<_>>());
     drop((push, pulls));
     settle(&context, MESSAGES, MESSAGES);
 }
