@@ -20,11 +20,11 @@
 //! next: a processor forwards a recent store only to a load it covers. Eight words, moved as words, took a send and
 //! a receive in one thread from 128 to 40 ns (2026-11, Emerald Rapids).
 
-#[expect(clippy::disallowed_types, reason = "loom's cell is larger than a word, and no model looks into a frame")]
-use std::cell::UnsafeCell;
+#![allow(clippy::disallowed_types, reason = "loom's cell is larger than a word, and no model looks into a frame")]
+
 use std::{
     borrow::Cow,
-    cell::RefCell,
+    cell::{RefCell, UnsafeCell},
     fmt,
     mem::{ManuallyDrop, MaybeUninit},
     ops::{Deref, Index},

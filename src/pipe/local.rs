@@ -97,9 +97,12 @@ impl Outlet {
         self.ring.sent() - self.ring.refresh_taken()
     }
 
-    /// Writes those bytes of a pooled frame that do not fit into its first slot.
+    /// Writes those bytes of a frame that do not fit into its first slot; only a pooled one has any.
     #[inline(always)]
     fn write_tail(&mut self, record: &mut Record, frame: &Frame) {
+        if !frame.is_pooled() {
+            return;
+        }
         for part in frame.chunks(SLOT_BYTES).skip(1) {
             self.ring.write(record, |body| {
                 store_bytes(part, body);
