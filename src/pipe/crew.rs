@@ -28,10 +28,10 @@ use crate::{
 pub(crate) type Key = u32;
 
 /// Pipes looked at on every call before any is armed: one cached line each.
-pub(crate) const HOT_PIPES: usize = if cfg!(loom) { 1 } else { 8 };
+pub(crate) const HOT_PIPES: usize = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
 /// Looks in a row that find nothing before a pipe is armed or parked: well above a round of bursts, and its cost of
 /// some hundred nanoseconds is a fraction of what arming and marking costs.
-const QUIET_LOOKS: u32 = if cfg!(loom) { 1 } else { 64 };
+const QUIET_LOOKS: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
 
 /// See the module.
 pub(crate) struct Crew {

@@ -86,7 +86,7 @@ fn message_of_kind(number: usize, alive: &Arc<AtomicUsize>) -> Message {
         1 => Message::from(vec![1; POOLED_MAX]),
         2 => Message::from(Owner::frame(alive, 3)),
         3 => Message::from(Owner::frame(alive, 1000)),
-        4 => [Frame::from("a"), pooled(), Owner::frame(alive, 2), Frame::new()].into_iter().collect(),
+        4 => [Frame::from("a"), pooled(), Owner::frame(alive, 1000), Frame::new()].into_iter().collect(),
         5 => (0..40).map(|part| if part % 2 == 0 { pooled() } else { Owner::frame(alive, part) }).collect(),
         _ => Message::from_vec(vec![Frame::from("single in a list")]),
     }
