@@ -334,11 +334,20 @@ impl Desk {
 
     /// Drops `what` on a thread of its own. The job is done when that is.
     fn drop_elsewhere(this: &Arc<Self>, what: impl Send + 'static) {
-        let desk = this.clone();
+        /// Says that the job is done, also when a destructor panicked.
+        struct Done(Arc<Desk>);
+
+        impl Drop for Done {
+            fn drop(&mut self) {
+                self.0.work.lock().under_way -= 1;
+                self.0.signal.fence_and_notify();
+            }
+        }
+
+        let done = Done(this.clone());
         thread::spawn(move || {
             drop(what);
-            desk.work.lock().under_way -= 1;
-            desk.signal.fence_and_notify();
+            drop(done);
         });
     }
 }
