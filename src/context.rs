@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    pipe::{Hub, HubOptions, Losses},
+    pipe::{Hub, HubOptions, Losses, Profile},
     sync::{Arc, Mutex},
     transport::inproc,
     wait::{Awaited, Signal, WaitPolicy, Waiter},
@@ -118,12 +118,12 @@ impl Context {
         self.shared.sockets.lock().hubs.len()
     }
 
-    pub(crate) fn join(&self, options: HubOptions) -> Result<(Membership, Arc<Hub>), ContextClosed> {
+    pub(crate) fn join(&self, profile: Profile, options: HubOptions) -> Result<(Membership, Arc<Hub>), ContextClosed> {
         let mut sockets = self.shared.sockets.lock();
         if sockets.closed {
             return Err(ContextClosed);
         }
-        let hub = Hub::new(options, self.shared.losses.clone());
+        let hub = Hub::new(profile, options, self.shared.losses.clone());
         let number = sockets.next;
         sockets.next += 1;
         sockets.hubs.insert(number, hub.clone());

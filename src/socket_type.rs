@@ -14,20 +14,49 @@ pub enum SocketType {
     Push,
     /// Collects from `Push`.
     Pull,
+    /// Publishes to `Sub` and `XSub`.
+    Pub,
+    /// Subscribes to `Pub` and `XPub`.
+    Sub,
+    /// A `Pub` that sees the subscriptions of its peers.
+    XPub,
+    /// A `Sub` that sends its subscriptions as messages.
+    XSub,
+    /// Asks `Rep` and `Router`, one request at a time.
+    Req,
+    /// Answers `Req` and `Dealer`, one request at a time.
+    Rep,
+    /// Talks to `Rep`, `Dealer` and `Router` in turn.
+    Dealer,
+    /// Talks to `Req`, `Dealer` and `Router` by their routing ids.
+    Router,
 }
 
 impl SocketType {
-    /// May a socket of this type be connected to one of type `peer`? Symmetric.
+    /// May a socket of this type be connected to one of type `peer`? Symmetric (RFC 28, 29, 30, 31).
     pub fn talks_to(self, peer: Self) -> bool {
-        matches!((self, peer), (Self::Pair, Self::Pair) | (Self::Push, Self::Pull) | (Self::Pull, Self::Push))
+        use SocketType::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, XPub, XSub};
+        match self {
+            Pair => peer == Pair,
+            Push => peer == Pull,
+            Pull => peer == Push,
+            Pub | XPub => matches!(peer, Sub | XSub),
+            Sub | XSub => matches!(peer, Pub | XPub),
+            Req => matches!(peer, Rep | Router),
+            Rep => matches!(peer, Req | Dealer),
+            Dealer => matches!(peer, Rep | Dealer | Router),
+            Router => matches!(peer, Req | Dealer | Router),
+        }
     }
 
+    /// Do messages leave it? (A subscription is none.)
     pub(crate) fn sends(self) -> bool {
-        matches!(self, Self::Pair | Self::Push)
+        !matches!(self, Self::Pull | Self::Sub)
     }
 
+    /// Do messages come to it?
     pub(crate) fn receives(self) -> bool {
-        matches!(self, Self::Pair | Self::Pull)
+        !matches!(self, Self::Push | Self::Pub)
     }
 
     /// Peers at a time.
@@ -43,6 +72,14 @@ impl fmt::Display for SocketType {
             Self::Pair => "PAIR",
             Self::Push => "PUSH",
             Self::Pull => "PULL",
+            Self::Pub => "PUB",
+            Self::Sub => "SUB",
+            Self::XPub => "XPUB",
+            Self::XSub => "XSUB",
+            Self::Req => "REQ",
+            Self::Rep => "REP",
+            Self::Dealer => "DEALER",
+            Self::Router => "ROUTER",
         })
     }
 }
@@ -53,7 +90,8 @@ mod tests {
 
     #[test]
     fn talking_is_mutual_and_somebody_sends() {
-        let all = [SocketType::Pair, SocketType::Push, SocketType::Pull];
+        use SocketType::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, XPub, XSub};
+        let all = [Pair, Push, Pull, Pub, Sub, XPub, XSub, Req, Rep, Dealer, Router];
         for a in all {
             for b in all {
                 assert_eq!(a.talks_to(b), b.talks_to(a));

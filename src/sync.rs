@@ -318,3 +318,10 @@ pub(crate) fn with_plant(plant: &'static str, model: impl FnOnce()) -> bool {
     PLANT.set(None);
     caught
 }
+
+/// A number nobody in the process was given before.
+pub(crate) fn unique_number() -> u64 {
+    /// Not of a model: which number it is makes no difference to anything.
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}

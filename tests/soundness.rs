@@ -17,7 +17,7 @@ fn sockets_move_and_messages_are_shared() {
     moves::<Pair>();
     moves::<Push>();
     moves::<Pull>();
-    moves::<Permit<'_>>();
+    moves::<Permit<'_, Push>>();
     is_shared::<Context>();
     is_shared::<Frame>();
     is_shared::<Message>();
@@ -38,5 +38,5 @@ fn sockets_are_not_shared() {
     <Pair as NotSync<_>>::holds();
     <Push as NotSync<_>>::holds();
     <Pull as NotSync<_>>::holds();
-    <Permit<'_> as NotSync<_>>::holds();
+    <Permit<'_, Push> as NotSync<_>>::holds();
 }

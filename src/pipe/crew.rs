@@ -10,7 +10,7 @@
 //!
 //! Going from hot to armed, or from full to parked, is the sleep protocol in small: announce, fence, look again.
 
-use std::fmt;
+use std::{collections::VecDeque, fmt};
 
 use super::{
     End, Hub, Refusal,
@@ -21,8 +21,27 @@ use super::{
 use crate::{
     Frame, Message,
     route::Rotation,
-    sync::{Arc, full_fence, heavy_fence, light_fence, planted},
+    sync::{Arc, AtomicU64, full_fence, heavy_fence, light_fence, planted},
 };
+
+/// Who chooses the pipe a message goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outward {
+    /// The crew: each in turn that has room.
+    Balanced,
+    /// The pattern: it names the pipe, or several.
+    Addressed,
+}
+
+/// What happened to a pipe, for a pattern that keeps account of its peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    Arrived(Key),
+    /// Something about the pipe or its peer is new.
+    Changed(Key),
+    /// The pipe is gone, and its key will be used again.
+    Left(Key),
+}
 
 /// Where a socket keeps a pipe.
 pub(crate) type Key = u32;
@@ -36,6 +55,9 @@ const QUIET_LOOKS: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
 /// See the module.
 pub(crate) struct Crew {
     hub: Arc<Hub>,
+    outward: Outward,
+    /// What the pattern has not taken note of yet; only kept for one that asked.
+    events: Option<VecDeque<Event>>,
     /// The hub's epoch when the notes were last fetched.
     epoch: u64,
     terminated: bool,
@@ -80,6 +102,7 @@ enum Sending {
     Open,
     Full,
     Parked,
+    Addressed,
 }
 
 /// Why no pipe takes a message now.
@@ -94,9 +117,11 @@ pub(crate) enum Mute {
 }
 
 impl Crew {
-    pub(crate) fn new(hub: Arc<Hub>) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, outward: Outward) -> Self {
         Self {
             hub,
+            outward,
+            events: None,
             epoch: 0,
             terminated: false,
             pipes: Vec::new(),
@@ -132,6 +157,44 @@ impl Crew {
         if self.hub.epoch() != self.epoch {
             self.sync_slow();
         }
+    }
+
+    /// Keeps account of pipes coming and going from now on, for [`Crew::take_event`].
+    pub(crate) fn keep_events(&mut self) {
+        self.events.get_or_insert_default();
+    }
+
+    /// What happened next, of what has not been taken note of.
+    #[inline(always)]
+    pub(crate) fn take_event(&mut self) -> Option<Event> {
+        self.events.as_mut()?.pop_front()
+    }
+
+    /// Our end of a pipe.
+    pub(crate) fn end(&self, key: Key) -> Option<&End> {
+        self.pipes.get(key as usize)?.as_ref().map(|pipe| &pipe.end)
+    }
+
+    /// The number of the pipe under `key`, by which it is told from one that had the key before.
+    #[inline(always)]
+    pub(crate) fn number(&self, key: Key) -> Option<u64> {
+        self.end(key).map(|end| end.tie().number())
+    }
+
+    /// Counts into one of the socket's counters, of which its owner is the only writer.
+    #[inline(always)]
+    pub(crate) fn count(&self, counter: impl FnOnce(&Flow) -> &AtomicU64, amount: u64) {
+        Flow::add(counter(self.hub.flow()), amount);
+    }
+
+    /// Is a message waiting? Moves nobody's turn.
+    pub(crate) fn has_message(&mut self) -> bool {
+        self.sync();
+        if self.armed > 0 && self.hub.ready().is_marked() {
+            self.heat_marked();
+        }
+        let pipes = &mut self.pipes;
+        self.hot.keys().iter().any(|key| pipes[*key as usize].as_mut().is_some_and(|pipe| pipe.end.ready()))
     }
 
     /// The pipe whose turn it is among those with messages. It is the next one's turn then.
@@ -235,15 +298,21 @@ impl Crew {
         Ok(())
     }
 
+    /// Has the pipe under `key` room for a message? Exact.
+    #[inline(always)]
+    pub(crate) fn admits(&mut self, key: Key) -> Result<(), Refusal> {
+        match self.pipes.get_mut(key as usize).and_then(Option::as_mut) {
+            Some(pipe) if pipe.sending != Sending::Never => pipe.end.admits(),
+            _ => Err(Refusal::Closed),
+        }
+    }
+
     /// Sends messages from the front of `messages`, each to the pipe whose turn it is, until none is left or none has
     /// room; peers are told once, at the end. Returns how many were sent.
     ///
     /// # Errors
     /// Why it stopped, if messages are left.
-    pub(crate) fn send_batch(
-        &mut self,
-        messages: &mut std::collections::VecDeque<Message>,
-    ) -> (usize, Result<(), Mute>) {
+    pub(crate) fn send_batch(&mut self, messages: &mut VecDeque<Message>) -> (usize, Result<(), Mute>) {
         let (mut count, mut bytes) = (0, 0);
         let mut result = Ok(());
         while let Some(message) = messages.front_mut() {
@@ -299,6 +368,20 @@ impl Crew {
             if let Some(pipe) = self.pipes[*key as usize].as_ref() {
                 pipe.end.tie().way_from(pipe.end.side()).set(ROOM_WANTED);
             }
+        }
+    }
+
+    /// As [`Crew::want_room`], of one pipe.
+    pub(crate) fn want_room_of(&mut self, key: Key) {
+        if let Some(end) = self.end(key) {
+            end.tie().way_from(end.side()).set(ROOM_WANTED);
+        }
+    }
+
+    /// Takes back what [`Crew::want_room_of`] asked.
+    pub(crate) fn want_no_room_of(&mut self, key: Key) {
+        if let Some(end) = self.end(key) {
+            end.tie().way_from(end.side()).clear(ROOM_WANTED);
         }
     }
 
@@ -377,6 +460,7 @@ impl Crew {
         let mut left = Vec::new();
         hub.fetch(|note| match note {
             Note::Arrived(key, end) => self.install(key, end),
+            Note::Changed(key) => self.happened(Event::Changed(key)),
             Note::PeerLeft(key) => left.push(key),
         });
         left.into_iter().for_each(|key| self.peer_left(key));
@@ -405,10 +489,22 @@ impl Crew {
             self.hot.insert(key);
         }
         if pipe.end.has_outlet() {
-            pipe.sending = Sending::Open;
-            self.open.insert(key);
+            match self.outward {
+                Outward::Balanced => {
+                    pipe.sending = Sending::Open;
+                    self.open.insert(key);
+                }
+                Outward::Addressed => pipe.sending = Sending::Addressed,
+            }
         }
         self.pipes[key as usize] = Some(pipe);
+        self.happened(Event::Arrived(key));
+    }
+
+    fn happened(&mut self, event: Event) {
+        if let Some(events) = &mut self.events {
+            events.push_back(event);
+        }
     }
 
     fn peer_left(&mut self, key: Key) {
@@ -431,6 +527,7 @@ impl Crew {
                 self.armed -= 1;
             }
             drop(pipe);
+            self.happened(Event::Left(key));
             self.hub.vacate(key);
         }
     }
@@ -438,7 +535,7 @@ impl Crew {
     fn stop_sending(&mut self, key: Key) {
         let Some(pipe) = self.pipes[key as usize].as_mut() else { return };
         match pipe.sending {
-            Sending::Never => {}
+            Sending::Never | Sending::Addressed => {}
             Sending::Open => self.open.remove(key),
             Sending::Full => self.full.retain(|other| *other != key),
             Sending::Parked => self.parked -= 1,

@@ -9,6 +9,7 @@ use std::{collections::VecDeque, sync::OnceLock};
 
 use super::{End, Key, Lost, Side, Tie, ready::ReadySet};
 use crate::{
+    Frame, SocketType,
     sync::{Arc, AtomicBool, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, prepare_asymmetric_fences},
     wait::Signal,
 };
@@ -16,6 +17,7 @@ use crate::{
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Hub {
+    profile: Profile,
     /// Read by the owner and its peers on every call, written when something changes.
     quiet: CachePadded<Quiet>,
     members: Mutex<Members>,
@@ -45,6 +47,14 @@ pub(crate) struct HubOptions {
     pub(crate) recv_hwm: u32,
     /// Pipes that may be seated at once; more wait for a seat.
     pub(crate) seats: usize,
+}
+
+/// What peers may know of a socket. Constant.
+#[derive(Clone, Debug)]
+pub(crate) struct Profile {
+    pub(crate) socket_type: SocketType,
+    /// Under which id a ROUTER is to know it; empty if it may choose one.
+    pub(crate) routing_id: Frame,
 }
 
 #[derive(Debug)]
@@ -80,6 +90,14 @@ pub(crate) struct Flow {
     pub(crate) bytes_out: AtomicU64,
     /// Sends that found no room.
     pub(crate) stalls: AtomicU64,
+    /// Messages a pattern that drops did not give to a peer, because it was full.
+    pub(crate) dropped: AtomicU64,
+    /// Messages sent to somebody who is not there.
+    pub(crate) unroutable: AtomicU64,
+    /// Messages that arrived and are none of this pattern's, or too late for it.
+    pub(crate) discarded: AtomicU64,
+    /// Messages that arrived and are not, or no longer, subscribed to.
+    pub(crate) filtered: AtomicU64,
 }
 
 impl Flow {
@@ -129,11 +147,13 @@ pub(crate) enum Joined {
 #[derive(Debug)]
 pub(crate) enum Note {
     Arrived(Key, End),
+    /// Something about the pipe or its peer is new.
+    Changed(Key),
     PeerLeft(Key),
 }
 
 impl Hub {
-    pub(crate) fn new(options: HubOptions, losses: Arc<Losses>) -> Arc<Self> {
+    pub(crate) fn new(profile: Profile, options: HubOptions, losses: Arc<Losses>) -> Arc<Self> {
         prepare_asymmetric_fences();
         let members = Members {
             options,
@@ -145,6 +165,7 @@ impl Hub {
             closed: false,
         };
         let hub = Arc::new(Self {
+            profile,
             quiet: CachePadded::new(Quiet {
                 epoch: AtomicU64::new(0),
                 signal: Signal::new(),
@@ -163,6 +184,10 @@ impl Hub {
             hub.room();
         }
         hub
+    }
+
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.profile
     }
 
     #[inline(always)]
@@ -256,9 +281,21 @@ impl Hub {
                         each(Note::PeerLeft(key));
                     }
                 }
-                None => each(Note::PeerLeft(key)),
+                None if member.tie.is_over() => each(Note::PeerLeft(key)),
+                None => each(Note::Changed(key)),
             }
         }
+    }
+
+    /// Something about the pipe of `tie`, on whose `side` this socket sits, is new: the owner looks at it.
+    pub(crate) fn pipe_changed(&self, tie: &Arc<Tie>, side: Side) {
+        let mut members = self.members.lock();
+        if let Some(key) = tie.key(side).filter(|key| members.holds(*key, tie)) {
+            members.note(key);
+        }
+        self.changed();
+        drop(members);
+        self.wake();
     }
 
     /// The owner has dropped its end under `key`: the seat is free.
@@ -379,12 +416,13 @@ struct Seated {
 }
 
 impl Seated {
-    /// Makes the peer look once more: our part of the limit is new, so it may have room. With no lock of a hub held.
+    /// Makes the peer look once more: our part of the limit is new, so it may have room, and it may not have known who
+    /// we are. With no lock of a hub held.
     fn tell_peer(&self) {
         if let Some(peer) = self.tie.hub(self.side.other())
             && !planted("hub-seat-silent")
         {
-            peer.touch();
+            peer.pipe_changed(&self.tie, self.side.other());
         }
     }
 }

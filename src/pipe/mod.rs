@@ -44,9 +44,8 @@ mod tie;
 
 #[cfg(feature = "awkward-pipes")]
 pub(crate) use awkward::Courier;
-pub(crate) use crew::Mute;
-pub(crate) use crew::{Crew, Key};
-pub(crate) use hub::{Hub, HubOptions, Joined, Losses};
+pub(crate) use crew::{Crew, Event, Key, Mute, Outward};
+pub(crate) use hub::{Flow, Hub, HubOptions, Joined, Losses, Profile};
 pub(crate) use tie::{Side, Tie, Way};
 
 use crate::{Message, sync::Arc};
@@ -116,6 +115,11 @@ impl End {
 
     pub(crate) fn side(&self) -> Side {
         self.side
+    }
+
+    /// What is known of the socket at the other end: nothing while it is still to come.
+    pub(crate) fn peer(&self) -> Option<&Profile> {
+        self.tie.hub(self.side.other()).map(Hub::profile)
     }
 
     /// Has the other end closed?

@@ -7,10 +7,11 @@
 use std::mem::ManuallyDrop;
 
 use super::{
-    Crew, Directions, End, Hub, HubOptions, Joined, Losses, Lost, Mute, Side, Tie, local_pair, ready::ReadySet,
+    Crew, Directions, End, Hub, HubOptions, Joined, Losses, Lost, Mute, Outward, Profile, Side, Tie, local_pair,
+    ready::ReadySet,
 };
 use crate::{
-    Frame, Message,
+    Frame, Message, SocketType,
     sync::{Arc, AtomicU32, Ordering, thread},
     wait::{Awaited, WaitPolicy, Waiter},
 };
@@ -88,10 +89,10 @@ impl Awaited for Solitude<'_> {
 
 impl Socket {
     pub(super) fn new(hwm: u32, seats: usize, losses: &Arc<Losses>) -> ManuallyDrop<Self> {
-        let hub = Hub::new(HubOptions { send_hwm: hwm, recv_hwm: hwm, seats }, losses.clone());
+        let hub = Hub::new(profile(), HubOptions { send_hwm: hwm, recv_hwm: hwm, seats }, losses.clone());
         // A model that failed unwinds past its sockets, and loom's parts must not be dropped then.
         ManuallyDrop::new(Self {
-            crew: Crew::new(hub.clone()),
+            crew: Crew::new(hub.clone(), Outward::Balanced),
             hub,
             sending: Waiter::new(WaitPolicy::Park),
             receiving: Waiter::new(WaitPolicy::Park),
@@ -448,4 +449,9 @@ pub(super) fn everything_arrives(senders: u8, messages: u8) {
     sending.into_iter().for_each(|thread| close(thread.join().unwrap()));
     close(receiver);
     assert_eq!(total(losses), Lost::default());
+}
+
+/// Of a socket whose pattern is not looked at.
+fn profile() -> Profile {
+    Profile { socket_type: SocketType::Pair, routing_id: Frame::new() }
 }

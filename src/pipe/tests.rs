@@ -3,10 +3,11 @@
 #![forbid(unsafe_code)]
 
 use super::{
-    Crew, Directions, End, Hub, HubOptions, Joined, Losses, Lost, Mute, Side, Tie, crew::HOT_PIPES, local_pair,
+    Crew, Directions, End, Hub, HubOptions, Joined, Losses, Lost, Mute, Outward, Profile, Side, Tie, crew::HOT_PIPES,
+    local_pair,
 };
 use crate::{
-    Frame, Message,
+    Frame, Message, SocketType,
     message::POOLED_MAX,
     sync::{Arc, AtomicUsize, Ordering, thread},
 };
@@ -20,8 +21,8 @@ struct Socket {
 
 impl Socket {
     fn new(hwm: u32, seats: usize, losses: &Arc<Losses>) -> Self {
-        let hub = Hub::new(HubOptions { send_hwm: hwm, recv_hwm: hwm, seats }, losses.clone());
-        Self { crew: Crew::new(hub.clone()), hub }
+        let hub = Hub::new(profile(), HubOptions { send_hwm: hwm, recv_hwm: hwm, seats }, losses.clone());
+        Self { crew: Crew::new(hub.clone(), Outward::Balanced), hub }
     }
 
     fn try_send(&mut self, message: impl Into<Message>) -> Result<(), Mute> {
@@ -243,4 +244,9 @@ fn a_destructor_that_panics_leaves_a_whole_message() {
     assert_eq!(place.size(), 0);
     assert_eq!(receive(&mut receiver.crew).unwrap().size(), 9);
     assert_eq!(alive.load(Ordering::Relaxed), 0);
+}
+
+/// Of a socket whose pattern is not looked at.
+fn profile() -> Profile {
+    Profile { socket_type: SocketType::Pair, routing_id: Frame::new() }
 }

@@ -13,7 +13,9 @@
 use std::ptr;
 
 use super::{Hub, Key, Lost};
-use crate::sync::{Arc, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, weakened};
+use crate::sync::{
+    Arc, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number, weakened,
+};
 
 /// One of the two ends of a pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,8 @@ impl Side {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Tie {
+    /// No two pipes of the process have the same.
+    number: u64,
     quiet: CachePadded<Quiet>,
 }
 
@@ -96,10 +100,16 @@ impl Tie {
     /// A tie whose first seat is `hub`'s.
     pub(crate) fn new(hub: Arc<Hub>) -> Arc<Self> {
         let tie = Self {
+            number: unique_number(),
             quiet: CachePadded::new(Quiet { ways: [Way::new(), Way::new()], seats: [Seat::new(), Seat::new()] }),
         };
         tie.introduce(Side::First, hub);
         Arc::new(tie)
+    }
+
+    /// The number of the pipe, the same at both ends.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Makes the socket behind `side` known. Once for each side.

@@ -11,41 +11,48 @@ use super::{
     counters::Counters,
     error::{BindError, ConnectError, DetachError, RecvError, SendFailure},
     options::Options,
+    pattern::{Pattern, Receiving, Sending},
 };
 use crate::{
-    Context, ContextClosed, Endpoint, EndpointError, Frame, Message, SocketType,
+    Context, ContextClosed, Endpoint, EndpointError, Frame, Message,
     context::Membership,
-    pipe::{Crew, Hub, HubOptions, Key, Mute, Refusal, Tie},
+    pipe::{Crew, Hub, HubOptions, Key, Profile, Tie},
     sync::Arc,
     wait::{Awaited, WaitPolicy, Waiter},
 };
 
-/// The part of a socket that is the same for all patterns.
+/// A socket, whatever its pattern: the pattern's decisions, and all that is the same around them.
 #[derive(Debug)]
-pub(crate) struct Core {
-    socket_type: SocketType,
+pub(crate) struct Core<P> {
+    pattern: P,
     /// The crew's hub, here once more so that a wait can borrow both.
     hub: Arc<Hub>,
     crew: Crew,
     sending: Waiter,
     receiving: Waiter,
+    send_timeout: Option<Duration>,
+    recv_timeout: Option<Duration>,
     linger: Duration,
     bound: Vec<Endpoint>,
     connected: Vec<(Endpoint, Arc<Tie>)>,
     membership: Membership,
 }
 
-impl Core {
-    pub(crate) fn new(context: &Context, socket_type: SocketType, options: &Options) -> Result<Self, ContextClosed> {
+impl<P: Pattern> Core<P> {
+    pub(crate) fn new(context: &Context, options: &Options) -> Result<Self, ContextClosed> {
+        let profile = Profile { socket_type: P::TYPE, routing_id: options.routing_id.clone() };
         let hub_options =
-            HubOptions { send_hwm: options.send_hwm, recv_hwm: options.recv_hwm, seats: socket_type.peers_max() };
-        let (membership, hub) = context.join(hub_options)?;
+            HubOptions { send_hwm: options.send_hwm, recv_hwm: options.recv_hwm, seats: P::TYPE.peers_max() };
+        let (membership, hub) = context.join(profile, hub_options)?;
+        let mut crew = Crew::new(hub.clone(), P::OUTWARD);
         Ok(Self {
-            socket_type,
-            crew: Crew::new(hub.clone()),
+            pattern: P::new(options, &mut crew),
+            crew,
             hub,
             sending: Waiter::new(options.wait),
             receiving: Waiter::new(options.wait),
+            send_timeout: options.send_timeout,
+            recv_timeout: options.recv_timeout,
             linger: options.linger,
             bound: Vec::new(),
             connected: Vec::new(),
@@ -61,7 +68,7 @@ impl Core {
             return Err(BindError::ContextClosed);
         }
         let Endpoint::Inproc(name) = &endpoint;
-        let bound = self.membership.names().bind(name, &self.hub, self.socket_type);
+        let bound = self.membership.names().bind(name, &self.hub);
         bound.map_err(|_| BindError::AddrInUse)?;
         self.bound.push(endpoint);
         Ok(())
@@ -73,7 +80,7 @@ impl Core {
             return Err(ConnectError::ContextClosed);
         }
         let Endpoint::Inproc(name) = &endpoint;
-        let tie = self.membership.names().connect(name, &self.hub, self.socket_type);
+        let tie = self.membership.names().connect(name, &self.hub);
         let tie = tie.map_err(|mismatch| ConnectError::Incompatible(mismatch.0))?;
         // Those whose peer has left are over; without this they would pile up in a socket that reconnects for ever.
         self.crew.sync();
@@ -104,143 +111,47 @@ impl Core {
         Ok(())
     }
 
-    // Sending.
-
-    /// Sends `message` and leaves nothing in it; on failure it is unchanged.
-    #[inline(always)]
-    pub(crate) fn send_by(&mut self, message: &mut Message, until: Until) -> Result<(), SendFailure> {
-        if message.is_empty() {
-            return Err(SendFailure::NoFrames);
-        }
-        loop {
-            let key = self.reserve_by(until)?;
-            match self.send_to(key, message) {
-                // That peer has just left: the next one in turn.
-                Err(SendFailure::PeerLeft) => {}
-                result => return result,
-            }
-        }
-    }
-
-    /// The pipe the next message goes to, waiting for one as long as `until` says.
-    #[inline(always)]
-    pub(crate) fn reserve_by(&mut self, until: Until) -> Result<Key, SendFailure> {
-        match self.crew.writable() {
-            Ok(key) => Ok(key),
-            Err(mute) => self.reserve_slow(mute, until),
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn send_to(&mut self, key: Key, message: &mut Message) -> Result<(), SendFailure> {
-        self.crew.send_to(key, message).map_err(|refusal| match refusal {
-            Refusal::Closed | Refusal::Full => SendFailure::PeerLeft,
-            Refusal::OutOfMemory => SendFailure::OutOfMemory,
-        })
-    }
-
-    /// Sends all of `messages`, waiting for room as long as `until` says; what was not sent stays. Returns how many were
-    /// sent, and why it stopped if some were not.
-    pub(crate) fn send_batch_by(
-        &mut self,
-        messages: &mut VecDeque<Message>,
-        until: Until,
-    ) -> (usize, Result<(), SendFailure>) {
-        let mut count = 0;
-        loop {
-            if messages.iter().any(Message::is_empty) {
-                return (count, Err(SendFailure::NoFrames));
-            }
-            let (sent, result) = self.crew.send_batch(messages);
-            count += sent;
-            match result {
-                Ok(()) => return (count, Ok(())),
-                Err(mute) => {
-                    if let Err(failure) = self.reserve_slow(mute, until) {
-                        return (count, Err(failure));
-                    }
-                }
-            }
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn reserve_slow(&mut self, mute: Mute, until: Until) -> Result<Key, SendFailure> {
-        let mute = match mute {
-            Mute::Full | Mute::NoPeer => {
-                self.crew.count_stall();
-                match until {
-                    Until::Now => mute,
-                    Until::Deadline(deadline) => {
-                        let room = self.sending.wait(self.hub.signal(), deadline, &mut Room(&mut self.crew));
-                        match room {
-                            Some(Ok(key)) => return Ok(key),
-                            Some(Err(mute)) => mute,
-                            None => return Err(SendFailure::TimedOut),
-                        }
-                    }
-                }
-            }
-            other => other,
-        };
-        Err(match mute {
-            Mute::Full => SendFailure::Full,
-            Mute::NoPeer => SendFailure::NoPeer,
-            Mute::OutOfMemory => SendFailure::OutOfMemory,
-            Mute::Terminated => SendFailure::ContextClosed,
-        })
-    }
-
-    // Receiving.
-
-    #[inline(always)]
-    pub(crate) fn recv_by(&mut self, until: Until) -> Result<Message, RecvError> {
-        loop {
-            let key = match self.crew.readable() {
-                Some(key) => key,
-                None => self.readable_slow(until)?,
-            };
-            let mut message = Message::from(Frame::new());
-            // Always there: `readable` has just said so.
-            if self.crew.receive_from(key, &mut message) {
-                return Ok(message);
-            }
-        }
-    }
-
-    /// Receives up to `max` messages, waiting for the first as long as `until` says.
-    pub(crate) fn recv_batch_by(
-        &mut self,
-        messages: &mut Vec<Message>,
-        max: usize,
-        until: Until,
-    ) -> Result<usize, RecvError> {
-        if max == 0 {
-            return Ok(0);
-        }
-        let first = match self.crew.readable() {
-            Some(key) => key,
-            None => self.readable_slow(until)?,
-        };
-        Ok(self.crew.receive_batch(first, messages, max))
-    }
-
-    #[inline(never)]
-    fn readable_slow(&mut self, until: Until) -> Result<Key, RecvError> {
-        if self.crew.is_terminated() {
-            return Err(RecvError::ContextClosed);
-        }
-        let Until::Deadline(deadline) = until else { return Err(RecvError::Empty) };
-        let arrival = self.receiving.wait(self.hub.signal(), deadline, &mut Arrival(&mut self.crew));
-        arrival.unwrap_or(Err(RecvError::TimedOut))
-    }
-
     // The rest.
 
-    /// Has this socket a peer it can send to at once?
+    /// Would a call that receives return at once?
+    pub(crate) fn is_readable(&mut self) -> bool {
+        self.pattern.is_readable(&mut self.crew) || self.crew.is_terminated()
+    }
+
+    /// Would a call that sends succeed at once?
     pub(crate) fn can_send(&mut self) -> bool {
-        self.crew.writable().is_ok()
+        self.pattern.is_writable(&mut self.crew)
+    }
+
+    /// Would a call that sends return at once?
+    pub(crate) fn is_writable(&mut self) -> bool {
+        self.can_send() || self.crew.is_terminated()
+    }
+
+    /// The pattern and what it works on, for what only this pattern does.
+    pub(crate) fn parts(&mut self) -> (&mut P, &mut Crew) {
+        (&mut self.pattern, &mut self.crew)
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Waits until `look` answers, as a call that receives does.
+    pub(crate) fn wait_for<R>(
+        &mut self,
+        until: Until,
+        look: impl FnMut(&mut P, &mut Crew) -> Option<R>,
+    ) -> Result<R, RecvError> {
+        let deadline = until.deadline(self.recv_timeout);
+        let mut awaited = Arrival { pattern: &mut self.pattern, crew: &mut self.crew, look };
+        match deadline {
+            None => (awaited.look)(awaited.pattern, awaited.crew).ok_or(RecvError::Empty),
+            Some(deadline) => {
+                let ready = self.receiving.wait(self.hub.signal(), deadline, &mut awaited);
+                ready.unwrap_or(Err(RecvError::TimedOut))
+            }
+        }
     }
 
     /// Peers this socket has a pipe to, seen by its application or not.
@@ -271,7 +182,146 @@ impl Core {
     }
 }
 
-impl Drop for Core {
+impl<P: Sending> Core<P> {
+    /// Sends `message` and leaves nothing in it; on failure it is unchanged.
+    #[inline(always)]
+    pub(crate) fn send_by(&mut self, message: &mut Message, until: Until) -> Result<(), SendFailure> {
+        if message.is_empty() {
+            return Err(SendFailure::NoFrames);
+        }
+        match self.pattern.send(&mut self.crew, message) {
+            Ok(()) => Ok(()),
+            Err(failure) => self.send_slow(failure, message, until),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_slow(&mut self, failure: SendFailure, message: &mut Message, until: Until) -> Result<(), SendFailure> {
+        self.wait_for_room(failure, until, |pattern, crew| pattern.send(crew, message))
+    }
+
+    /// The pipe the next message goes to, waiting for one as long as `until` says.
+    #[inline(always)]
+    pub(crate) fn reserve_by(
+        &mut self,
+        until: Until,
+        mut reserve: impl FnMut(&mut P, &mut Crew) -> Result<Key, SendFailure>,
+    ) -> Result<Key, SendFailure> {
+        match reserve(&mut self.pattern, &mut self.crew) {
+            Ok(key) => Ok(key),
+            Err(failure) => self.wait_for_room(failure, until, reserve),
+        }
+    }
+
+    /// Sends to the pipe just reserved.
+    pub(crate) fn commit(&mut self, key: Key, message: &mut Message) -> Result<(), SendFailure> {
+        if message.is_empty() {
+            return Err(SendFailure::NoFrames);
+        }
+        self.pattern.commit(&mut self.crew, key, message)
+    }
+
+    /// Sends all of `messages`, waiting for room as long as `until` says; what was not sent stays. Returns how many were
+    /// sent, and why it stopped if some were not.
+    pub(crate) fn send_batch_by(
+        &mut self,
+        messages: &mut VecDeque<Message>,
+        until: Until,
+    ) -> (usize, Result<(), SendFailure>) {
+        if messages.iter().any(Message::is_empty) {
+            return (0, Err(SendFailure::NoFrames));
+        }
+        let mut count = 0;
+        let mut send = |pattern: &mut P, crew: &mut Crew| {
+            let (sent, result) = pattern.send_batch(crew, messages);
+            count += sent;
+            // Some were sent: worth another look before sleeping, which begins a wait of its own.
+            if sent > 0 { Ok(result.is_ok()) } else { result.map(|()| true) }
+        };
+        let result = loop {
+            match send(&mut self.pattern, &mut self.crew) {
+                Ok(true) => break Ok(()),
+                Ok(false) => {}
+                Err(failure) => match self.wait_for_room(failure, until, &mut send) {
+                    Ok(true) => break Ok(()),
+                    Ok(false) => {}
+                    Err(failure) => break Err(failure),
+                },
+            }
+        };
+        (count, result)
+    }
+
+    /// Tries again until there is an answer other than `failure`, which must be one that waiting helps against.
+    #[cold]
+    #[inline(never)]
+    fn wait_for_room<R>(
+        &mut self,
+        failure: SendFailure,
+        until: Until,
+        attempt: impl FnMut(&mut P, &mut Crew) -> Result<R, SendFailure>,
+    ) -> Result<R, SendFailure> {
+        if !is_worth_waiting(failure) {
+            return Err(failure);
+        }
+        self.crew.count_stall();
+        let Some(deadline) = until.deadline(self.send_timeout) else { return Err(failure) };
+        let mut room = Room { pattern: &mut self.pattern, crew: &mut self.crew, attempt };
+        self.sending.wait(self.hub.signal(), deadline, &mut room).unwrap_or(Err(SendFailure::TimedOut))
+    }
+}
+
+impl<P: Receiving> Core<P> {
+    #[inline(always)]
+    pub(crate) fn recv_by(&mut self, until: Until) -> Result<Message, RecvError> {
+        let mut message = Message::from(Frame::new());
+        match self.pattern.receive(&mut self.crew, &mut message) {
+            Ok(()) => {}
+            Err(RecvError::Empty) => self.recv_slow(&mut message, until)?,
+            Err(error) => return Err(error),
+        }
+        Ok(message)
+    }
+
+    #[inline(never)]
+    fn recv_slow(&mut self, place: &mut Message, until: Until) -> Result<(), RecvError> {
+        if self.crew.is_terminated() {
+            return Err(RecvError::ContextClosed);
+        }
+        if let Until::Now = until {
+            return Err(RecvError::Empty);
+        }
+        self.wait_for(until, |pattern, crew| match pattern.receive(crew, place) {
+            Err(RecvError::Empty) => None,
+            result => Some(result),
+        })?
+    }
+
+    /// Receives up to `max` messages, waiting for the first as long as `until` says.
+    pub(crate) fn recv_batch_by(
+        &mut self,
+        messages: &mut Vec<Message>,
+        max: usize,
+        until: Until,
+    ) -> Result<usize, RecvError> {
+        if max == 0 {
+            return Ok(0);
+        }
+        match self.pattern.receive_batch(&mut self.crew, messages, max) {
+            Err(RecvError::Empty) if self.crew.is_terminated() => Err(RecvError::ContextClosed),
+            Err(RecvError::Empty) => {
+                self.wait_for(until, |pattern, crew| match pattern.receive_batch(crew, messages, max) {
+                    Err(RecvError::Empty) => None,
+                    result => Some(result),
+                })?
+            }
+            result => result,
+        }
+    }
+}
+
+impl<P> Drop for Core<P> {
     fn drop(&mut self) {
         for endpoint in self.bound.drain(..) {
             let Endpoint::Inproc(name) = &endpoint;
@@ -291,58 +341,77 @@ impl Drop for Core {
 pub(crate) enum Until {
     /// Not at all.
     Now,
-    /// Until then, or for ever.
-    Deadline(Option<Instant>),
+    /// As long as the socket's options say; for ever unless they do.
+    AsSet,
+    /// So long from the moment it begins to wait.
+    After(Duration),
 }
 
 impl Until {
-    pub(crate) const FOREVER: Self = Self::Deadline(None);
-
-    /// `timeout` from now; for ever if the clock does not reach that far.
-    pub(crate) fn after(timeout: Duration) -> Self {
-        Self::Deadline(Instant::now().checked_add(timeout))
+    /// When the wait that begins now ends, if ever; `None` if there is to be no wait. `set` is what the options say.
+    ///
+    /// A time the clock does not reach is for ever.
+    fn deadline(self, set: Option<Duration>) -> Option<Option<Instant>> {
+        match self {
+            Self::Now => None,
+            Self::AsSet => Some(set.and_then(|timeout| Instant::now().checked_add(timeout))),
+            Self::After(timeout) => Some(Instant::now().checked_add(timeout)),
+        }
     }
 }
 
-/// A pipe with a message, or that there will be none.
-struct Arrival<'a>(&'a mut Crew);
+/// Something a call that receives waits for, or that there will be nothing.
+struct Arrival<'a, P, F> {
+    pattern: &'a mut P,
+    crew: &'a mut Crew,
+    look: F,
+}
 
-impl Awaited for Arrival<'_> {
-    type Ready = Result<Key, RecvError>;
+impl<P: Pattern, R, F: FnMut(&mut P, &mut Crew) -> Option<R>> Awaited for Arrival<'_, P, F> {
+    type Ready = Result<R, RecvError>;
 
     #[inline(always)]
     fn look(&mut self) -> Option<Self::Ready> {
-        match self.0.readable() {
-            Some(key) => Some(Ok(key)),
-            None => self.0.is_terminated().then_some(Err(RecvError::ContextClosed)),
+        match (self.look)(self.pattern, self.crew) {
+            Some(ready) => Some(Ok(ready)),
+            None => self.crew.is_terminated().then_some(Err(RecvError::ContextClosed)),
         }
     }
 
     fn announce(&mut self) -> bool {
-        self.0.before_sleep();
+        self.crew.before_sleep();
         false
     }
 }
 
-/// A pipe with room, or that there will be none.
-struct Room<'a>(&'a mut Crew);
+/// That a message could be sent, or cannot ever.
+struct Room<'a, P, F> {
+    pattern: &'a mut P,
+    crew: &'a mut Crew,
+    attempt: F,
+}
 
-impl Awaited for Room<'_> {
-    type Ready = Result<Key, Mute>;
+impl<P: Pattern, R, F: FnMut(&mut P, &mut Crew) -> Result<R, SendFailure>> Awaited for Room<'_, P, F> {
+    type Ready = Result<R, SendFailure>;
 
     fn look(&mut self) -> Option<Self::Ready> {
-        match self.0.writable() {
-            Err(Mute::Full | Mute::NoPeer) => None,
+        match (self.attempt)(self.pattern, self.crew) {
+            Err(failure) if is_worth_waiting(failure) => None,
             result => Some(result),
         }
     }
 
     fn announce(&mut self) -> bool {
-        self.0.want_room();
+        self.pattern.want_room(self.crew);
         true
     }
 
     fn withdraw(&mut self) {
-        self.0.want_no_room();
+        self.pattern.want_no_room(self.crew);
     }
+}
+
+/// May the next attempt succeed by what others do?
+fn is_worth_waiting(failure: SendFailure) -> bool {
+    matches!(failure, SendFailure::Full | SendFailure::NoPeer)
 }

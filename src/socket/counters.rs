@@ -18,6 +18,14 @@ pub struct Counters {
     pub bytes_received: u64,
     /// Sends that found no room, or no peer, at first.
     pub stalls: u64,
+    /// Messages not given to a peer because its queue was full, by patterns that drop: one for each such peer.
+    pub dropped: u64,
+    /// Messages for a peer that is not there: dropped.
+    pub unroutable: u64,
+    /// Messages that arrived and were thrown away: without the envelope the pattern needs, or a reply nobody waits for.
+    pub discarded: u64,
+    /// Messages that arrived and were thrown away because they are not, or no longer, subscribed to.
+    pub filtered: u64,
     /// Messages accepted from the application and lost, because the peer left without taking them or never came.
     pub undelivered: u64,
     /// Messages that had arrived and were lost, because this socket closed their pipe without taking them.
@@ -39,6 +47,10 @@ impl Counters {
             messages_received: flow.messages_in.load(Ordering::Relaxed),
             bytes_received: flow.bytes_in.load(Ordering::Relaxed),
             stalls: flow.stalls.load(Ordering::Relaxed),
+            dropped: flow.dropped.load(Ordering::Relaxed),
+            unroutable: flow.unroutable.load(Ordering::Relaxed),
+            discarded: flow.discarded.load(Ordering::Relaxed),
+            filtered: flow.filtered.load(Ordering::Relaxed),
             undelivered: lost.undelivered,
             unread: lost.unread,
             peers_joined: hub.joined(),

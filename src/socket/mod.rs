@@ -33,8 +33,11 @@
 mod core;
 mod counters;
 mod error;
+mod held;
 #[macro_use]
 mod operations;
+#[macro_use]
+mod pattern;
 mod options;
 mod pair;
 mod permit;
@@ -57,7 +60,10 @@ pub trait Socket: sealed::Sealed + Sized {
 }
 
 /// Sockets that send.
-pub trait Sends: Socket {}
+pub trait Sends: Socket {
+    #[doc(hidden)]
+    fn commit(&mut self, key: crate::pipe::Key, message: &mut crate::Message) -> Result<(), SendFailure>;
+}
 
 /// Sockets that receive.
 pub trait Receives: Socket {}

@@ -11,7 +11,7 @@ macro_rules! common_operations {
                 context: &crate::Context,
                 options: &super::options::Options,
             ) -> Result<Self, crate::ContextClosed> {
-                Ok(Self { core: super::core::Core::new(context, Self::TYPE, options)? })
+                Ok(Self { core: super::held::Held::new(super::core::Core::new(context, options)?) })
             }
         }
 
@@ -35,7 +35,7 @@ macro_rules! common_operations {
             /// # Errors
             /// Not an endpoint, bound already, or the context has been shut down.
             pub fn bind(&mut self, endpoint: impl AsRef<str>) -> Result<(), super::BindError> {
-                self.core.bind(endpoint.as_ref().parse())
+                self.core.with(|core| core.bind(endpoint.as_ref().parse()))
             }
 
             /// Connects to `endpoint`, which may be bound later. Never waits. Connecting twice makes two connections.
@@ -44,7 +44,7 @@ macro_rules! common_operations {
             /// Not an endpoint, the socket bound there is of a type that does not talk to this one, or the context has
             /// been shut down.
             pub fn connect(&mut self, endpoint: impl AsRef<str>) -> Result<(), super::ConnectError> {
-                self.core.connect(endpoint.as_ref().parse())
+                self.core.with(|core| core.connect(endpoint.as_ref().parse()))
             }
 
             /// Takes `endpoint` back: nobody can connect there any more, and another socket may bind it. Connections
@@ -53,7 +53,7 @@ macro_rules! common_operations {
             /// # Errors
             /// Not an endpoint, or not one this socket has bound.
             pub fn unbind(&mut self, endpoint: impl AsRef<str>) -> Result<(), super::DetachError> {
-                self.core.unbind(endpoint.as_ref().parse())
+                self.core.with(|core| core.unbind(endpoint.as_ref().parse()))
             }
 
             /// Ends every connection this socket made to `endpoint`. What a peer has been sent stays with it; what has
@@ -62,22 +62,22 @@ macro_rules! common_operations {
             /// # Errors
             /// Not an endpoint, or not one this socket has connected to.
             pub fn disconnect(&mut self, endpoint: impl AsRef<str>) -> Result<(), super::DetachError> {
-                self.core.disconnect(endpoint.as_ref().parse())
+                self.core.with(|core| core.disconnect(endpoint.as_ref().parse()))
             }
 
             /// Peers connected now, and endpoints connected to that are still to be bound. May change at any time.
             pub fn peers(&self) -> usize {
-                self.core.peers()
+                self.core.with_ref(|core| core.peers())
             }
 
             /// What the socket has done so far.
             pub fn counters(&self) -> super::Counters {
-                self.core.counters()
+                self.core.with_ref(|core| core.counters())
             }
 
             /// Changes how waiting calls idle, from the next one on.
             pub fn set_wait(&mut self, policy: crate::WaitPolicy) {
-                self.core.set_wait(policy);
+                self.core.with(|core| core.set_wait(policy));
             }
         }
     };
@@ -86,7 +86,15 @@ macro_rules! common_operations {
 /// Sending, for patterns that choose among their peers by themselves.
 macro_rules! sending_operations {
     ($socket:ident) => {
-        impl super::Sends for $socket {}
+        impl super::Sends for $socket {
+            fn commit(
+                &mut self,
+                key: crate::pipe::Key,
+                message: &mut crate::Message,
+            ) -> Result<(), super::SendFailure> {
+                self.core.with(|core| core.commit(key, message))
+            }
+        }
 
         impl $socket {
             /// Sends `message`; waits for a peer with room as long as it takes.
@@ -96,7 +104,7 @@ macro_rules! sending_operations {
             #[inline]
             pub fn send(&mut self, message: impl Into<crate::Message>) -> Result<(), super::SendError> {
                 let mut message = message.into();
-                let result = self.core.send_by(&mut message, super::core::Until::FOREVER);
+                let result = self.core.with(|core| core.send_by(&mut message, super::core::Until::AsSet));
                 result.map_err(|reason| super::SendError { message, reason })
             }
 
@@ -107,7 +115,7 @@ macro_rules! sending_operations {
             #[inline]
             pub fn try_send(&mut self, message: impl Into<crate::Message>) -> Result<(), super::SendError> {
                 let mut message = message.into();
-                let result = self.core.send_by(&mut message, super::core::Until::Now);
+                let result = self.core.with(|core| core.send_by(&mut message, super::core::Until::Now));
                 result.map_err(|reason| super::SendError { message, reason })
             }
 
@@ -121,7 +129,7 @@ macro_rules! sending_operations {
                 timeout: std::time::Duration,
             ) -> Result<(), super::SendError> {
                 let mut message = message.into();
-                let result = self.core.send_by(&mut message, super::core::Until::after(timeout));
+                let result = self.core.with(|core| core.send_by(&mut message, super::core::Until::After(timeout)));
                 result.map_err(|reason| super::SendError { message, reason })
             }
 
@@ -134,7 +142,7 @@ macro_rules! sending_operations {
                 &mut self,
                 messages: &mut std::collections::VecDeque<crate::Message>,
             ) -> Result<usize, super::SendFailure> {
-                let (count, result) = self.core.send_batch_by(messages, super::core::Until::FOREVER);
+                let (count, result) = self.core.with(|core| core.send_batch_by(messages, super::core::Until::AsSet));
                 result.map(|()| count)
             }
 
@@ -147,7 +155,7 @@ macro_rules! sending_operations {
                 &mut self,
                 messages: &mut std::collections::VecDeque<crate::Message>,
             ) -> Result<usize, super::SendFailure> {
-                match self.core.send_batch_by(messages, super::core::Until::Now) {
+                match self.core.with(|core| core.send_batch_by(messages, super::core::Until::Now)) {
                     (0, Err(failure)) => Err(failure),
                     (count, _) => Ok(count),
                 }
@@ -157,40 +165,46 @@ macro_rules! sending_operations {
             ///
             /// # Errors
             /// The context has been shut down.
-            pub fn reserve(&mut self) -> Result<super::Permit<'_>, super::SendFailure> {
-                let key = self.core.reserve_by(super::core::Until::FOREVER)?;
-                Ok(super::Permit::new(&mut self.core, key))
+            pub fn reserve(&mut self) -> Result<super::Permit<'_, Self>, super::SendFailure> {
+                let reserve = |core: &mut super::core::Core<_>| {
+                    core.reserve_by(super::core::Until::AsSet, super::pattern::Sending::reserve)
+                };
+                let key = self.core.with(reserve)?;
+                Ok(super::Permit::new(self, key))
             }
 
             /// Reserves a place if a peer has room now. Never waits; the answer is exact.
             ///
             /// # Errors
             /// Every peer is full, there is none, or the context has been shut down.
-            pub fn try_reserve(&mut self) -> Result<super::Permit<'_>, super::SendFailure> {
-                let key = self.core.reserve_by(super::core::Until::Now)?;
-                Ok(super::Permit::new(&mut self.core, key))
+            pub fn try_reserve(&mut self) -> Result<super::Permit<'_, Self>, super::SendFailure> {
+                let reserve = |core: &mut super::core::Core<_>| {
+                    core.reserve_by(super::core::Until::Now, super::pattern::Sending::reserve)
+                };
+                let key = self.core.with(reserve)?;
+                Ok(super::Permit::new(self, key))
             }
 
             /// Would [`try_send`](Self::try_send) send now? May become true at any time; becomes false behind our back
             /// only if a peer leaves.
             pub fn can_send(&mut self) -> bool {
-                self.core.can_send()
+                self.core.with(|core| core.can_send())
             }
 
             /// Our part of the high-water marks, in messages; 0 means no limit.
             pub fn send_hwm(&self) -> u32 {
-                self.core.hwm().0
+                self.core.with_ref(|core| core.hwm().0)
             }
 
             /// Changes our part of the high-water marks, for connections to come and those there are. A queue that holds
             /// more than a lowered mark takes nothing until it holds less.
             pub fn set_send_hwm(&mut self, messages: u32) {
-                self.core.set_hwm(Some(messages), None);
+                self.core.with(|core| core.set_hwm(Some(messages), None));
             }
 
             /// Changes how long messages outlive the socket where an endpoint is still to be bound.
             pub fn set_linger(&mut self, linger: std::time::Duration) {
-                self.core.set_linger(linger);
+                self.core.with(|core| core.set_linger(linger));
             }
         }
     };
@@ -208,7 +222,7 @@ macro_rules! receiving_operations {
             /// The context has been shut down, and all that had arrived has been taken.
             #[inline]
             pub fn recv(&mut self) -> Result<crate::Message, super::RecvError> {
-                self.core.recv_by(super::core::Until::FOREVER)
+                self.core.with(|core| core.recv_by(super::core::Until::AsSet))
             }
 
             /// The next message, if one is there. Never waits.
@@ -217,7 +231,7 @@ macro_rules! receiving_operations {
             /// None is there, or the context has been shut down.
             #[inline]
             pub fn try_recv(&mut self) -> Result<crate::Message, super::RecvError> {
-                self.core.recv_by(super::core::Until::Now)
+                self.core.with(|core| core.recv_by(super::core::Until::Now))
             }
 
             /// The next message; waits for one, `timeout` at the most.
@@ -225,7 +239,7 @@ macro_rules! receiving_operations {
             /// # Errors
             /// None came in time, or the context has been shut down.
             pub fn recv_timeout(&mut self, timeout: std::time::Duration) -> Result<crate::Message, super::RecvError> {
-                self.core.recv_by(super::core::Until::after(timeout))
+                self.core.with(|core| core.recv_by(super::core::Until::After(timeout)))
             }
 
             /// Adds up to `max` messages to `messages` and tells each peer once; waits for the first as long as it
@@ -238,7 +252,7 @@ macro_rules! receiving_operations {
                 messages: &mut Vec<crate::Message>,
                 max: usize,
             ) -> Result<usize, super::RecvError> {
-                self.core.recv_batch_by(messages, max, super::core::Until::FOREVER)
+                self.core.with(|core| core.recv_batch_by(messages, max, super::core::Until::AsSet))
             }
 
             /// Adds up to `max` messages that are there to `messages`. Never waits. Returns how many.
@@ -250,17 +264,17 @@ macro_rules! receiving_operations {
                 messages: &mut Vec<crate::Message>,
                 max: usize,
             ) -> Result<usize, super::RecvError> {
-                self.core.recv_batch_by(messages, max, super::core::Until::Now)
+                self.core.with(|core| core.recv_batch_by(messages, max, super::core::Until::Now))
             }
 
             /// Our part of the high-water marks, in messages; 0 means no limit.
             pub fn recv_hwm(&self) -> u32 {
-                self.core.hwm().1
+                self.core.with_ref(|core| core.hwm().1)
             }
 
             /// Changes our part of the high-water marks, for connections to come and those there are.
             pub fn set_recv_hwm(&mut self, messages: u32) {
-                self.core.set_hwm(None, Some(messages));
+                self.core.with(|core| core.set_hwm(None, Some(messages)));
             }
         }
     };

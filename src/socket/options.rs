@@ -5,7 +5,7 @@
 use std::{marker::PhantomData, time::Duration};
 
 use super::Socket;
-use crate::{Context, ContextClosed, WaitPolicy};
+use crate::{Context, ContextClosed, Frame, WaitPolicy};
 
 /// Messages a queue holds before it counts as full: libzmq's default.
 pub const DEFAULT_HWM: u32 = 1000;
@@ -20,6 +20,10 @@ pub(crate) struct Options {
     pub(crate) recv_hwm: u32,
     pub(crate) wait: WaitPolicy,
     pub(crate) linger: Duration,
+    /// How long `send` and `recv` wait; for ever if not set.
+    pub(crate) send_timeout: Option<Duration>,
+    pub(crate) recv_timeout: Option<Duration>,
+    pub(crate) routing_id: Frame,
 }
 
 /// Makes sockets of type `S`.
@@ -33,7 +37,7 @@ pub(crate) struct Options {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Builder<S> {
-    options: Options,
+    pub(super) options: Options,
     socket: PhantomData<fn() -> S>,
 }
 
@@ -44,6 +48,9 @@ impl<S: Socket> Builder<S> {
             recv_hwm: DEFAULT_HWM,
             wait: WaitPolicy::default(),
             linger: DEFAULT_LINGER,
+            send_timeout: None,
+            recv_timeout: None,
+            routing_id: Frame::new(),
         };
         Self { options, socket: PhantomData }
     }
@@ -73,6 +80,12 @@ impl<S: super::Sends> Builder<S> {
         self
     }
 
+    /// How long `send` and `reserve` wait at the most: they end with `TimedOut` then. For ever unless said otherwise.
+    pub fn send_timeout(mut self, timeout: Duration) -> Self {
+        self.options.send_timeout = Some(timeout);
+        self
+    }
+
     /// How long messages are kept after the socket is gone, for an endpoint that is still to be bound.
     /// [`DEFAULT_LINGER`] unless said otherwise. Messages a connected peer has not taken yet are its own, whatever this
     /// says.
@@ -87,6 +100,12 @@ impl<S: super::Receives> Builder<S> {
     /// [`send_hwm`](Self::send_hwm).
     pub fn recv_hwm(mut self, messages: u32) -> Self {
         self.options.recv_hwm = messages;
+        self
+    }
+
+    /// How long `recv` waits at the most: it ends with `TimedOut` then. For ever unless said otherwise.
+    pub fn recv_timeout(mut self, timeout: Duration) -> Self {
+        self.options.recv_timeout = Some(timeout);
         self
     }
 }

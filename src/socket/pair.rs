@@ -2,8 +2,18 @@
 
 #![forbid(unsafe_code)]
 
-use super::core::Core;
-use crate::SocketType;
+use std::collections::VecDeque;
+
+use super::{
+    error::{RecvError, SendFailure},
+    held::Held,
+    options::Options,
+    pattern::{self, Pattern, Receiving, Sending},
+};
+use crate::{
+    Message, SocketType,
+    pipe::{Crew, Key, Outward},
+};
 
 /// Talks to exactly one other `Pair`, both ways.
 ///
@@ -25,13 +35,24 @@ use crate::SocketType;
 /// ```
 #[derive(Debug)]
 pub struct Pair {
-    core: Core,
+    core: Held<Lone>,
 }
 
-impl Pair {
+/// One peer at a time, which the hub's single seat sees to: every choice is among one.
+#[derive(Debug)]
+struct Lone;
+
+impl Pattern for Lone {
     const TYPE: SocketType = SocketType::Pair;
+    const OUTWARD: Outward = Outward::Balanced;
+
+    fn new(_options: &Options, _crew: &mut Crew) -> Self {
+        Self
+    }
 }
 
+balanced_sending!(Lone);
+fair_receiving!(Lone);
 common_operations!(Pair);
 sending_operations!(Pair);
 receiving_operations!(Pair);

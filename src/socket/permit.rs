@@ -2,10 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{
-    core::Core,
-    error::{SendError, SendFailure},
-};
+use super::{Sends, error::SendError};
 use crate::{Message, pipe::Key};
 
 /// A place for one message with one peer: who gets it, and that there is room, is decided.
@@ -13,14 +10,14 @@ use crate::{Message, pipe::Key};
 /// Sending can then fail only if that peer has left, or memory runs out. Dropping the permit gives the place back.
 #[derive(Debug)]
 #[must_use = "a permit that is dropped sends nothing"]
-pub struct Permit<'a> {
-    core: &'a mut Core,
+pub struct Permit<'a, S> {
+    socket: &'a mut S,
     key: Key,
 }
 
-impl<'a> Permit<'a> {
-    pub(super) fn new(core: &'a mut Core, key: Key) -> Self {
-        Self { core, key }
+impl<'a, S: Sends> Permit<'a, S> {
+    pub(super) fn new(socket: &'a mut S, key: Key) -> Self {
+        Self { socket, key }
     }
 
     /// Sends `message` to the peer the place was reserved with. Never waits.
@@ -29,9 +26,6 @@ impl<'a> Permit<'a> {
     /// That peer has left meanwhile, the message has no frame, or memory ran out. The message comes back.
     pub fn send(self, message: impl Into<Message>) -> Result<(), SendError> {
         let mut message = message.into();
-        if message.is_empty() {
-            return Err(SendError { message, reason: SendFailure::NoFrames });
-        }
-        self.core.send_to(self.key, &mut message).map_err(|reason| SendError { message, reason })
+        self.socket.commit(self.key, &mut message).map_err(|reason| SendError { message, reason })
     }
 }

@@ -2,8 +2,18 @@
 
 #![forbid(unsafe_code)]
 
-use super::core::Core;
-use crate::SocketType;
+use std::collections::VecDeque;
+
+use super::{
+    error::{RecvError, SendFailure},
+    held::Held,
+    options::Options,
+    pattern::{self, Pattern, Receiving, Sending},
+};
+use crate::{
+    Message, SocketType,
+    pipe::{Crew, Key, Outward},
+};
 
 /// Hands messages out to [`Pull`] peers, each in turn.
 ///
@@ -26,7 +36,7 @@ use crate::SocketType;
 /// ```
 #[derive(Debug)]
 pub struct Push {
-    core: Core,
+    core: Held<Balance>,
 }
 
 /// Collects messages from [`Push`] peers, one from each in turn as long as they have some.
@@ -34,17 +44,35 @@ pub struct Push {
 /// A peer that has left is heard to the end of what it sent.
 #[derive(Debug)]
 pub struct Pull {
-    core: Core,
+    core: Held<Collect>,
 }
 
-impl Push {
+#[derive(Debug)]
+struct Balance;
+
+impl Pattern for Balance {
     const TYPE: SocketType = SocketType::Push;
+    const OUTWARD: Outward = Outward::Balanced;
+
+    fn new(_options: &Options, _crew: &mut Crew) -> Self {
+        Self
+    }
 }
 
-impl Pull {
+#[derive(Debug)]
+struct Collect;
+
+impl Pattern for Collect {
     const TYPE: SocketType = SocketType::Pull;
+    const OUTWARD: Outward = Outward::Balanced;
+
+    fn new(_options: &Options, _crew: &mut Crew) -> Self {
+        Self
+    }
 }
 
+balanced_sending!(Balance);
+fair_receiving!(Collect);
 common_operations!(Push);
 sending_operations!(Push);
 common_operations!(Pull);

@@ -41,15 +41,9 @@ type Expiry = (Instant, u64);
 /// A name that somebody has bound, or that somebody waits for.
 #[derive(Debug, Default)]
 struct Name {
-    bound: Option<Bound>,
+    bound: Option<Arc<Hub>>,
     /// Far ends of pipes whose connecting side is there already, first come first.
     pending: Vec<Pending>,
-}
-
-#[derive(Debug)]
-struct Bound {
-    hub: Arc<Hub>,
-    socket_type: SocketType,
 }
 
 #[derive(Debug)]
@@ -84,14 +78,15 @@ impl Registry {
 
     /// Gives `name` to the socket behind `hub`, and to it the pipes that wait for the name. Those of sockets it does not
     /// talk to go on waiting.
-    pub(crate) fn bind(&self, name: &str, hub: &Arc<Hub>, socket_type: SocketType) -> Result<(), NameInUse> {
+    pub(crate) fn bind(&self, name: &str, hub: &Arc<Hub>) -> Result<(), NameInUse> {
+        let socket_type = hub.profile().socket_type;
         self.drop_expired();
         let mut names = self.names.lock();
         let entry = names.by_name.entry(name.into()).or_default();
         if entry.bound.is_some() {
             return Err(NameInUse);
         }
-        entry.bound = Some(Bound { hub: hub.clone(), socket_type });
+        entry.bound = Some(hub.clone());
         let ours: Vec<Pending> =
             entry.pending.extract_if(.., |pending| pending.socket_type.talks_to(socket_type)).collect();
         for expiry in ours.iter().filter_map(|pending| pending.kept_until) {
@@ -105,14 +100,15 @@ impl Registry {
     }
 
     /// Connects the socket behind `hub` to `name`, bound or not. The pipe's tie tells it from others.
-    pub(crate) fn connect(&self, name: &str, hub: &Arc<Hub>, socket_type: SocketType) -> Result<Arc<Tie>, Mismatch> {
+    pub(crate) fn connect(&self, name: &str, hub: &Arc<Hub>) -> Result<Arc<Tie>, Mismatch> {
+        let socket_type = hub.profile().socket_type;
         self.drop_expired();
         let mut names = self.names.lock();
         let entry = names.by_name.entry(name.into()).or_default();
-        if let Some(bound) = &entry.bound
-            && !bound.socket_type.talks_to(socket_type)
+        if let Some(bound) = entry.bound.as_ref().map(|bound| bound.profile().socket_type)
+            && !bound.talks_to(socket_type)
         {
-            return Err(Mismatch(bound.socket_type));
+            return Err(Mismatch(bound));
         }
         let tie = Tie::new(hub.clone());
         let directions = Directions { forth: socket_type.sends(), back: socket_type.receives() };
@@ -120,7 +116,7 @@ impl Registry {
         // The near end first: it brings our part of the limits, without which the pipe has no room at all.
         let near = hub.join(near);
         let far = match &entry.bound {
-            Some(bound) => Self::seat(far, &bound.hub),
+            Some(bound) => Self::seat(far, bound),
             None => {
                 entry.pending.push(Pending { end: far, socket_type, kept_until: None });
                 Joined::Waiting
@@ -135,7 +131,7 @@ impl Registry {
     pub(crate) fn unbind(&self, name: &str, hub: &Arc<Hub>) -> bool {
         let mut names = self.names.lock();
         let Some(entry) = names.by_name.get_mut(name) else { return false };
-        if !entry.bound.as_ref().is_some_and(|bound| Arc::ptr_eq(&bound.hub, hub)) {
+        if !entry.bound.as_ref().is_some_and(|bound| Arc::ptr_eq(bound, hub)) {
             return false;
         }
         entry.bound = None;
@@ -223,7 +219,7 @@ mod tests {
     use super::*;
     use crate::{
         Frame,
-        pipe::{Crew, HubOptions},
+        pipe::{Crew, HubOptions, Outward, Profile},
     };
 
     /// A payload whose destructor needs the registry.
@@ -244,15 +240,16 @@ mod tests {
         }
     }
 
-    fn crew() -> (Arc<Hub>, Crew) {
-        let hub = Hub::new(HubOptions { send_hwm: 0, recv_hwm: 0, seats: 8 }, Arc::default());
-        (hub.clone(), Crew::new(hub))
+    fn crew(socket_type: SocketType) -> (Arc<Hub>, Crew) {
+        let profile = Profile { socket_type, routing_id: Frame::new() };
+        let hub = Hub::new(profile, HubOptions { send_hwm: 0, recv_hwm: 0, seats: 8 }, Arc::default());
+        (hub.clone(), Crew::new(hub, Outward::Balanced))
     }
 
     /// Leaves a message at `name` that has been kept for long enough.
     fn expire_at(registry: &std::sync::Arc<Registry>, name: &str) {
-        let (hub, mut crew) = crew();
-        let tie = registry.connect(name, &hub, SocketType::Push).unwrap();
+        let (hub, mut crew) = crew(SocketType::Push);
+        let tie = registry.connect(name, &hub).unwrap();
         let key = crew.writable().unwrap();
         let mut message = Frame::from_owner(Reentrant(std::sync::Arc::downgrade(registry))).into();
         crew.send_to(key, &mut message).unwrap();
@@ -267,11 +264,12 @@ mod tests {
     #[test]
     fn payloads_are_dropped_without_the_lock_when_a_bind_or_connect_fails() {
         let registry = std::sync::Arc::new(Registry::default());
-        let (hub, _crew) = crew();
-        registry.bind("bound", &hub, SocketType::Pull).unwrap();
+        let (sink, _crew) = crew(SocketType::Pull);
+
+        registry.bind("bound", &sink).unwrap();
         expire_at(&registry, "one");
-        assert!(registry.bind("bound", &hub, SocketType::Pull).is_err());
+        assert!(registry.bind("bound", &sink).is_err());
         expire_at(&registry, "other");
-        assert!(registry.connect("bound", &hub, SocketType::Pull).is_err());
+        assert!(registry.connect("bound", &sink).is_err());
     }
 }
