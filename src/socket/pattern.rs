@@ -1,0 +1,213 @@
+//! What a pattern decides; everything around it is the same for all and [`Core`](super::core::Core)'s.
+//!
+//! A pattern is logic over a [`Crew`]: which pipe a message goes to, whose turn it is to be heard, what is put before a
+//! message and taken off it. Nothing here waits: the core calls again until the answer is one to return.
+
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+
+use super::{
+    error::{RecvError, SendFailure},
+    options::Options,
+};
+use crate::{
+    Frame, Message, SocketType,
+    pipe::{Crew, Key, Mute, Outward, Refusal},
+};
+
+/// What every pattern has.
+pub(crate) trait Pattern: std::fmt::Debug + Send + Sized + 'static {
+    const TYPE: SocketType;
+    const OUTWARD: Outward;
+
+    /// The pattern of a socket with `options`. A pattern that keeps account of its peers says so to `crew`.
+    fn new(options: &Options, crew: &mut Crew) -> Self;
+
+    /// Does [`Receiving::receive`] have an answer other than that nothing is there?
+    fn is_readable(&mut self, crew: &mut Crew) -> bool {
+        crew.has_message()
+    }
+
+    /// Does [`Sending::send`] have an answer other than that there is no room?
+    fn is_writable(&mut self, crew: &mut Crew) -> bool {
+        crew.writable().is_ok()
+    }
+
+    /// Before the owner sleeps until it can send: asks the consumers to tell who stand in the way.
+    fn want_room(&mut self, crew: &mut Crew) {
+        crew.want_room();
+    }
+
+    /// Takes that back.
+    fn want_no_room(&mut self, crew: &mut Crew) {
+        crew.want_no_room();
+    }
+}
+
+/// A pattern that sends. No method waits.
+pub(crate) trait Sending: Pattern {
+    /// The pipe the next message goes to; it has room then.
+    ///
+    /// # Errors
+    /// `Full` or `NoPeer`: worth waiting. Any other: final.
+    fn reserve(&mut self, crew: &mut Crew) -> Result<Key, SendFailure>;
+
+    /// Sends `message` to the pipe [`reserve`](Self::reserve) has just named, and leaves nothing in it.
+    ///
+    /// # Errors
+    /// `message` is unchanged.
+    fn commit(&mut self, crew: &mut Crew, key: Key, message: &mut Message) -> Result<(), SendFailure>;
+
+    /// Sends `message` and leaves nothing in it.
+    ///
+    /// # Errors
+    /// As [`reserve`](Self::reserve) and [`commit`](Self::commit); `message` is unchanged.
+    #[inline(always)]
+    fn send(&mut self, crew: &mut Crew, message: &mut Message) -> Result<(), SendFailure> {
+        loop {
+            let key = self.reserve(crew)?;
+            match self.commit(crew, key, message) {
+                // That peer has just left: the next one in turn.
+                Err(SendFailure::PeerLeft) => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Sends from the front of `messages` as many as it can. Returns how many, and why it stopped if some are left.
+    fn send_batch(&mut self, crew: &mut Crew, messages: &mut VecDeque<Message>) -> (usize, Result<(), SendFailure>) {
+        let mut count = 0;
+        while let Some(message) = messages.front_mut() {
+            if let Err(failure) = self.send(crew, message) {
+                return (count, Err(failure));
+            }
+            messages.pop_front();
+            count += 1;
+        }
+        (count, Ok(()))
+    }
+}
+
+/// A pattern that receives. No method waits.
+pub(crate) trait Receiving: Pattern {
+    /// Puts the next message into `place`; what was there is dropped.
+    ///
+    /// # Errors
+    /// `Empty`: worth waiting. Any other: final.
+    fn receive(&mut self, crew: &mut Crew, place: &mut Message) -> Result<(), RecvError>;
+
+    /// Adds up to `max` messages to `messages`. Returns how many.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive), if there is not one.
+    fn receive_batch(&mut self, crew: &mut Crew, messages: &mut Vec<Message>, max: usize) -> Result<usize, RecvError> {
+        let mut count = 0;
+        while count < max {
+            let mut place = Message::from(Frame::new());
+            match self.receive(crew, &mut place) {
+                Ok(()) => messages.push(place),
+                Err(_) if count > 0 => break,
+                Err(error) => return Err(error),
+            }
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+/// Sends to each peer in turn that has room.
+#[inline(always)]
+pub(crate) fn balance(crew: &mut Crew) -> Result<Key, SendFailure> {
+    crew.writable().map_err(SendFailure::from)
+}
+
+/// Sends `message` to the pipe under `key`.
+#[inline(always)]
+pub(crate) fn send_to(crew: &mut Crew, key: Key, message: &mut Message) -> Result<(), SendFailure> {
+    crew.send_to(key, message).map_err(|refusal| match refusal {
+        Refusal::Closed | Refusal::Full => SendFailure::PeerLeft,
+        Refusal::OutOfMemory => SendFailure::OutOfMemory,
+    })
+}
+
+/// Sends a batch to each peer in turn that has room, and tells each once.
+pub(crate) fn balance_batch(crew: &mut Crew, messages: &mut VecDeque<Message>) -> (usize, Result<(), SendFailure>) {
+    let (count, result) = crew.send_batch(messages);
+    (count, result.map_err(SendFailure::from))
+}
+
+/// Receives from each peer in turn that has something. Returns from whom.
+#[inline(always)]
+pub(crate) fn fair(crew: &mut Crew, place: &mut Message) -> Result<Key, RecvError> {
+    while let Some(key) = crew.readable() {
+        // Always there: `readable` has just said so.
+        if crew.receive_from(key, place) {
+            return Ok(key);
+        }
+    }
+    Err(RecvError::Empty)
+}
+
+/// Receives a batch from each peer in turn that has something, and gives credit back once to each.
+pub(crate) fn fair_batch(crew: &mut Crew, messages: &mut Vec<Message>, max: usize) -> Result<usize, RecvError> {
+    let first = crew.readable().ok_or(RecvError::Empty)?;
+    Ok(crew.receive_batch(first, messages, max))
+}
+
+/// Sending to each peer in turn that has room, for a pattern that adds nothing to it.
+macro_rules! balanced_sending {
+    ($pattern:ident) => {
+        impl Sending for $pattern {
+            #[inline(always)]
+            fn reserve(&mut self, crew: &mut Crew) -> Result<Key, SendFailure> {
+                pattern::balance(crew)
+            }
+
+            #[inline(always)]
+            fn commit(&mut self, crew: &mut Crew, key: Key, message: &mut Message) -> Result<(), SendFailure> {
+                pattern::send_to(crew, key, message)
+            }
+
+            fn send_batch(
+                &mut self,
+                crew: &mut Crew,
+                messages: &mut VecDeque<Message>,
+            ) -> (usize, Result<(), SendFailure>) {
+                pattern::balance_batch(crew, messages)
+            }
+        }
+    };
+}
+
+/// Receiving from each peer in turn that has something, for a pattern that adds nothing to it.
+macro_rules! fair_receiving {
+    ($pattern:ident) => {
+        impl Receiving for $pattern {
+            #[inline(always)]
+            fn receive(&mut self, crew: &mut Crew, place: &mut Message) -> Result<(), RecvError> {
+                pattern::fair(crew, place).map(|_| ())
+            }
+
+            fn receive_batch(
+                &mut self,
+                crew: &mut Crew,
+                messages: &mut Vec<Message>,
+                max: usize,
+            ) -> Result<usize, RecvError> {
+                pattern::fair_batch(crew, messages, max)
+            }
+        }
+    };
+}
+
+impl From<Mute> for SendFailure {
+    fn from(mute: Mute) -> Self {
+        match mute {
+            Mute::Full => Self::Full,
+            Mute::NoPeer => Self::NoPeer,
+            Mute::OutOfMemory => Self::OutOfMemory,
+            Mute::Terminated => Self::ContextClosed,
+        }
+    }
+}
