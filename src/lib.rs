@@ -47,7 +47,7 @@ pub mod wait;
 pub use context::{Context, ContextClosed, ShutdownReport};
 pub use endpoint::{Endpoint, EndpointError};
 pub use message::{Frame, Message};
-pub use socket::{Pair, Pull, Push};
+pub use socket::{Pair, Pub, Pull, Push, Sub, XPub, XSub};
 pub use socket_type::SocketType;
 pub use wait::WaitPolicy;
 

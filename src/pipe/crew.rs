@@ -151,6 +151,10 @@ impl Crew {
         self.pipes.iter().all(Option::is_none) && self.hub.peers() == 0
     }
 
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
     /// Takes note of pipes that have come and gone. One load when there are none.
     #[inline(always)]
     pub(crate) fn sync(&mut self) {
@@ -296,6 +300,52 @@ impl Crew {
         Flow::add(&self.hub.flow().messages_out, 1);
         Flow::add(&self.hub.flow().bytes_out, bytes);
         Ok(())
+    }
+
+    /// Sends `message` to each of `keys` that has room, a copy to all but the last, and leaves nothing in it. Returns to
+    /// how many; those that had no room are told that they missed one.
+    #[inline(always)]
+    pub(crate) fn send_to_all(&mut self, keys: &[Key], message: &mut Message) -> usize {
+        let bytes = message.size() as u64;
+        let (mut sent, mut full) = (0, 0);
+        for (index, key) in keys.iter().enumerate() {
+            let Some(pipe) = self.pipes.get_mut(*key as usize).and_then(Option::as_mut) else { continue };
+            let refusal = match pipe.end.admits() {
+                Ok(()) if index + 1 == keys.len() => pipe.end.push(message).err(),
+                Ok(()) => pipe.end.push_copy(message).err(),
+                Err(refusal) => Some(refusal),
+            };
+            match refusal {
+                None => sent += 1,
+                Some(Refusal::Closed) => {}
+                Some(Refusal::Full | Refusal::OutOfMemory) => {
+                    full += 1;
+                    pipe.end.tie().way_from(pipe.end.side()).count_missed();
+                }
+            }
+        }
+        *message = Message::from(Frame::new());
+        full_fence();
+        for key in keys {
+            if let Some(pipe) = self.pipes.get_mut(*key as usize).and_then(Option::as_mut) {
+                pipe.end.tie().tell_consumer(pipe.end.side());
+                pipe.end.settle_outlet();
+            }
+        }
+        let flow = self.hub.flow();
+        Flow::add(&flow.messages_out, 1);
+        Flow::add(&flow.bytes_out, bytes);
+        Flow::add(&flow.deliveries, sent as u64);
+        if full > 0 {
+            Flow::add(&flow.dropped, full);
+        }
+        sent
+    }
+
+    /// Keys of all pipes that can be sent to.
+    pub(crate) fn addressed(&self) -> impl Iterator<Item = Key> {
+        let keys = self.pipes.iter().zip(0..);
+        keys.filter_map(|(pipe, key)| pipe.as_ref().is_some_and(|pipe| pipe.sending != Sending::Never).then_some(key))
     }
 
     /// Has the pipe under `key` room for a message? Exact.

@@ -7,10 +7,16 @@
 
 use std::{collections::VecDeque, sync::OnceLock};
 
+use bytes::Bytes;
+
 use super::{End, Key, Lost, Side, Tie, ready::ReadySet};
 use crate::{
-    Frame, SocketType,
-    sync::{Arc, AtomicBool, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, prepare_asymmetric_fences},
+    Frame, Message, SocketType,
+    route::{Added, Interest, Removed, Wish},
+    sync::{
+        Arc, AtomicBool, AtomicU64, CachePadded, Mutex, MutexGuard, Ordering, full_fence, planted,
+        prepare_asymmetric_fences,
+    },
     wait::Signal,
 };
 
@@ -55,6 +61,8 @@ pub(crate) struct Profile {
     pub(crate) socket_type: SocketType,
     /// Under which id a ROUTER is to know it; empty if it may choose one.
     pub(crate) routing_id: Frame,
+    /// What each new peer gets before anything else.
+    pub(crate) hello: Option<Message>,
 }
 
 #[derive(Debug)]
@@ -66,6 +74,8 @@ struct Members {
     seated: usize,
     /// Keys with a note: each at most once, and only while its seat is taken.
     notes: Vec<Key>,
+    /// What this socket subscribes to: every pipe that comes is told.
+    interest: Interest,
     /// Pipes that found every seat taken, first come first.
     waiting: VecDeque<End>,
     closed: bool,
@@ -92,6 +102,8 @@ pub(crate) struct Flow {
     pub(crate) stalls: AtomicU64,
     /// Messages a pattern that drops did not give to a peer, because it was full.
     pub(crate) dropped: AtomicU64,
+    /// Messages put into queues of peers by a pattern that publishes: one for each peer.
+    pub(crate) deliveries: AtomicU64,
     /// Messages sent to somebody who is not there.
     pub(crate) unroutable: AtomicU64,
     /// Messages that arrived and are none of this pattern's, or too late for it.
@@ -161,6 +173,7 @@ impl Hub {
             free: Vec::new(),
             seated: 0,
             notes: Vec::new(),
+            interest: Interest::default(),
             waiting: VecDeque::new(),
             closed: false,
         };
@@ -298,6 +311,36 @@ impl Hub {
         self.wake();
     }
 
+    /// Subscribes to topics that begin with `prefix`, once more if it is already: tells every peer, and those to come.
+    pub(crate) fn subscribe(&self, prefix: &[u8]) {
+        let mut members = self.members.lock();
+        let wish = match members.interest.add(prefix) {
+            Added::First => Wish::First,
+            Added::Again => Wish::Again,
+        };
+        members.wish(prefix, wish).tell(members);
+    }
+
+    /// Takes one subscription to `prefix` back. Returns what is left of it.
+    pub(crate) fn unsubscribe(&self, prefix: &[u8]) -> Removed {
+        let mut members = self.members.lock();
+        let removed = members.interest.remove(prefix);
+        if removed == Removed::Last {
+            members.wish(prefix, Wish::Last).tell(members);
+        }
+        removed
+    }
+
+    /// Is this socket subscribed to `topic`?
+    pub(crate) fn wants(&self, topic: &[u8]) -> bool {
+        self.members.lock().interest.matches(topic)
+    }
+
+    /// Distinct prefixes this socket is subscribed to.
+    pub(crate) fn prefixes(&self) -> usize {
+        self.members.lock().interest.len()
+    }
+
     /// The owner has dropped its end under `key`: the seat is free.
     pub(crate) fn vacate(&self, key: Key) {
         let mut members = self.members.lock();
@@ -427,7 +470,34 @@ impl Seated {
     }
 }
 
+/// Publishers that have been left word, and are to be told so.
+struct Word(Vec<(Arc<Tie>, Side)>);
+
+impl Word {
+    /// Tells them, when the lock is released: with no lock of a hub held.
+    fn tell(self, members: MutexGuard<'_, Members>) {
+        drop(members);
+        for (tie, side) in self.0 {
+            if let Some(peer) = tie.hub(side.other()) {
+                peer.pipe_changed(&tie, side.other());
+            }
+        }
+    }
+}
+
 impl Members {
+    /// Leaves word of a subscription in every pipe.
+    fn wish(&self, prefix: &[u8], wish: Wish) -> Word {
+        let topic = Bytes::copy_from_slice(prefix);
+        let members = self.seats.iter().flatten();
+        Word(
+            members
+                .map(|member| (member.tie.clone(), member.side))
+                .inspect(|(tie, _)| tie.wish(topic.clone(), wish))
+                .collect(),
+        )
+    }
+
     fn seat(&mut self, end: End) -> Seated {
         let key = self.free.pop().unwrap_or_else(|| {
             self.seats.push(None);
@@ -437,6 +507,7 @@ impl Members {
         let (tie, side) = (end.tie().clone(), end.side());
         self.options.apply(&tie, side);
         tie.seat_at(side, key);
+        self.interest.for_each(|prefix| tie.wish(Bytes::copy_from_slice(prefix), Wish::First));
         self.seats[key as usize] = Some(Member { tie: tie.clone(), side, end: Some(end), note: None });
         self.seated += 1;
         self.note(key);

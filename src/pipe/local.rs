@@ -86,6 +86,24 @@ impl Outlet {
         }
     }
 
+    /// As [`Outlet::push`], of a copy: `message` stays as it is.
+    #[inline(always)]
+    pub(crate) fn push_copy(&mut self, way: &Way, message: &Message) -> Result<(), Refusal> {
+        match message.single() {
+            Some(frame) if !frame.is_shared() => {
+                if way.consumer_gone() {
+                    return Err(Refusal::Closed);
+                }
+                let mut record = self.ring.begin(slots_of(frame)).map_err(|_| Refusal::OutOfMemory)?;
+                self.write_tail(&mut record, frame);
+                // Bytes inside the frame are owned by nobody: their copy is a frame.
+                self.ring.publish(record, |body| store_head(frame, body, 0));
+                Ok(())
+            }
+            _ => self.push(way, &mut message.clone()),
+        }
+    }
+
     /// Upkeep, after the peer has been told.
     #[inline(always)]
     pub(crate) fn settle(&mut self) {

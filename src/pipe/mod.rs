@@ -168,6 +168,15 @@ impl End {
         }
     }
 
+    /// As [`End::push`], of a copy: `message` stays as it is. Payloads longer than a pooled block are shared.
+    #[inline(always)]
+    pub(crate) fn push_copy(&mut self, message: &Message) -> Result<(), Refusal> {
+        match &mut self.outlet {
+            Some(Outlet::Local(outlet)) => outlet.push_copy(self.tie.way_from(self.side), message),
+            _ => self.push(&mut message.clone()),
+        }
+    }
+
     /// Is a message waiting?
     #[inline(always)]
     pub(crate) fn ready(&mut self) -> bool {

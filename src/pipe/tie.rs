@@ -12,7 +12,10 @@
 
 use std::ptr;
 
+use bytes::Bytes;
+
 use super::{Hub, Key, Lost};
+use crate::route::{Changes, Wish};
 use crate::sync::{
     Arc, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number, weakened,
 };
@@ -48,6 +51,8 @@ struct Quiet {
     /// `ways[side]` leads from `side` to the other.
     ways: [Way; 2],
     seats: [Seat; 2],
+    /// What the subscribing side wants and the publishing one has not been told yet; nothing before the first.
+    wishes: Mutex<Option<Box<Changes>>>,
 }
 
 /// One way of a pipe.
@@ -62,6 +67,8 @@ pub(crate) struct Way {
     flags: AtomicU32,
     /// Messages that may be accepted and not taken; `u64::MAX` for no limit.
     limit: AtomicU64,
+    /// Messages the producer did not push because there was no room. Written by it alone.
+    missed: AtomicU64,
     terms: Mutex<Terms>,
 }
 
@@ -101,7 +108,11 @@ impl Tie {
     pub(crate) fn new(hub: Arc<Hub>) -> Arc<Self> {
         let tie = Self {
             number: unique_number(),
-            quiet: CachePadded::new(Quiet { ways: [Way::new(), Way::new()], seats: [Seat::new(), Seat::new()] }),
+            quiet: CachePadded::new(Quiet {
+                ways: [Way::new(), Way::new()],
+                seats: [Seat::new(), Seat::new()],
+                wishes: Mutex::default(),
+            }),
         };
         tie.introduce(Side::First, hub);
         Arc::new(tie)
@@ -197,6 +208,21 @@ impl Tie {
         }
     }
 
+    /// Leaves word for the publishing side. The caller tells its hub ([`Hub::pipe_changed`]).
+    pub(crate) fn wish(&self, topic: Bytes, wish: Wish) {
+        self.quiet.wishes.lock().get_or_insert_default().push(topic, wish);
+    }
+
+    /// Is there something the publishing side is to be told?
+    pub(crate) fn has_wish(&self) -> bool {
+        self.quiet.wishes.lock().as_ref().is_some_and(|wishes| !wishes.is_empty())
+    }
+
+    /// What the publishing side is to be told next.
+    pub(crate) fn take_wish(&self) -> Option<(Bytes, Wish)> {
+        self.quiet.wishes.lock().as_mut()?.pop()
+    }
+
     /// `side` has closed its end, and `lost` messages with it.
     ///
     /// No method: loom's `Arc` is not one a method can take.
@@ -247,7 +273,7 @@ impl Seat {
 
 impl Way {
     fn new() -> Self {
-        Self { flags: AtomicU32::new(0), limit: AtomicU64::new(0), terms: Mutex::default() }
+        Self { flags: AtomicU32::new(0), limit: AtomicU64::new(0), missed: AtomicU64::new(0), terms: Mutex::default() }
     }
 
     /// Messages that may be accepted and not taken.
@@ -255,6 +281,18 @@ impl Way {
     pub(crate) fn limit(&self) -> u64 {
         // Relaxed: a limit guards no data; a change counts from when it is seen.
         self.limit.load(Ordering::Relaxed)
+    }
+
+    /// The producer counts a message it did not push for want of room. What it pushes next publishes the count.
+    pub(crate) fn count_missed(&self) {
+        self.missed.store(self.missed.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// Messages missed so far: all that were missed before the message popped last, and perhaps some after it.
+    #[inline(always)]
+    pub(crate) fn missed(&self) -> u64 {
+        // Relaxed: who popped a message acquired what its producer did before it pushed.
+        self.missed.load(Ordering::Relaxed)
     }
 
     /// Sets the producer's part of the limit.

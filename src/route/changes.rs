@@ -5,7 +5,7 @@
 //! fold into what the other party must be told to know what is wanted now: at most one entry for each topic, none for a
 //! topic that came and went. When the last of these has been fetched it is a log again.
 //!
-//! | a topic's difference | `First` | `Again` | `Last` |
+//! | a topic's difference | `First` | `Again`, `Fewer` | `Last` |
 //! |---|---|---|---|
 //! | none, not told | `Wanted` | — | — |
 //! | none, told | — | — | `Unwanted` |
@@ -48,6 +48,8 @@ pub(crate) enum Wish {
     First,
     /// It is wanted, and was asked for once more.
     Again,
+    /// It was asked for once less, and is still wanted.
+    Fewer,
     /// It is not wanted any more.
     Last,
 }
@@ -104,7 +106,7 @@ impl Changes {
         let difference = match wish {
             Wish::First => Difference::Wanted,
             Wish::Last => Difference::Unwanted,
-            Wish::Again => return,
+            Wish::Again | Wish::Fewer => return,
         };
         match self.differences.entry(topic) {
             btree_map::Entry::Occupied(other) if *other.get() != difference => _ = other.remove(),
@@ -186,7 +188,7 @@ mod tests {
             self.changes.invariants();
             let news = match wish {
                 Wish::First => self.told.insert(topic.clone()),
-                Wish::Again => !self.told.insert(topic.clone()),
+                Wish::Again | Wish::Fewer => !self.told.insert(topic.clone()),
                 Wish::Last => self.told.remove(&topic),
             };
             assert!(news, "{topic:?} is told {wish:?} at the wrong time");

@@ -40,7 +40,8 @@ pub(crate) struct Core<P> {
 
 impl<P: Pattern> Core<P> {
     pub(crate) fn new(context: &Context, options: &Options) -> Result<Self, ContextClosed> {
-        let profile = Profile { socket_type: P::TYPE, routing_id: options.routing_id.clone() };
+        let profile =
+            Profile { socket_type: P::TYPE, routing_id: options.routing_id.clone(), hello: options.hello.clone() };
         let hub_options =
             HubOptions { send_hwm: options.send_hwm, recv_hwm: options.recv_hwm, seats: P::TYPE.peers_max() };
         let (membership, hub) = context.join(profile, hub_options)?;
@@ -131,6 +132,10 @@ impl<P: Pattern> Core<P> {
     /// The pattern and what it works on, for what only this pattern does.
     pub(crate) fn parts(&mut self) -> (&mut P, &mut Crew) {
         (&mut self.pattern, &mut self.crew)
+    }
+
+    pub(crate) fn pattern(&self) -> &P {
+        &self.pattern
     }
 
     pub(crate) fn hub(&self) -> &Arc<Hub> {

@@ -18,6 +18,8 @@ pub struct Counters {
     pub bytes_received: u64,
     /// Sends that found no room, or no peer, at first.
     pub stalls: u64,
+    /// Messages put into peers' queues by a pattern that publishes: one for each peer that got it.
+    pub deliveries: u64,
     /// Messages not given to a peer because its queue was full, by patterns that drop: one for each such peer.
     pub dropped: u64,
     /// Messages for a peer that is not there: dropped.
@@ -47,6 +49,7 @@ impl Counters {
             messages_received: flow.messages_in.load(Ordering::Relaxed),
             bytes_received: flow.bytes_in.load(Ordering::Relaxed),
             stalls: flow.stalls.load(Ordering::Relaxed),
+            deliveries: flow.deliveries.load(Ordering::Relaxed),
             dropped: flow.dropped.load(Ordering::Relaxed),
             unroutable: flow.unroutable.load(Ordering::Relaxed),
             discarded: flow.discarded.load(Ordering::Relaxed),

@@ -48,6 +48,19 @@ pub enum RecvError {
     TimedOut,
     /// The context has been shut down, and everything that had arrived has been taken.
     ContextClosed,
+    /// A publisher had no room for messages this socket subscribes to. Only from subscribers that asked to be told; the
+    /// next call goes on with what has arrived.
+    Missed,
+}
+
+/// Something did not come to pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// Not in time.
+    TimedOut,
+    /// The context has been shut down.
+    ContextClosed,
 }
 
 /// A name was not bound.
@@ -110,6 +123,16 @@ impl fmt::Display for RecvError {
             Self::Empty => "no message is there",
             Self::TimedOut => "no message came in time",
             Self::ContextClosed => "the context has been shut down",
+            Self::Missed => "a publisher had no room for messages this socket subscribes to",
+        })
+    }
+}
+
+impl fmt::Display for WaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut => "it did not come to pass in time",
+            Self::ContextClosed => "the context has been shut down",
         })
     }
 }
@@ -146,6 +169,7 @@ impl fmt::Display for DetachError {
 impl std::error::Error for SendError {}
 impl std::error::Error for SendFailure {}
 impl std::error::Error for RecvError {}
+impl std::error::Error for WaitError {}
 impl std::error::Error for BindError {}
 impl std::error::Error for ConnectError {}
 impl std::error::Error for DetachError {}

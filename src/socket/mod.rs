@@ -5,6 +5,10 @@
 //! | [`Pair`] | `Pair` | to its one peer | from it | waits |
 //! | [`Push`] | `Pull` | to each peer in turn, skipping full ones | – | waits |
 //! | [`Pull`] | `Push` | – | from each peer in turn, whole messages | – |
+//! | [`Pub`] | `Sub`, `XSub` | to each peer that subscribed to the topic | – | the peer that is full misses it |
+//! | [`Sub`] | `Pub`, `XPub` | – | from each peer in turn, what it subscribed to | – |
+//! | [`XPub`] | `Sub`, `XSub` | as `Pub` | subscriptions, and what `XSub` peers send | as `Pub` |
+//! | [`XSub`] | `Pub`, `XPub` | subscriptions; anything else to every `XPub` peer | as `Sub` | the peer that is full misses it |
 //!
 //! `send` and `recv` wait as long as it takes, in the way the socket's [`WaitPolicy`](crate::WaitPolicy) says;
 //! `try_…` never wait; `…_timeout` wait so long. A message that is not sent comes back in the error.
@@ -42,13 +46,17 @@ mod options;
 mod pair;
 mod permit;
 mod pipeline;
+mod publish;
+mod subscribe;
 
 pub use counters::Counters;
-pub use error::{BindError, ConnectError, DetachError, RecvError, SendError, SendFailure};
+pub use error::{BindError, ConnectError, DetachError, RecvError, SendError, SendFailure, WaitError};
 pub use options::{Builder, DEFAULT_HWM, DEFAULT_LINGER};
 pub use pair::Pair;
 pub use permit::Permit;
 pub use pipeline::{Pull, Push};
+pub use publish::{NoSubscriber, Pub, XPub};
+pub use subscribe::{Sub, XSub};
 
 use crate::{Context, ContextClosed};
 

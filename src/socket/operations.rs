@@ -83,7 +83,7 @@ macro_rules! common_operations {
     };
 }
 
-/// Sending, for patterns that choose among their peers by themselves.
+/// Sending, whoever it is that gets the message.
 macro_rules! sending_operations {
     ($socket:ident) => {
         impl super::Sends for $socket {
@@ -97,7 +97,7 @@ macro_rules! sending_operations {
         }
 
         impl $socket {
-            /// Sends `message`; waits for a peer with room as long as it takes.
+            /// Sends `message`; waits for room as long as it takes, if the pattern needs any.
             ///
             /// # Errors
             /// The message has no frame, memory ran out, or the context has been shut down. The message comes back.
@@ -108,10 +108,10 @@ macro_rules! sending_operations {
                 result.map_err(|reason| super::SendError { message, reason })
             }
 
-            /// Sends `message` if a peer has room now. Never waits; the answer is exact.
+            /// Sends `message` if there is room now. Never waits; the answer is exact.
             ///
             /// # Errors
-            /// As [`send`](Self::send); also when every peer is full, or there is none. The message comes back.
+            /// As [`send`](Self::send); also when there is no room, or no peer that has to have it. The message comes back.
             #[inline]
             pub fn try_send(&mut self, message: impl Into<crate::Message>) -> Result<(), super::SendError> {
                 let mut message = message.into();
@@ -119,7 +119,7 @@ macro_rules! sending_operations {
                 result.map_err(|reason| super::SendError { message, reason })
             }
 
-            /// Sends `message`; waits for a peer with room, `timeout` at the most.
+            /// Sends `message`; waits for room, `timeout` at the most.
             ///
             /// # Errors
             /// As [`send`](Self::send); also when none came up in time. The message comes back.
@@ -161,6 +161,35 @@ macro_rules! sending_operations {
                 }
             }
 
+            /// Would [`try_send`](Self::try_send) send now? May become true at any time; becomes false behind our back
+            /// only if a peer leaves.
+            pub fn can_send(&mut self) -> bool {
+                self.core.with(|core| core.can_send())
+            }
+
+            /// Our part of the high-water marks, in messages; 0 means no limit.
+            pub fn send_hwm(&self) -> u32 {
+                self.core.with_ref(|core| core.hwm().0)
+            }
+
+            /// Changes our part of the high-water marks, for connections to come and those there are. A queue that holds
+            /// more than a lowered mark takes nothing until it holds less.
+            pub fn set_send_hwm(&mut self, messages: u32) {
+                self.core.with(|core| core.set_hwm(Some(messages), None));
+            }
+
+            /// Changes how long messages outlive the socket where an endpoint is still to be bound.
+            pub fn set_linger(&mut self, linger: std::time::Duration) {
+                self.core.with(|core| core.set_linger(linger));
+            }
+        }
+    };
+}
+
+/// Places for messages that are still to be made, for patterns that know before the message who gets it.
+macro_rules! reserving_operations {
+    ($socket:ident) => {
+        impl $socket {
             /// Reserves a place with the peer whose turn it is among those with room; waits for one as long as it takes.
             ///
             /// # Errors
@@ -183,28 +212,6 @@ macro_rules! sending_operations {
                 };
                 let key = self.core.with(reserve)?;
                 Ok(super::Permit::new(self, key))
-            }
-
-            /// Would [`try_send`](Self::try_send) send now? May become true at any time; becomes false behind our back
-            /// only if a peer leaves.
-            pub fn can_send(&mut self) -> bool {
-                self.core.with(|core| core.can_send())
-            }
-
-            /// Our part of the high-water marks, in messages; 0 means no limit.
-            pub fn send_hwm(&self) -> u32 {
-                self.core.with_ref(|core| core.hwm().0)
-            }
-
-            /// Changes our part of the high-water marks, for connections to come and those there are. A queue that holds
-            /// more than a lowered mark takes nothing until it holds less.
-            pub fn set_send_hwm(&mut self, messages: u32) {
-                self.core.with(|core| core.set_hwm(Some(messages), None));
-            }
-
-            /// Changes how long messages outlive the socket where an endpoint is still to be bound.
-            pub fn set_linger(&mut self, linger: std::time::Duration) {
-                self.core.with(|core| core.set_linger(linger));
             }
         }
     };

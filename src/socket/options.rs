@@ -4,8 +4,8 @@
 
 use std::{marker::PhantomData, time::Duration};
 
-use super::Socket;
-use crate::{Context, ContextClosed, Frame, WaitPolicy};
+use super::{Socket, publish::PubOptions, subscribe::SubOptions};
+use crate::{Context, ContextClosed, Frame, Message, WaitPolicy};
 
 /// Messages a queue holds before it counts as full: libzmq's default.
 pub const DEFAULT_HWM: u32 = 1000;
@@ -24,6 +24,10 @@ pub(crate) struct Options {
     pub(crate) send_timeout: Option<Duration>,
     pub(crate) recv_timeout: Option<Duration>,
     pub(crate) routing_id: Frame,
+    /// What each new peer gets before anything else.
+    pub(crate) hello: Option<Message>,
+    pub(crate) publishing: PubOptions,
+    pub(crate) subscribing: SubOptions,
 }
 
 /// Makes sockets of type `S`.
@@ -51,6 +55,9 @@ impl<S: Socket> Builder<S> {
             send_timeout: None,
             recv_timeout: None,
             routing_id: Frame::new(),
+            hello: None,
+            publishing: PubOptions::default(),
+            subscribing: SubOptions::default(),
         };
         Self { options, socket: PhantomData }
     }

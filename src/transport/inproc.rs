@@ -14,7 +14,7 @@ use std::{
 use crate::{
     SocketType,
     pipe::{Directions, End, Hub, Joined, Side, Tie, local_pair},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, full_fence},
 };
 
 /// The names of a context.
@@ -111,8 +111,13 @@ impl Registry {
             return Err(Mismatch(bound));
         }
         let tie = Tie::new(hub.clone());
-        let directions = Directions { forth: socket_type.sends(), back: socket_type.receives() };
-        let (near, far) = self.pipe(&tie, directions);
+        let bound = entry.bound.as_ref().map(|bound| bound.profile().socket_type);
+        let directions = Directions {
+            forth: socket_type.sends() && bound.is_none_or(SocketType::receives),
+            back: socket_type.receives() && bound.is_none_or(SocketType::sends),
+        };
+        let (mut near, far) = self.pipe(&tie, directions);
+        Self::greet(&mut near, hub);
         // The near end first: it brings our part of the limits, without which the pipe has no room at all.
         let near = hub.join(near);
         let far = match &entry.bound {
@@ -162,9 +167,21 @@ impl Registry {
     }
 
     /// Lets `hub` have `far`, the end of a pipe that was made by connecting.
-    fn seat(far: End, hub: &Arc<Hub>) -> Joined {
+    fn seat(mut far: End, hub: &Arc<Hub>) -> Joined {
         far.tie().introduce(Side::Second, hub.clone());
+        Self::greet(&mut far, hub);
         hub.join(far)
+    }
+
+    /// Puts what every new peer gets into `end`, the end of the socket behind `hub`.
+    fn greet(end: &mut End, hub: &Hub) {
+        if let Some(hello) = &hub.profile().hello
+            && end.has_outlet()
+            && end.push_copy(hello).is_ok()
+        {
+            full_fence();
+            end.tie().tell_consumer(end.side());
+        }
     }
 
     /// Drops what has been kept for long enough, without the lock: it holds messages.
@@ -241,7 +258,7 @@ mod tests {
     }
 
     fn crew(socket_type: SocketType) -> (Arc<Hub>, Crew) {
-        let profile = Profile { socket_type, routing_id: Frame::new() };
+        let profile = Profile { socket_type, routing_id: Frame::new(), hello: None };
         let hub = Hub::new(profile, HubOptions { send_hwm: 0, recv_hwm: 0, seats: 8 }, Arc::default());
         (hub.clone(), Crew::new(hub, Outward::Balanced))
     }

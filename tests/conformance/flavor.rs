@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ringway::{Context, Message, Pair, Pull, Push, ShutdownReport, socket::SendFailure};
+use ringway::{Context, Message, Pair, Pub, Pull, Push, ShutdownReport, Sub, XPub, XSub, socket::SendFailure};
 
 /// A kind of pipe to run the suite over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,8 +125,8 @@ macro_rules! receives {
     )*};
 }
 
-sends!(Pair, Push);
-receives!(Pair, Pull);
+sends!(Pair, Push, Pub, XPub);
+receives!(Pair, Pull, Sub, XSub, XPub);
 
 /// A PUSH bound to `name` and a PULL connected to it.
 pub(crate) fn pipeline(context: &Context, name: &str) -> (Push, Pull) {

@@ -1,11 +1,12 @@
-//! One suite of what PAIR, PUSH and PULL promise, run over every flavor of pipe there is.
+//! One suite of what sockets promise, run over every flavor of pipe there is.
 //!
 //! A test takes a [`Flavor`] and makes its contexts with it; the list at the foot of this file runs each test once for
 //! each flavor. Tests wait for events, never for time; a time-out only ends a test that has failed.
 //!
 //! Contents: [`flavor`] the flavors and what tests share, [`messages`] order and shapes, [`credit`] high-water marks,
 //! [`routing`] whose turn it is, [`calls`] each way to call, [`endpoints`] who finds whom, [`leaving`] peers that go,
-//! [`death`] pipes that die, [`payloads`] destructors.
+//! [`death`] pipes that die, [`payloads`] destructors,
+//! [`publishing`] subscriptions.
 
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ mod flavor;
 mod leaving;
 mod messages;
 mod payloads;
+mod publishing;
 mod routing;
 
 use flavor::Flavor;
@@ -102,6 +104,25 @@ suite! {
         destructors_run_once_on_every_path,
         destructors_may_use_other_sockets,
         destructors_under_bind_and_connect_errors;
+    publishing:
+        topics_are_prefixes,
+        subscribing_twice_takes_two_to_end_and_brings_one_copy,
+        subscriptions_find_publishers_early_and_late,
+        topic_is_the_first_frame,
+        a_full_subscriber_misses_the_newest,
+        nobody_misses_when_nobody_may,
+        many_publishers_are_heard_in_turn,
+        payloads_are_shared_between_subscribers,
+        xpub_is_told_of_topics,
+        xpub_is_told_more_when_verbose,
+        xpub_that_does_not_listen_is_told_the_state,
+        manual_xpub_decides,
+        a_welcome_comes_first,
+        inverted_matching_brings_the_rest,
+        xsub_subscribes_by_sending,
+        a_forwarder_passes_subscriptions_up_and_messages_down,
+        a_publisher_waits_for_its_subscribers,
+        deliveries_add_up;
 }
 
 /// Not captured by the test harness, so that a log tells what was covered.
