@@ -45,7 +45,7 @@ pub struct Message {
 #[derive(Clone)]
 enum Repr {
     One(Frame),
-    /// None, or two and more; also one, if it was built up by pushing.
+    /// None, or two and more; also one, if it was made of a vector.
     List(List),
 }
 
@@ -71,6 +71,75 @@ impl Message {
             }
         }
         self
+    }
+
+    /// Puts `frame` before all others: an envelope's address. Moves the frames behind it; allocates as
+    /// [`Message::push`] does.
+    ///
+    /// ```
+    /// # use ringway::Message;
+    /// let mut message = Message::from("body");
+    /// message.push_front("").push_front("address");
+    /// assert_eq!(message.pop_front().unwrap(), "address");
+    /// assert_eq!(message.len(), 2);
+    /// ```
+    pub fn push_front(&mut self, frame: impl Into<Frame>) -> &mut Self {
+        let frame = frame.into();
+        match &mut self.repr {
+            Repr::List(list) if list.0.is_empty() => self.repr = Repr::One(frame),
+            Repr::List(list) => list.0.insert(0, frame),
+            Repr::One(last) => {
+                let mut list = List::take();
+                list.0.push(frame);
+                list.0.push(std::mem::take(last));
+                self.repr = Repr::List(list);
+            }
+        }
+        self
+    }
+
+    /// Takes the first frame out, if there is one. Moves the frames behind it; allocates nothing.
+    pub fn pop_front(&mut self) -> Option<Frame> {
+        let frame = match &mut self.repr {
+            Repr::One(frame) => {
+                let frame = std::mem::take(frame);
+                *self = Self::new();
+                return Some(frame);
+            }
+            Repr::List(list) if list.0.is_empty() => return None,
+            Repr::List(list) => list.0.remove(0),
+        };
+        self.unlist();
+        Some(frame)
+    }
+
+    /// Takes the first `count` frames out, or all if there are fewer, as a message of their own. Allocates only beyond
+    /// four of them or when the pool is empty.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the envelopes of requests and replies"))]
+    pub(crate) fn take_front(&mut self, count: usize) -> Self {
+        let mut front = match &mut self.repr {
+            _ if count == 0 => return Self::new(),
+            Repr::List(list) if count < list.0.len() => {
+                let mut front = List::take();
+                front.0.extend(list.0.drain(..count));
+                self.unlist();
+                Self { repr: Repr::List(front) }
+            }
+            _ => std::mem::take(self),
+        };
+        front.unlist();
+        front
+    }
+
+    /// Brings a list that frames were taken out of into the form that travels fastest: one frame by itself. The list
+    /// goes back to the pool then.
+    fn unlist(&mut self) {
+        if let Repr::List(list) = &mut self.repr
+            && list.0.len() == 1
+            && let Some(frame) = list.0.pop()
+        {
+            self.repr = Repr::One(frame);
+        }
     }
 
     /// How many frames.
@@ -255,6 +324,61 @@ mod tests {
 
     use super::*;
 
+    /// What may be done to a message's frames.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push(Vec<u8>),
+        PushFront(Vec<u8>),
+        PopFront,
+        TakeFront(usize),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        // Inside the frame, pooled, shared.
+        let bytes = || prop_oneof![0..9_usize, 57..60_usize, 257..260_usize].prop_map(|len| vec![len as u8; len]);
+        let step = prop_oneof![
+            3 => bytes().prop_map(Step::Push),
+            3 => bytes().prop_map(Step::PushFront),
+            2 => Just(Step::PopFront),
+            1 => (0..5_usize).prop_map(Step::TakeFront),
+        ];
+        proptest::collection::vec(step, 0..40)
+    }
+
+    fn bytes_of(message: &Message) -> Vec<Vec<u8>> {
+        message.frames().iter().map(|frame| frame.to_vec()).collect()
+    }
+
+    /// The message holds these frames, and one by itself if it is alone.
+    fn assert_holds(message: &Message, frames: &[Vec<u8>]) {
+        assert_eq!(bytes_of(message), frames);
+        assert_eq!(message.single().is_some(), frames.len() == 1);
+        assert_eq!(message.is_empty(), frames.is_empty());
+    }
+
+    #[test]
+    fn a_list_taken_apart_goes_back_to_the_pool() {
+        let mut message: Message = ["a", "b"].into_iter().collect();
+        let at = message.frames().as_ptr();
+        assert_eq!(message.pop_front().unwrap(), "a");
+        assert_eq!(message.single().unwrap(), "b");
+        // The pool hands out last what it got last.
+        assert_eq!(Message::from("d").push_front("c").frames().as_ptr(), at);
+        let mut message: Message = ["a", "b", "c"].into_iter().collect();
+        let at = message.frames().as_ptr();
+        let front = message.take_front(2);
+        assert_ne!(front.frames().as_ptr(), at);
+        assert_eq!(Message::from("d").push_front("c").frames().as_ptr(), at);
+    }
+
+    #[test]
+    fn a_vector_of_one_is_taken_as_a_single() {
+        let mut message = Message::from(vec![Frame::from("a")]);
+        assert!(message.single().is_none());
+        assert_eq!(message.take_front(1).single().unwrap(), "a");
+        assert_eq!(message.pop_front(), None);
+    }
+
     #[test]
     fn pushing_keeps_order_and_one_frame_is_a_single() {
         let mut message = Message::new();
@@ -274,6 +398,32 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn envelopes_equal_a_vector_of_frames(steps in steps()) {
+            let (mut message, mut frames) = (Message::new(), Vec::<Vec<u8>>::new());
+            for step in steps {
+                match step {
+                    Step::Push(bytes) => {
+                        message.push(bytes.as_slice());
+                        frames.push(bytes);
+                    }
+                    Step::PushFront(bytes) => {
+                        message.push_front(bytes.as_slice());
+                        frames.insert(0, bytes);
+                    }
+                    Step::PopFront => {
+                        let frame = (!frames.is_empty()).then(|| frames.remove(0));
+                        prop_assert_eq!(message.pop_front().map(|frame| frame.to_vec()), frame);
+                    }
+                    Step::TakeFront(count) => {
+                        let front: Vec<_> = frames.drain(..count.min(frames.len())).collect();
+                        assert_holds(&message.take_front(count), &front);
+                    }
+                }
+                assert_holds(&message, &frames);
+            }
+        }
+
         #[test]
         fn messages_equal_the_frames_they_were_made_of(frames in proptest::collection::vec("[a-z]{0,80}", 0..9)) {
             let message: Message = frames.iter().map(|frame| frame.as_str()).collect();
