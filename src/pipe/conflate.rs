@@ -194,7 +194,8 @@ impl Exchange {
     #[inline]
     fn swap(&self, middle: u32, order: Ordering, in_two_steps: &'static str) -> u32 {
         if planted(in_two_steps) {
-            let before = self.middle.load(Ordering::Acquire);
+            // No load: loom would see no reason to let the other thread in between one and our own store.
+            let before = self.middle.fetch_or(0, Ordering::AcqRel);
             self.middle.store(middle, Ordering::Release);
             return before;
         }
