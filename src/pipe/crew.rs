@@ -342,6 +342,11 @@ impl Crew {
         sent
     }
 
+    /// Messages replaced by newer ones in this socket's pipes, those that are closed among them.
+    pub(crate) fn conflated(&self) -> u64 {
+        self.hub.conflated() + self.pipes.iter().flatten().map(|pipe| pipe.end.conflated()).sum::<u64>()
+    }
+
     /// Keys of all pipes that can be sent to.
     pub(crate) fn addressed(&self) -> impl Iterator<Item = Key> {
         let keys = self.pipes.iter().zip(0..);

@@ -63,6 +63,8 @@ pub(crate) struct Profile {
     pub(crate) routing_id: Frame,
     /// What each new peer gets before anything else.
     pub(crate) hello: Option<Message>,
+    /// Its pipes keep the newest message only.
+    pub(crate) conflates: bool,
 }
 
 #[derive(Debug)]
@@ -142,6 +144,8 @@ impl Losses {
 struct Tally {
     lost: Losses,
     joined: AtomicU64,
+    /// Messages replaced in pipes that are closed.
+    conflated: AtomicU64,
 }
 
 /// What became of a pipe that came to a hub.
@@ -405,6 +409,16 @@ impl Hub {
             self.tally.lost.add(lost);
             self.losses.add(lost);
         }
+    }
+
+    /// Adds what a pipe that closes had replaced.
+    pub(super) fn count_conflated(&self, messages: u64) {
+        self.tally.conflated.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// Messages replaced by newer ones in pipes that are closed.
+    pub(crate) fn conflated(&self) -> u64 {
+        self.tally.conflated.load(Ordering::Relaxed)
     }
 
     /// Messages lost so far by this socket's pipes closing.

@@ -15,10 +15,10 @@ std::thread_local! {
 }
 
 /// Explores `program` and prints how many executions that took. `preemptions` bounds the involuntary switches of an
-/// execution.
-fn explore(name: &str, preemptions: usize, program: fn()) {
+/// execution, if given.
+fn explore(name: &str, preemptions: Option<usize>, program: fn()) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
+    builder.preemption_bound = preemptions;
     EXECUTIONS.set(0);
     builder.check(move || {
         EXECUTIONS.set(EXECUTIONS.get() + 1);
@@ -29,6 +29,10 @@ fn explore(name: &str, preemptions: usize, program: fn()) {
 
 /// Asserts that `program` holds, and that it fails with any of `plants` planted.
 fn prove(name: &str, preemptions: usize, program: fn(), plants: &[&'static str]) {
+    prove_within(name, Some(preemptions), program, plants);
+}
+
+fn prove_within(name: &str, preemptions: Option<usize>, program: fn(), plants: &[&'static str]) {
     explore(name, preemptions, program);
     for &plant in plants {
         assert!(with_plant(plant, || explore(name, preemptions, program)), "{name} misses {plant}");
@@ -96,4 +100,38 @@ fn each_message_is_taken_or_counted_as_lost() {
 fn shutting_down_ends_a_wait() {
     prove("terminated_while_receiving", 5, models::terminated_while_receiving, &["hub-join-without-fence"]);
     prove("terminated_while_sending", 5, models::terminated_while_sending, &["hub-join-without-fence"]);
+}
+
+#[test]
+fn the_newest_message_is_exchanged_whole() {
+    let orders =
+        ["conflate-push-in-two-steps", "conflate-stays-fresh", "conflate-push-release", "conflate-pop-acquire"];
+    prove_within("exchanged(3, 2)", None, || models::exchanged(3, 2), &orders);
+    let both_ways = ["conflate-push-acquire", "conflate-pop-release", "conflate-pop-in-two-steps"];
+    prove_within("exchanged(5, 3)", None, || models::exchanged(5, 3), &both_ways);
+}
+
+#[test]
+fn a_waiting_receiver_gets_the_newest_message() {
+    prove("newest_arrives(1, 0)", 5, || models::newest_arrives(1, 0), &SLEEP);
+    prove("newest_arrives(2, 0)", 4, || models::newest_arrives(2, 0), &["crew-send-no-fence"]);
+}
+
+#[test]
+fn arming_and_replacing_do_not_miss_each_other() {
+    let plants = ["crew-arm-no-recheck", "crew-arm-no-fence", "tie-mark-no-fence"];
+    prove("newest_arrives(1, 1)", 4, || models::newest_arrives(1, 1), &plants);
+    prove("newest_arrives(2, 1)", 3, || models::newest_arrives(2, 1), &["crew-send-no-fence"]);
+}
+
+#[test]
+fn the_newest_message_is_taken_before_its_pipe_goes() {
+    prove("newest_left_behind(2)", 3, || models::newest_left_behind(2), &["tie-gone-acquire"]);
+}
+
+#[test]
+fn each_message_is_taken_conflated_or_counted_as_lost() {
+    let plants = ["tie-close-relaxed", "conflate-untaken-silent"];
+    let program = || models::conflating_closed_from_both_ends(2, 1);
+    prove("conflating_closed_from_both_ends(2, 1)", 4, program, &plants);
 }

@@ -16,6 +16,8 @@
 //! - **Order.** Messages leave an inlet in the order they were pushed, each once, whole.
 //! - **Credit.** An outlet admits a message while fewer than `limit` messages are accepted and not yet *taken*. A
 //!   message is taken when the `publish` after its `pop` has happened: a receive call pops, publishes once, returns.
+//!   A conflating pipe admits always: a message that was not popped gives way to the next one, whole, and is counted by
+//!   [`End::conflated`]. For it "each once" means popped, conflated or lost.
 //! - **Waking** is the caller's: after pushing, one full fence and [`Tie::tell_consumer`]; after publishing, one light
 //!   fence and [`Tie::tell_producer`] (see `wait`). An end itself never wakes anybody.
 //! - **Closing.** Dropping an end closes both its halves at once and tells the other socket's [`Hub`]. What was pushed
@@ -23,11 +25,13 @@
 //!   the end that closes second (see [`Tie`]). Closing is idempotent.
 //! - **Destructors** of payloads run with no lock of this library held.
 //!
-//! Contents: [`tie`] what the two ends share, [`local`] the flavor within a process, `awkward` one for tests, [`hub`] where pipes arrive and
-//! leave, [`crew`] the owner's private half of it.
+//! Contents: [`tie`] what the two ends share, [`local`] the flavor within a process, [`conflate`] the one that keeps the
+//! newest message only, `awkward` one for tests, [`hub`] where pipes arrive and leave, [`crew`] the owner's private half
+//! of it.
 
 #[cfg(feature = "awkward-pipes")]
 mod awkward;
+mod conflate;
 mod crew;
 mod hub;
 mod local;
@@ -52,11 +56,25 @@ use crate::{Message, sync::Arc};
 
 /// Makes a pipe within the process. `first` and `second` say which directions exist, each seen from its own end.
 pub(crate) fn local_pair(tie: &Arc<Tie>, directions: Directions) -> (End, End) {
-    let forth = directions.forth.then(local::queue).map_or((None, None), |(out, inn)| (Some(out), Some(inn)));
-    let back = directions.back.then(local::queue).map_or((None, None), |(out, inn)| (Some(out), Some(inn)));
-    let first = End::new(tie.clone(), Side::First, forth.0.map(Outlet::Local), back.1.map(Inlet::Local));
-    let second = End::new(tie.clone(), Side::Second, back.0.map(Outlet::Local), forth.1.map(Inlet::Local));
-    (first, second)
+    pair_of(tie, directions, || {
+        let (outlet, inlet) = local::queue();
+        (Outlet::Local(outlet), Inlet::Local(inlet))
+    })
+}
+
+/// Makes a pipe within the process each way of which keeps the newest message only. As [`local_pair`] otherwise.
+pub(crate) fn conflating_pair(tie: &Arc<Tie>, directions: Directions) -> (End, End) {
+    pair_of(tie, directions, || {
+        let (outlet, inlet) = conflate::exchange();
+        (Outlet::Conflate(outlet), Inlet::Conflate(inlet))
+    })
+}
+
+/// Makes a pipe of those ways that exist, each by `way`.
+fn pair_of(tie: &Arc<Tie>, directions: Directions, way: impl Fn() -> (Outlet, Inlet)) -> (End, End) {
+    let forth = directions.forth.then(&way).unzip();
+    let back = directions.back.then(&way).unzip();
+    (End::new(tie.clone(), Side::First, forth.0, back.1), End::new(tie.clone(), Side::Second, back.0, forth.1))
 }
 
 /// Which ways of a pipe carry messages.
@@ -81,6 +99,7 @@ pub(crate) struct End {
 #[derive(Debug)]
 pub(crate) enum Outlet {
     Local(local::Outlet),
+    Conflate(conflate::Outlet),
     #[cfg(feature = "awkward-pipes")]
     Awkward(awkward::Outlet),
 }
@@ -89,6 +108,7 @@ pub(crate) enum Outlet {
 #[derive(Debug)]
 pub(crate) enum Inlet {
     Local(local::Inlet),
+    Conflate(conflate::Inlet),
     #[cfg(feature = "awkward-pipes")]
     Awkward(awkward::Inlet),
 }
@@ -147,6 +167,7 @@ impl End {
         let way = self.tie.way_from(self.side);
         match &mut self.outlet {
             Some(Outlet::Local(outlet)) => outlet.admits(way),
+            Some(Outlet::Conflate(_)) => Ok(()),
             #[cfg(feature = "awkward-pipes")]
             Some(Outlet::Awkward(outlet)) => outlet.admits(way),
             None => Err(Refusal::Closed),
@@ -162,6 +183,7 @@ impl End {
         let way = self.tie.way_from(self.side);
         match &mut self.outlet {
             Some(Outlet::Local(outlet)) => outlet.push(way, message),
+            Some(Outlet::Conflate(outlet)) => outlet.push(way, message),
             #[cfg(feature = "awkward-pipes")]
             Some(Outlet::Awkward(outlet)) => outlet.push(way, message),
             None => Err(Refusal::Closed),
@@ -177,11 +199,21 @@ impl End {
         }
     }
 
+    /// Messages that were pushed here and replaced by newer ones before anybody popped them. Goes with the end: whoever
+    /// sums it asks before the drop.
+    pub(crate) fn conflated(&self) -> u64 {
+        match &self.outlet {
+            Some(Outlet::Conflate(outlet)) => outlet.conflated(),
+            _ => 0,
+        }
+    }
+
     /// Is a message waiting?
     #[inline(always)]
     pub(crate) fn ready(&mut self) -> bool {
         match &mut self.inlet {
             Some(Inlet::Local(inlet)) => inlet.ready(),
+            Some(Inlet::Conflate(inlet)) => inlet.ready(),
             #[cfg(feature = "awkward-pipes")]
             Some(Inlet::Awkward(inlet)) => inlet.ready(),
             None => false,
@@ -195,6 +227,7 @@ impl End {
     pub(crate) fn pop_into(&mut self, place: &mut Message) -> bool {
         match &mut self.inlet {
             Some(Inlet::Local(inlet)) => inlet.pop_into(place),
+            Some(Inlet::Conflate(inlet)) => inlet.pop_into(place),
             #[cfg(feature = "awkward-pipes")]
             Some(Inlet::Awkward(inlet)) => inlet.pop().map(|message| *place = message).is_some(),
             None => false,
@@ -206,6 +239,7 @@ impl End {
     pub(crate) fn publish(&mut self) {
         match &mut self.inlet {
             Some(Inlet::Local(inlet)) => inlet.publish(),
+            Some(Inlet::Conflate(_)) => {}
             #[cfg(feature = "awkward-pipes")]
             Some(Inlet::Awkward(inlet)) => inlet.publish(),
             None => {}
@@ -223,8 +257,10 @@ impl End {
     /// Upkeep of the outlet, better done when the peer has been told of what was pushed.
     #[inline(always)]
     pub(crate) fn settle_outlet(&mut self) {
-        if let Some(Outlet::Local(outlet)) = &mut self.outlet {
-            outlet.settle();
+        match &mut self.outlet {
+            Some(Outlet::Local(outlet)) => outlet.settle(),
+            Some(Outlet::Conflate(outlet)) => outlet.settle(),
+            _ => {}
         }
     }
 
@@ -237,6 +273,10 @@ impl End {
 
     /// Closes both halves. Returns how many messages were lost by it, in and out.
     fn close(&mut self) -> Lost {
+        let conflated = self.conflated();
+        if let Some(hub) = self.tie.hub(self.side).filter(|_| conflated > 0) {
+            hub.count_conflated(conflated);
+        }
         let outlet = self.outlet.take();
         let mut undelivered = 0;
         if self.tie.way_from(self.side).close_producer() == tie::Closed::Second
@@ -277,6 +317,7 @@ impl Outlet {
     fn untaken(&mut self) -> u64 {
         match self {
             Self::Local(outlet) => outlet.untaken(),
+            Self::Conflate(outlet) => outlet.untaken(),
             #[cfg(feature = "awkward-pipes")]
             Self::Awkward(outlet) => outlet.untaken(),
         }
@@ -287,6 +328,7 @@ impl Inlet {
     fn drain(&mut self) -> u64 {
         match self {
             Self::Local(inlet) => inlet.drain(),
+            Self::Conflate(inlet) => inlet.drain(),
             #[cfg(feature = "awkward-pipes")]
             Self::Awkward(inlet) => inlet.drain(),
         }

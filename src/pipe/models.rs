@@ -7,8 +7,8 @@
 use std::mem::ManuallyDrop;
 
 use super::{
-    Crew, Directions, End, Hub, HubOptions, Joined, Losses, Lost, Mute, Outward, Profile, Side, Tie, local_pair,
-    ready::ReadySet,
+    Crew, Directions, End, Hub, HubOptions, Joined, Losses, Lost, Mute, Outward, Profile, Side, Tie, conflate,
+    conflating_pair, local_pair, ready::ReadySet,
 };
 use crate::{
     Frame, Message, SocketType,
@@ -453,5 +453,144 @@ pub(super) fn everything_arrives(senders: u8, messages: u8) {
 
 /// Of a socket whose pattern is not looked at.
 fn profile() -> Profile {
-    Profile { socket_type: SocketType::Pair, routing_id: Frame::new(), hello: None }
+    Profile { socket_type: SocketType::Pair, routing_id: Frame::new(), hello: None, conflates: false }
+}
+
+// Conflating pipes.
+
+/// A frame's bytes that tell by their owner's count how many such frames are alive.
+struct Counted(#[expect(dead_code, reason = "only ever counted")] std::sync::Arc<()>, [u8; 1]);
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.1
+    }
+}
+
+/// A message of two frames, so that it can be torn.
+fn counted(alive: &std::sync::Arc<()>, number: u8) -> Message {
+    let frame = || Frame::from_owner(Counted(alive.clone(), [number]));
+    [frame(), frame()].into_iter().collect()
+}
+
+/// The number of such a message.
+fn number_of(message: &Message) -> u8 {
+    assert_eq!((message.len(), &message[0]), (2, &message[1]), "a torn message");
+    message[0][0]
+}
+
+/// Three slots, exchanged: what is popped is whole and newer than what was popped before, the newest comes last, and
+/// the rest is counted.
+pub(super) fn exchanged(messages: u8, looks: u8) {
+    let alive = std::sync::Arc::new(());
+    let (outlet, inlet) = conflate::exchange();
+    let (mut outlet, mut inlet) = (ManuallyDrop::new(outlet), ManuallyDrop::new(inlet));
+    let pushing = thread::spawn({
+        let alive = alive.clone();
+        move || {
+            for number in 1..=messages {
+                outlet.put(&mut counted(&alive, number));
+                outlet.settle();
+            }
+            outlet
+        }
+    });
+    let (mut newest, mut taken) = (0, 0);
+    let mut look = |inlet: &mut conflate::Inlet| {
+        let mut place = Message::new();
+        if inlet.pop_into(&mut place) {
+            assert!(number_of(&place) > newest, "{} after {newest}", number_of(&place));
+            newest = number_of(&place);
+            taken += 1;
+        }
+        newest
+    };
+    (0..looks).for_each(|_| _ = look(&mut inlet));
+    let outlet = pushing.join().unwrap();
+    assert_eq!(look(&mut inlet), messages);
+    assert!(!inlet.ready());
+    assert_eq!(u64::from(messages), taken + outlet.conflated());
+    drop((ManuallyDrop::into_inner(outlet), ManuallyDrop::into_inner(inlet)));
+    assert_eq!(std::sync::Arc::strong_count(&alive), 1, "each message is dropped once");
+}
+
+fn connect_conflating(from: &Arc<Hub>, to: &Arc<Hub>) {
+    let tie = Tie::new(from.clone());
+    let (near, far) = conflating_pair(&tie, Directions { forth: true, back: false });
+    assert!(matches!(from.join(near), Joined::Seated));
+    assert!(matches!(seat(far, to), Joined::Seated));
+}
+
+/// A receiver that waits gets the newest message, and older ones only before it. `idle` more pipes are there, so that
+/// one is armed.
+pub(super) fn newest_arrives(messages: u8, idle: usize) {
+    let losses = losses();
+    let (mut sender, mut receiver) = (Socket::new(1, MANY, &losses), Socket::new(1, MANY, &losses));
+    connect_conflating(&sender.hub, &receiver.hub);
+    let idle: Vec<_> = (0..idle).map(|_| Socket::new(1, MANY, &losses)).collect();
+    idle.iter().for_each(|idle| connect_conflating(&idle.hub, &receiver.hub));
+    let sending = thread::spawn(move || {
+        for number in 1..=messages {
+            assert!(sender.try_send(number));
+        }
+        sender
+    });
+    let mut newest = 0;
+    while newest < messages {
+        let number = receiver.recv().unwrap();
+        assert!(number > newest, "{number} after {newest}");
+        newest = number;
+    }
+    close(sending.join().unwrap());
+    idle.into_iter().for_each(close);
+    close(receiver);
+    assert_eq!(total(losses), Lost::default());
+}
+
+/// The sender leaves behind its last message, while the receiver waits: it is taken before the pipe goes.
+pub(super) fn newest_left_behind(messages: u8) {
+    let losses = losses();
+    let (mut sender, mut receiver) = (Socket::new(1, MANY, &losses), Socket::new(1, MANY, &losses));
+    connect_conflating(&sender.hub, &receiver.hub);
+    let leaving = thread::spawn(move || {
+        for number in 0..messages {
+            assert!(sender.try_send(number));
+        }
+        close(sender);
+    });
+    assert!((1..=u32::from(messages)).contains(&receiver.await_solitude()));
+    leaving.join().unwrap();
+    close(receiver);
+    assert_eq!(total(losses), Lost::default());
+}
+
+/// Both ends of a conflating pipe close at once: each message is popped, conflated or lost, and dropped, once.
+pub(super) fn conflating_closed_from_both_ends(messages: u8, looks: u8) {
+    let alive = std::sync::Arc::new(());
+    let losses = losses();
+    let hub = || Hub::new(profile(), HubOptions { send_hwm: 1, recv_hwm: 1, seats: 1 }, (*losses).clone());
+    let tie = Tie::new(hub());
+    tie.introduce(Side::Second, hub());
+    let (near, far) = conflating_pair(&tie, Directions { forth: true, back: false });
+    drop(tie);
+    let (mut near, mut far) = (ManuallyDrop::new(near), ManuallyDrop::new(far));
+    let closing = thread::spawn({
+        let alive = alive.clone();
+        move || {
+            let mut sent = 0;
+            for number in 1..=messages {
+                sent += u64::from(near.push(&mut counted(&alive, number)).is_ok());
+                near.settle_outlet();
+            }
+            let conflated = near.conflated();
+            drop(ManuallyDrop::into_inner(near));
+            (sent, conflated)
+        }
+    });
+    let taken = (0..looks).filter(|_| far.pop_into(&mut Message::new())).count() as u64;
+    drop(ManuallyDrop::into_inner(far));
+    let (sent, conflated) = closing.join().unwrap();
+    let lost = total(losses);
+    assert_eq!(sent, taken + conflated + lost.undelivered + lost.unread, "{taken}, {conflated}, {lost:?}");
+    assert_eq!(std::sync::Arc::strong_count(&alive), 1, "each message is dropped once");
 }

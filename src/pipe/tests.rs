@@ -80,7 +80,7 @@ impl Drop for Owner {
 }
 
 /// One message of each kind there is, by number.
-fn message_of_kind(number: usize, alive: &Arc<AtomicUsize>) -> Message {
+pub(super) fn message_of_kind(number: usize, alive: &Arc<AtomicUsize>) -> Message {
     let pooled = || Frame::from(vec![3; 200]);
     match number % 7 {
         0 => Message::from("inline"),
@@ -215,7 +215,7 @@ fn a_parked_pipe_survives_a_lowered_mark() {
 }
 
 /// A payload whose destructor panics.
-struct Bomb;
+pub(super) struct Bomb;
 
 impl AsRef<[u8]> for Bomb {
     fn as_ref(&self) -> &[u8] {
@@ -248,5 +248,5 @@ fn a_destructor_that_panics_leaves_a_whole_message() {
 
 /// Of a socket whose pattern is not looked at.
 fn profile() -> Profile {
-    Profile { socket_type: SocketType::Pair, routing_id: Frame::new(), hello: None }
+    Profile { socket_type: SocketType::Pair, routing_id: Frame::new(), hello: None, conflates: false }
 }

@@ -183,7 +183,7 @@ impl<P: Pattern> Core<P> {
     }
 
     pub(crate) fn counters(&self) -> Counters {
-        Counters::of(&self.hub, self.sending.counters(), self.receiving.counters())
+        Counters::of(&self.hub, self.crew.conflated(), self.sending.counters(), self.receiving.counters())
     }
 }
 

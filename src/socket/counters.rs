@@ -20,6 +20,8 @@ pub struct Counters {
     pub stalls: u64,
     /// Messages put into peers' queues by a pattern that publishes: one for each peer that got it.
     pub deliveries: u64,
+    /// Messages that gave way to newer ones before the peer took them: between sockets that conflate.
+    pub conflated: u64,
     /// Messages not given to a peer because its queue was full, by patterns that drop: one for each such peer.
     pub dropped: u64,
     /// Messages for a peer that is not there: dropped.
@@ -41,7 +43,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn of(hub: &Hub, send_waits: WaitCounters, recv_waits: WaitCounters) -> Self {
+    pub(crate) fn of(hub: &Hub, conflated: u64, send_waits: WaitCounters, recv_waits: WaitCounters) -> Self {
         let (flow, lost) = (hub.flow(), hub.lost());
         Self {
             messages_sent: flow.messages_out.load(Ordering::Relaxed),
@@ -50,6 +52,7 @@ impl Counters {
             bytes_received: flow.bytes_in.load(Ordering::Relaxed),
             stalls: flow.stalls.load(Ordering::Relaxed),
             deliveries: flow.deliveries.load(Ordering::Relaxed),
+            conflated,
             dropped: flow.dropped.load(Ordering::Relaxed),
             unroutable: flow.unroutable.load(Ordering::Relaxed),
             discarded: flow.discarded.load(Ordering::Relaxed),

@@ -51,7 +51,7 @@ mod subscribe;
 
 pub use counters::Counters;
 pub use error::{BindError, ConnectError, DetachError, RecvError, SendError, SendFailure, WaitError};
-pub use options::{Builder, DEFAULT_HWM, DEFAULT_LINGER};
+pub use options::{Builder, Conflates, DEFAULT_HWM, DEFAULT_LINGER};
 pub use pair::Pair;
 pub use permit::Permit;
 pub use pipeline::{Pull, Push};

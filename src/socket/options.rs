@@ -26,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) routing_id: Frame,
     /// What each new peer gets before anything else.
     pub(crate) hello: Option<Message>,
+    /// Keep the newest message of each pipe only.
+    pub(crate) conflates: bool,
     pub(crate) publishing: PubOptions,
     pub(crate) subscribing: SubOptions,
 }
@@ -56,6 +58,7 @@ impl<S: Socket> Builder<S> {
             recv_timeout: None,
             routing_id: Frame::new(),
             hello: None,
+            conflates: false,
             publishing: PubOptions::default(),
             subscribing: SubOptions::default(),
         };
@@ -113,6 +116,21 @@ impl<S: super::Receives> Builder<S> {
     /// How long `recv` waits at the most: it ends with `TimedOut` then. For ever unless said otherwise.
     pub fn recv_timeout(mut self, timeout: Duration) -> Self {
         self.options.recv_timeout = Some(timeout);
+        self
+    }
+}
+
+/// Sockets that may keep the newest message only.
+pub trait Conflates: Socket {}
+
+impl<S: Conflates> Builder<S> {
+    /// Of each connection only the newest message is kept, whole: one that was not taken gives way to the next, and is
+    /// counted at its sender ([`Counters::conflated`](super::Counters::conflated)). High-water marks mean nothing then.
+    ///
+    /// Either side of a connection may ask for it; one that was made before the endpoint was bound goes by what its
+    /// connecting side asked for.
+    pub fn conflate(mut self) -> Self {
+        self.options.conflates = true;
         self
     }
 }

@@ -78,3 +78,5 @@ sending_operations!(Push);
 reserving_operations!(Push);
 common_operations!(Pull);
 receiving_operations!(Pull);
+impl super::Conflates for Push {}
+impl super::Conflates for Pull {}

@@ -436,3 +436,4 @@ common_operations!(XPub);
 sending_operations!(XPub);
 receiving_operations!(XPub);
 publishing_operations!(XPub);
+impl super::Conflates for Pub {}

@@ -278,3 +278,4 @@ common_operations!(XSub);
 sending_operations!(XSub);
 receiving_operations!(XSub);
 subscribing_operations!(XSub);
+impl super::Conflates for Sub {}

@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     SocketType,
-    pipe::{Directions, End, Hub, Joined, Side, Tie, local_pair},
+    pipe::{Directions, End, Hub, Joined, Side, Tie, conflating_pair, local_pair},
     sync::{Arc, Mutex, full_fence},
 };
 
@@ -116,7 +116,8 @@ impl Registry {
             forth: socket_type.sends() && bound.is_none_or(SocketType::receives),
             back: socket_type.receives() && bound.is_none_or(SocketType::sends),
         };
-        let (mut near, far) = self.pipe(&tie, directions);
+        let conflates = hub.profile().conflates || entry.bound.as_ref().is_some_and(|bound| bound.profile().conflates);
+        let (mut near, far) = if conflates { conflating_pair(&tie, directions) } else { self.pipe(&tie, directions) };
         Self::greet(&mut near, hub);
         // The near end first: it brings our part of the limits, without which the pipe has no room at all.
         let near = hub.join(near);
@@ -258,7 +259,7 @@ mod tests {
     }
 
     fn crew(socket_type: SocketType) -> (Arc<Hub>, Crew) {
-        let profile = Profile { socket_type, routing_id: Frame::new(), hello: None };
+        let profile = Profile { socket_type, routing_id: Frame::new(), hello: None, conflates: false };
         let hub = Hub::new(profile, HubOptions { send_hwm: 0, recv_hwm: 0, seats: 8 }, Arc::default());
         (hub.clone(), Crew::new(hub, Outward::Balanced))
     }

@@ -1,18 +1,4 @@
-//! What travels: [`Frame`], a piece of bytes, and [`Message`], one or more frames that arrive together or not at all.
-//!
-//! A frame is 64 bytes, so that one cache line of a ring carries it. Where its bytes live depends on their number:
-//!
-//! | payload | where | cost of making one |
-//! |---|---|---|
-//! | 0–56 bytes | inside the frame | a copy |
-//! | 57–256 bytes | a block from the thread's own pool | a copy; allocates only when the pool is empty |
-//! | more, or anything already in a [`Bytes`] of more than 56 bytes | shared, reference-counted | one allocation for a copy, none for a `Vec`, a `Bytes` or an owner |
-//!
-//! A message of one frame is the frame itself; several frames sit in a list whose storage also comes from the
-//! thread's pool. Blocks and lists return to the pool of the thread that drops them; a ring copies small payloads
-//! between the two, so that in a steady stream each side's pool stays in balance and nobody allocates.
-//!
-//! Not here: routing, and what a frame looks like on a wire.
+//! [`Frame`], a piece of bytes, and [`Kind`], how it keeps them.
 //!
 //! # Why this is not an enum
 //!
@@ -24,24 +10,19 @@
 
 use std::{
     borrow::Cow,
-    cell::{RefCell, UnsafeCell},
+    cell::UnsafeCell,
     fmt,
     mem::{ManuallyDrop, MaybeUninit},
-    ops::{Deref, Index},
+    ops::Deref,
     ptr, slice,
 };
 
 use bytes::Bytes;
 
+use super::pool::{Block, POOLED_MAX};
+
 /// Most bytes that live inside a frame.
 pub const INLINE_MAX: usize = 56;
-/// Most bytes that live in a pooled block; longer payloads are shared.
-pub const POOLED_MAX: usize = 256;
-
-/// Blocks and lists a thread keeps for reuse: 256 KiB of blocks and as much in lists at the most.
-const POOL_LIMIT: usize = 1024;
-/// A list with more room than this is not kept: it came from an unusual message.
-const POOLED_LIST_MAX: usize = 16;
 
 /// A piece of bytes: immutable, cheap to move (64 bytes), cheap to clone when long.
 ///
@@ -62,17 +43,9 @@ pub struct Frame {
 /// What a frame's bytes are kept in, as words.
 pub(crate) type Payload = [MaybeUninit<u64>; INLINE_MAX / 8];
 
-/// A block of [`POOLED_MAX`] bytes of which the first `len` count.
-struct Block {
-    /// Always there until the drop takes it back to the pool.
-    bytes: Option<Box<[u8; POOLED_MAX]>>,
-    len: u16,
-}
-
 const _: () = assert!(size_of::<Frame>() == 64 && align_of::<Frame>() == 8);
 const _: () = assert!(size_of::<Block>() <= size_of::<Payload>() && align_of::<Block>() <= 8);
 const _: () = assert!(size_of::<Bytes>() <= size_of::<Payload>() && align_of::<Bytes>() <= 8);
-const _: () = assert!(size_of::<Message>() == 64 && size_of::<Option<Message>>() == 64);
 
 // SAFETY: the bytes, the block and the `Bytes` a frame may hold are all `Send`.
 unsafe impl Send for Frame {}
@@ -408,316 +381,6 @@ impl From<Bytes> for Frame {
     }
 }
 
-/// One or more frames that travel together: all of them arrive, or none.
-///
-/// ```
-/// use ringway::Message;
-///
-/// let single = Message::from("hello");
-/// assert_eq!(single[0], "hello");
-///
-/// let parts: Message = ["topic", "", "body"].into_iter().collect();
-/// assert_eq!(parts.len(), 3);
-/// ```
-#[derive(Clone)]
-pub struct Message {
-    repr: Repr,
-}
-
-#[derive(Clone)]
-enum Repr {
-    One(Frame),
-    /// None, or two and more; also one, if it was built up by pushing.
-    List(List),
-}
-
-/// Frames in storage that goes back to the thread's pool.
-struct List(Vec<Frame>);
-
-impl Message {
-    /// A message with no frame yet. It cannot be sent until one is pushed.
-    pub const fn new() -> Self {
-        Self { repr: Repr::List(List(Vec::new())) }
-    }
-
-    /// Adds `frame` at the end. Amortised constant; allocates only beyond four frames or when the pool is empty.
-    pub fn push(&mut self, frame: impl Into<Frame>) -> &mut Self {
-        let frame = frame.into();
-        match &mut self.repr {
-            Repr::List(list) if list.0.is_empty() => self.repr = Repr::One(frame),
-            Repr::List(list) => list.0.push(frame),
-            Repr::One(first) => {
-                let mut list = List::take();
-                list.0.push(std::mem::take(first));
-                list.0.push(frame);
-                self.repr = Repr::List(list);
-            }
-        }
-        self
-    }
-
-    /// How many frames.
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.frames().len()
-    }
-
-    /// Is there no frame at all? (A message of one frame of no bytes is not empty in this sense.)
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        match &self.repr {
-            Repr::One(_) => false,
-            Repr::List(list) => list.0.is_empty(),
-        }
-    }
-
-    /// The frames, first to last.
-    #[inline]
-    pub fn frames(&self) -> &[Frame] {
-        match &self.repr {
-            Repr::One(frame) => std::slice::from_ref(frame),
-            Repr::List(list) => &list.0,
-        }
-    }
-
-    /// Frame number `index`, counted from zero.
-    pub fn frame(&self, index: usize) -> Option<&Frame> {
-        self.frames().get(index)
-    }
-
-    /// The bytes of all frames together.
-    #[inline]
-    pub fn size(&self) -> usize {
-        match &self.repr {
-            Repr::One(frame) => frame.len(),
-            Repr::List(list) => list.size(),
-        }
-    }
-
-    /// The only frame of a message that was made of one.
-    #[inline(always)]
-    pub(crate) fn single(&self) -> Option<&Frame> {
-        match &self.repr {
-            Repr::One(frame) => Some(frame),
-            Repr::List(_) => None,
-        }
-    }
-
-    /// The only frame of a message of one frame; the message back otherwise.
-    ///
-    /// # Errors
-    /// The message, unchanged, if it has no frame or several.
-    #[inline]
-    pub fn into_single(self) -> Result<Frame, Self> {
-        match self.repr {
-            Repr::One(frame) => Ok(frame),
-            Repr::List(mut list) if list.0.len() == 1 => Ok(list.0.swap_remove(0)),
-            repr => Err(Self { repr }),
-        }
-    }
-
-    /// A message of all of `frames`.
-    pub(crate) fn from_vec(frames: Vec<Frame>) -> Self {
-        Self { repr: Repr::List(List(frames)) }
-    }
-
-    /// The only frame of a message that was made of one, or that is made one of no bytes now.
-    #[inline(always)]
-    pub(crate) fn make_single(&mut self) -> &mut Frame {
-        if !matches!(self.repr, Repr::One(_)) {
-            self.repr = Repr::One(Frame::new());
-        }
-        match &mut self.repr {
-            Repr::One(frame) => frame,
-            Repr::List(_) => unreachable!("it has just been made one"),
-        }
-    }
-
-    /// Forgets what the message owns, which has been moved elsewhere, and leaves a frame of no bytes.
-    #[inline(always)]
-    pub(crate) fn forget(&mut self) {
-        std::mem::forget(std::mem::replace(&mut self.repr, Repr::One(Frame::new())));
-    }
-
-    /// Gives each frame to `each`, first to last; the list goes back to the pool.
-    pub(crate) fn consume(self, mut each: impl FnMut(Frame)) {
-        match self.repr {
-            Repr::One(frame) => each(frame),
-            Repr::List(mut list) => list.0.drain(..).for_each(each),
-        }
-    }
-
-    /// The frames as a vector, for a ring slot that carries the whole list.
-    pub(crate) fn into_vec(self) -> Vec<Frame> {
-        match self.repr {
-            Repr::One(frame) => vec![frame],
-            Repr::List(mut list) => std::mem::take(&mut list.0),
-        }
-    }
-}
-
-impl Default for Message {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl PartialEq for Message {
-    /// The same frames, wherever they are kept.
-    fn eq(&self, other: &Self) -> bool {
-        self.frames() == other.frames()
-    }
-}
-
-impl Eq for Message {}
-
-impl Index<usize> for Message {
-    type Output = Frame;
-
-    fn index(&self, index: usize) -> &Frame {
-        &self.frames()[index]
-    }
-}
-
-impl fmt::Debug for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.frames()).finish()
-    }
-}
-
-impl<T: Into<Frame>> From<T> for Message {
-    #[inline]
-    fn from(frame: T) -> Self {
-        Self { repr: Repr::One(frame.into()) }
-    }
-}
-
-impl<T: Into<Frame>> FromIterator<T> for Message {
-    fn from_iter<I: IntoIterator<Item = T>>(frames: I) -> Self {
-        let mut message = Self::new();
-        message.extend(frames);
-        message
-    }
-}
-
-impl<T: Into<Frame>> Extend<T> for Message {
-    fn extend<I: IntoIterator<Item = T>>(&mut self, frames: I) {
-        for frame in frames {
-            self.push(frame);
-        }
-    }
-}
-
-impl From<Vec<Frame>> for Message {
-    fn from(frames: Vec<Frame>) -> Self {
-        Self::from_vec(frames)
-    }
-}
-
-impl IntoIterator for Message {
-    type Item = Frame;
-    type IntoIter = std::vec::IntoIter<Frame>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.into_vec().into_iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a Message {
-    type Item = &'a Frame;
-    type IntoIter = std::slice::Iter<'a, Frame>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.frames().iter()
-    }
-}
-
-impl Block {
-    #[inline]
-    fn filled(len: usize, fill: impl FnOnce(&mut [u8])) -> Self {
-        assert!(len <= POOLED_MAX, "a pooled block holds {POOLED_MAX} bytes");
-        let mut bytes = with_pool(|pool| pool.blocks.pop()).flatten().unwrap_or_else(|| Box::new([0; POOLED_MAX]));
-        fill(&mut bytes[..len]);
-        // The assertion above keeps it below 2^16.
-        Self { bytes: Some(bytes), len: len as u16 }
-    }
-}
-
-impl Deref for Block {
-    type Target = [u8];
-
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        self.bytes.as_ref().map_or(&[], |bytes| &bytes[..usize::from(self.len)])
-    }
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        if let Some(bytes) = self.bytes.take() {
-            with_pool(|pool| {
-                if pool.blocks.len() < POOL_LIMIT {
-                    pool.blocks.push(bytes);
-                }
-            });
-        }
-    }
-}
-
-impl List {
-    #[cold]
-    #[inline(never)]
-    fn size(&self) -> usize {
-        self.0.iter().map(|frame| frame.len()).sum()
-    }
-
-    fn take() -> Self {
-        Self(with_pool(|pool| pool.lists.pop()).flatten().unwrap_or_else(|| Vec::with_capacity(4)))
-    }
-}
-
-impl Clone for List {
-    fn clone(&self) -> Self {
-        let mut list = Self::take();
-        list.0.extend_from_slice(&self.0);
-        list
-    }
-}
-
-impl Drop for List {
-    #[inline(never)]
-    fn drop(&mut self) {
-        // The frames first: an owner's destructor may use this thread's pool.
-        self.0.clear();
-        if (1..=POOLED_LIST_MAX).contains(&self.0.capacity()) {
-            let frames = std::mem::take(&mut self.0);
-            with_pool(|pool| {
-                if pool.lists.len() < POOL_LIMIT {
-                    pool.lists.push(frames);
-                }
-            });
-        }
-    }
-}
-
-/// What a thread keeps for reuse.
-struct Pool {
-    #[expect(clippy::vec_box, reason = "a block is handed out by its box, not copied")]
-    blocks: Vec<Box<[u8; POOLED_MAX]>>,
-    lists: Vec<Vec<Frame>>,
-}
-
-thread_local! {
-    static POOL: RefCell<Pool> = const { RefCell::new(Pool { blocks: Vec::new(), lists: Vec::new() }) };
-}
-
-/// `None` only while the thread is ending; the allocator serves then.
-#[inline]
-fn with_pool<R>(f: impl FnOnce(&mut Pool) -> R) -> Option<R> {
-    // Nothing in `f` runs foreign code, so the cell is never borrowed twice.
-    POOL.try_with(|pool| f(&mut pool.borrow_mut())).ok()
-}
-
 /// How a frame keeps its bytes. Eight bytes wide, so that a frame is made of words and nothing else; with values to
 /// spare, so that `Option<Message>` is no larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -805,24 +468,6 @@ mod tests {
         assert_eq!(Frame::from(bytes).into_bytes().as_ptr(), at);
     }
 
-    #[test]
-    fn pushing_keeps_order_and_one_frame_is_a_single() {
-        let mut message = Message::new();
-        assert!(message.is_empty());
-        message.push("a");
-        assert_eq!(message.clone().into_single().unwrap(), "a");
-        message.push("").push("c");
-        assert_eq!(message.len(), 3);
-        assert_eq!(message.size(), 2);
-        assert!(message.clone().into_single().is_err());
-        assert_eq!(message.into_iter().map(|frame| frame.len()).collect::<Vec<_>>(), [1, 0, 1]);
-    }
-
-    #[test]
-    fn a_single_frame_equals_a_list_of_one() {
-        assert_eq!(Message::from("a"), Message::from(vec![Frame::from("a")]));
-    }
-
     proptest! {
         #[test]
         fn bytes_come_back_as_they_went_in(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
@@ -832,14 +477,6 @@ mod tests {
             prop_assert_eq!(&Frame::from(bytes.clone()), &bytes);
             prop_assert_eq!(&Frame::from(Bytes::from(bytes.clone())), &bytes);
             prop_assert_eq!(frame.into_bytes(), bytes);
-        }
-
-        #[test]
-        fn messages_equal_the_frames_they_were_made_of(frames in proptest::collection::vec("[a-z]{0,80}", 0..9)) {
-            let message: Message = frames.iter().map(|frame| frame.as_str()).collect();
-            prop_assert_eq!(message.len(), frames.len());
-            prop_assert!(message.frames().iter().zip(&frames).all(|(a, b)| *a == b.as_bytes()));
-            prop_assert_eq!(message.clone(), message);
         }
     }
 }
