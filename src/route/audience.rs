@@ -19,7 +19,7 @@
 //!
 //! For a subscription to a topic of its own: a node of 64 bytes and its share of the arena (see [`trie`](super::trie)), and
 //! 5 to 10 bytes in the peer's set. For a further peer of a prefix: 4 to 8 bytes, and the 5 to 10. 1.11 million nodes for a
-//! million topics of 10 to 20 bytes: about 120 bytes for each subscription, as a test measures.
+//! million topics of 10 to 20 bytes: about 110 bytes for each subscription, as a test counts.
 //!
 //! Invariants:
 //! - a key is under a prefix exactly if the node of that prefix is in the key's set;
@@ -153,43 +153,34 @@ impl Audience {
     /// Who wants `topic`: each key once, in any order.
     #[inline]
     pub(crate) fn matching(&mut self, topic: &[u8]) -> &[Key] {
-        let Self { topics, stamps, round, found, .. } = self;
-        let (mut only, mut several) = (&[][..], false);
-        topics.for_each_match(topic, |keys| {
-            let keys = keys.as_slice();
-            if only.is_empty() {
-                only = keys;
-                return;
-            }
-            if !several {
-                several = true;
-                *round = next_round(*round, stamps);
-                found.clear();
-                write_down(only, *round, stamps, found);
-            }
-            write_down(keys, *round, stamps, found);
-        });
-        if several { found } else { only }
+        let mut matches = self.topics.matches(topic);
+        let Some(first) = matches.next() else { return &[] };
+        let Some(second) = matches.next() else { return first.as_slice() };
+        self.round = next_round(self.round, &mut self.stamps);
+        self.found.clear();
+        write_down(first.as_slice(), self.round, &mut self.stamps, &mut self.found);
+        write_down(second.as_slice(), self.round, &mut self.stamps, &mut self.found);
+        for keys in matches {
+            write_down(keys.as_slice(), self.round, &mut self.stamps, &mut self.found);
+        }
+        &self.found
     }
 
     /// Who is known and does not want `topic`, in the order of their keys. Costs the number of known peers, unless nobody
     /// wants it.
     pub(crate) fn not_matching(&mut self, topic: &[u8]) -> &[Key] {
-        let Self { topics, stamps, round, found, known, .. } = self;
-        let mut any = false;
-        topics.for_each_match(topic, |keys| {
-            if !any {
-                any = true;
-                *round = next_round(*round, stamps);
-            }
-            keys.as_slice().iter().for_each(|key| stamps[*key as usize] = *round);
-        });
-        if !any {
-            return known;
+        let mut matches = self.topics.matches(topic).peekable();
+        if matches.peek().is_none() {
+            return &self.known;
         }
-        found.clear();
-        found.extend(known.iter().filter(|key| stamps[**key as usize] != *round));
-        found
+        let round = next_round(self.round, &mut self.stamps);
+        self.round = round;
+        for key in matches.flat_map(Keys::as_slice) {
+            self.stamps[*key as usize] = round;
+        }
+        self.found.clear();
+        self.found.extend(self.known.iter().filter(|key| self.stamps[**key as usize] != round));
+        &self.found
     }
 
     /// Is there anyone who wants `topic`?

@@ -29,15 +29,15 @@
 //!
 //! A node with a value of 16 bytes is 64 bytes; its edge is inside up to [`SHORT_MAX`] bytes. The arena grows by a
 //! quarter. A million topics such as `quote/3141592/bid` (10 to 20 bytes, decimal digits) make 1.11 million nodes: at most
-//! 64 × 1.11 × 1.25 = 89 bytes for each prefix, and 19 for the lists of children of the nodes between. The worst case, where
-//! every fork has two branches, is two nodes for each prefix. Prefixes that are shared are there once.
+//! 64 × 1.11 × 1.25 = 89 bytes for each prefix, and 0.11 × 84 = 9 for the lists of children of the nodes between. The worst
+//! case, where every fork has two branches, is two nodes for each prefix and a list of 24 bytes.
 //!
 //! The arena does not shrink while it holds a value, since values keep their places: it is as large as it had to be since
 //! it was last empty.
 
 #![forbid(unsafe_code)]
 
-use std::{fmt, mem, ops::ControlFlow};
+use std::{fmt, mem};
 
 /// See the module.
 #[derive(Clone)]
@@ -53,6 +53,15 @@ pub(crate) struct Trie<V> {
 /// Where a value is. Good until the value is removed; may then come to stand for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(u32);
+
+/// See [`Trie::matches`].
+pub(crate) struct Matches<'a, 't, V> {
+    trie: &'a Trie<V>,
+    /// A node on the way of the topic, not yet looked at. `None` when there is no more.
+    at: Option<&'a Node<V>>,
+    /// What the topic has beyond that node's prefix.
+    rest: &'t [u8],
+}
 
 #[derive(Clone)]
 struct Node<V> {
@@ -71,16 +80,20 @@ enum Edge {
     Long(Box<[u8]>),
 }
 
-/// The nodes below one, by the first byte of their edges.
+/// The nodes below one, by the first byte of their edges: the smallest form that holds them, give or take
+/// some, so that one child's coming and going does not copy the others each time.
 #[derive(Clone, Default)]
 enum Children {
     #[default]
     None,
     One(Child),
-    /// From 2 to [`FEW_MAX`], sorted.
-    #[expect(clippy::box_collection, reason = "three words less in each node, of which few have this")]
-    Few(Box<Vec<Child>>),
-    /// More than [`TABLE_MIN`].
+    /// From 2.
+    Four(Box<List<4>>),
+    /// From 4.
+    Sixteen(Box<List<16>>),
+    /// From 13.
+    FortyEight(Box<List<48>>),
+    /// From 37.
     Table(Box<Table>),
 }
 
@@ -90,11 +103,21 @@ struct Child {
     node: NodeId,
 }
 
+/// Up to `N` children in any order.
+#[derive(Clone)]
+struct List<const N: usize> {
+    /// How many are there; the rest of the arrays means nothing.
+    len: u8,
+    bytes: [u8; N],
+    nodes: [NodeId; N],
+}
+
+/// A child for any byte.
 #[derive(Clone)]
 struct Table {
-    /// [`NONE`] where there is no child.
-    nodes: [u32; 256],
     len: u16,
+    /// [`NONE`] where there is no child.
+    nodes: [NodeId; 256],
 }
 
 const _: () = assert!(size_of::<Edge>() <= 24 && size_of::<Children>() <= 16);
@@ -185,40 +208,21 @@ impl<V> Trie<V> {
         prefix.reverse();
     }
 
-    /// Calls `visit` with the value of each stored prefix of `topic`, shortest prefix first.
+    /// The values of the stored prefixes of `topic`, shortest prefix first.
     #[inline]
-    pub(crate) fn for_each_match<'a>(&'a self, topic: &[u8], mut visit: impl FnMut(&'a V)) {
-        let _: ControlFlow<()> = self.walk(topic, |value| {
-            visit(value);
-            ControlFlow::Continue(())
-        });
+    pub(crate) fn matches<'a, 't>(&'a self, topic: &'t [u8]) -> Matches<'a, 't, V> {
+        Matches { trie: self, at: Some(&self.nodes[ROOT as usize]), rest: topic }
     }
 
     /// Is a prefix of `topic` stored?
     #[inline]
     pub(crate) fn has_match(&self, topic: &[u8]) -> bool {
-        self.walk(topic, |_| ControlFlow::Break(())).is_break()
+        self.nodes[ROOT as usize].value.is_some() || self.matches(topic).next().is_some()
     }
 
     /// All values, in the order of their places. Costs the size of the arena.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, &V)> {
         (0..).map(NodeId).zip(&self.nodes).filter_map(|(id, node)| Some((id, node.value.as_ref()?)))
-    }
-
-    #[inline]
-    fn walk<'a, B>(&'a self, topic: &[u8], mut visit: impl FnMut(&'a V) -> ControlFlow<B>) -> ControlFlow<B> {
-        let (mut node, mut rest) = (&self.nodes[ROOT as usize], topic);
-        loop {
-            if let Some(value) = &node.value {
-                visit(value)?;
-            }
-            let Some(first) = rest.first() else { break };
-            let Some(child) = node.children.find(*first) else { break };
-            node = self.node(child);
-            let Some(below) = rest.strip_prefix(node.edge.as_bytes()) else { break };
-            rest = below;
-        }
-        ControlFlow::Continue(())
     }
 
     /// The node of `prefix`, new if need be. The caller gives it a value.
@@ -322,6 +326,31 @@ impl<V> Trie<V> {
     }
 }
 
+impl<'a, V> Iterator for Matches<'a, '_, V> {
+    type Item = &'a V;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a V> {
+        while let Some(node) = self.at {
+            self.at = self.below(node);
+            if node.value.is_some() {
+                return node.value.as_ref();
+            }
+        }
+        None
+    }
+}
+
+impl<'a, V> Matches<'a, '_, V> {
+    /// The node after `node` on the way of the topic.
+    #[inline]
+    fn below(&mut self, node: &Node<V>) -> Option<&'a Node<V>> {
+        let child = self.trie.node(node.children.find(*self.rest.first()?)?);
+        self.rest = self.rest.strip_prefix(child.edge.as_bytes())?;
+        Some(child)
+    }
+}
+
 /// Says how much there is: to print a million prefixes helps nobody.
 impl<V> fmt::Debug for Trie<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -371,8 +400,10 @@ impl Children {
         match self {
             Self::None => None,
             Self::One(child) => (child.byte == byte).then_some(child.node),
-            Self::Few(list) => Some(list[place_of(list, byte).ok()?].node),
-            Self::Table(table) => Some(table.nodes[usize::from(byte)]).filter(|node| *node != NONE).map(NodeId),
+            Self::Four(list) => list.find(byte),
+            Self::Sixteen(list) => list.find(byte),
+            Self::FortyEight(list) => list.find(byte),
+            Self::Table(table) => Some(table.nodes[usize::from(byte)]).filter(|node| node.0 != NONE),
         }
     }
 
@@ -380,7 +411,9 @@ impl Children {
         match self {
             Self::None => 0,
             Self::One(_) => 1,
-            Self::Few(list) => list.len(),
+            Self::Four(list) => list.len(),
+            Self::Sixteen(list) => list.len(),
+            Self::FortyEight(list) => list.len(),
             Self::Table(table) => usize::from(table.len),
         }
     }
@@ -389,20 +422,13 @@ impl Children {
     fn insert(&mut self, child: Child) {
         match self {
             Self::None => *self = Self::One(child),
-            Self::One(other) => {
-                let mut list = vec![*other, child];
-                list.sort_unstable_by_key(|child| child.byte);
-                *self = Self::Few(Box::new(list));
-            }
-            Self::Few(list) if list.len() < FEW_MAX => {
-                let place = place_of(list, child.byte).unwrap_or_else(|place| place);
-                list.insert(place, child);
-            }
-            Self::Few(list) => {
-                let mut table = Box::new(Table { nodes: [NONE; 256], len: 0 });
-                list.iter().chain([&child]).for_each(|child| table.insert(*child));
-                *self = Self::Table(table);
-            }
+            Self::One(other) => *self = Self::Four(List::of([*other, child])),
+            Self::Four(list) if list.len() == 4 => *self = Self::Sixteen(List::of(list.iter().chain([child]))),
+            Self::Four(list) => list.insert(child),
+            Self::Sixteen(list) if list.len() == 16 => *self = Self::FortyEight(List::of(list.iter().chain([child]))),
+            Self::Sixteen(list) => list.insert(child),
+            Self::FortyEight(list) if list.len() == 48 => *self = Self::Table(Table::of(list.iter().chain([child]))),
+            Self::FortyEight(list) => list.insert(child),
             Self::Table(table) => table.insert(child),
         }
     }
@@ -410,13 +436,12 @@ impl Children {
     /// `child` takes the place of the one with its byte, which is there.
     fn replace(&mut self, child: Child) {
         match self {
-            Self::None => unreachable!("a child is found by its byte"),
+            Self::None => {}
             Self::One(place) => *place = child,
-            Self::Few(list) => {
-                let place = place_of(list, child.byte).expect("a child is found by its byte");
-                list[place] = child;
-            }
-            Self::Table(table) => table.nodes[usize::from(child.byte)] = child.node.0,
+            Self::Four(list) => list.replace(child),
+            Self::Sixteen(list) => list.replace(child),
+            Self::FortyEight(list) => list.replace(child),
+            Self::Table(table) => table.nodes[usize::from(child.byte)] = child.node,
         }
     }
 
@@ -424,53 +449,125 @@ impl Children {
     fn remove(&mut self, byte: u8) {
         match self {
             Self::None | Self::One(_) => *self = Self::None,
-            Self::Few(list) => {
-                list.remove(place_of(list, byte).expect("a child is found by its byte"));
-                if let [last] = list[..] {
-                    *self = Self::One(last);
-                } else if list.len() <= list.capacity() / 4 {
-                    list.shrink_to(list.len() * 2);
+            Self::Four(list) => {
+                list.remove(byte);
+                if list.len() == 1 {
+                    *self = Self::One(list.child(0));
+                }
+            }
+            Self::Sixteen(list) => {
+                list.remove(byte);
+                if list.len() == 3 {
+                    *self = Self::Four(List::of(list.iter()));
+                }
+            }
+            Self::FortyEight(list) => {
+                list.remove(byte);
+                if list.len() == 12 {
+                    *self = Self::Sixteen(List::of(list.iter()));
                 }
             }
             Self::Table(table) => {
-                table.nodes[usize::from(byte)] = NONE;
-                table.len -= 1;
-                if usize::from(table.len) <= TABLE_MIN {
-                    *self = Self::Few(Box::new(table.list()));
+                table.remove(byte);
+                if table.len == 36 {
+                    *self = Self::FortyEight(List::of(table.iter()));
                 }
             }
         }
     }
 }
 
-impl Table {
+impl<const N: usize> List<N> {
+    fn of(children: impl IntoIterator<Item = Child>) -> Box<Self> {
+        let mut list = Box::new(Self { len: 0, bytes: [0; N], nodes: [NodeId(NONE); N] });
+        children.into_iter().for_each(|child| list.insert(child));
+        list
+    }
+
+    fn len(&self) -> usize {
+        usize::from(self.len)
+    }
+
     fn insert(&mut self, child: Child) {
-        self.nodes[usize::from(child.byte)] = child.node.0;
+        (self.bytes[self.len()], self.nodes[self.len()]) = (child.byte, child.node);
         self.len += 1;
     }
 
-    fn list(&self) -> Vec<Child> {
-        let children = (0..=u8::MAX).zip(self.nodes).filter(|(_, node)| *node != NONE);
-        children.map(|(byte, node)| Child { byte, node: NodeId(node) }).collect()
+    fn replace(&mut self, child: Child) {
+        self.nodes[self.place(child.byte).expect(NO_CHILD)] = child.node;
+    }
+
+    fn remove(&mut self, byte: u8) {
+        let (place, last) = (self.place(byte).expect(NO_CHILD), self.len() - 1);
+        (self.bytes[place], self.nodes[place]) = (self.bytes[last], self.nodes[last]);
+        self.len -= 1;
+    }
+
+    #[inline(always)]
+    fn find(&self, byte: u8) -> Option<NodeId> {
+        self.place(byte).map(|place| self.nodes[place])
+    }
+
+    /// Compares sixteen bytes at once, as one word: the lowest byte that is zero borrows first.
+    #[inline(always)]
+    fn place(&self, byte: u8) -> Option<usize> {
+        const ONES: u128 = u128::MAX / 0xff;
+        let mut place = 0;
+        for chunk in self.bytes.chunks(16) {
+            let mut word = [0; 16];
+            word[..chunk.len()].copy_from_slice(chunk);
+            let differ = u128::from_le_bytes(word) ^ (ONES * u128::from(byte));
+            let zero = differ.wrapping_sub(ONES) & !differ & (ONES << 7);
+            place += zero.trailing_zeros() as usize / 8;
+            if zero != 0 {
+                break;
+            }
+        }
+        // Beyond the length anything may be found, but not before what is within.
+        (place < self.len()).then_some(place)
+    }
+
+    fn child(&self, place: usize) -> Child {
+        Child { byte: self.bytes[place], node: self.nodes[place] }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Child> {
+        (0..self.len()).map(|place| self.child(place))
     }
 }
 
-fn place_of(list: &[Child], byte: u8) -> Result<usize, usize> {
-    list.binary_search_by_key(&byte, |child| child.byte)
+impl Table {
+    fn of(children: impl IntoIterator<Item = Child>) -> Box<Self> {
+        let mut table = Box::new(Self { len: 0, nodes: [NodeId(NONE); 256] });
+        children.into_iter().for_each(|child| table.insert(child));
+        table
+    }
+
+    fn insert(&mut self, child: Child) {
+        self.nodes[usize::from(child.byte)] = child.node;
+        self.len += 1;
+    }
+
+    fn remove(&mut self, byte: u8) {
+        self.nodes[usize::from(byte)] = NodeId(NONE);
+        self.len -= 1;
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Child> {
+        let children = (0..=u8::MAX).zip(self.nodes).map(|(byte, node)| Child { byte, node });
+        children.filter(|child| child.node.0 != NONE)
+    }
 }
 
 /// Most bytes of an edge inside its node: what makes it three words, a length and the tag included.
 const SHORT_MAX: usize = 22;
-/// Most children in a list: it is then a quarter of a table's kilobyte.
-const FEW_MAX: usize = 32;
-/// A table with so few children becomes a list again; fewer than make a table, lest one child's coming and going copy it.
-const TABLE_MIN: usize = 24;
 /// Places an empty trie keeps, and the least it grows by.
 const KEPT: usize = 8;
 
 const ROOT: u32 = 0;
 const NONE: u32 = u32::MAX;
 const NO_VALUE: &str = "the node holds a value";
+const NO_CHILD: &str = "a child is found by its byte";
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 impl<V> Trie<V> {
@@ -483,7 +580,7 @@ impl<V> Trie<V> {
             at = self.nodes[at as usize].parent;
         }
         let (mut values, mut children, mut used) = (0, 0, 0);
-        for (id, node) in (0..).zip(&self.nodes) {
+        for (id, node) in (0_u32..).zip(&self.nodes) {
             if vacant.contains(&id) {
                 assert!(node.value.is_none() && node.children.len() == 0 && node.edge.as_bytes().is_empty());
                 continue;
@@ -492,11 +589,11 @@ impl<V> Trie<V> {
             values += usize::from(node.value.is_some());
             children += node.children.len();
             match &node.children {
-                Children::Few(list) => {
-                    assert!((2..=FEW_MAX).contains(&list.len()) && list.is_sorted_by(|a, b| a.byte < b.byte));
-                }
+                Children::Four(list) => assert!((2..=4).contains(&list.len())),
+                Children::Sixteen(list) => assert!((4..=16).contains(&list.len())),
+                Children::FortyEight(list) => assert!((13..=48).contains(&list.len())),
                 Children::Table(table) => {
-                    assert!(usize::from(table.len) > TABLE_MIN && table.list().len() == usize::from(table.len));
+                    assert!((37..=256).contains(&table.len) && table.iter().count() == usize::from(table.len));
                 }
                 _ => {}
             }
@@ -516,9 +613,9 @@ impl<V> Trie<V> {
             let edge = if let Edge::Long(bytes) = &node.edge { bytes.len() } else { 0 };
             edge + match &node.children {
                 Children::None | Children::One(_) => 0,
-                Children::Few(list) => {
-                    size_of_val(list) + size_of::<Vec<Child>>() + list.capacity() * size_of::<Child>()
-                }
+                Children::Four(list) => size_of_val(&**list),
+                Children::Sixteen(list) => size_of_val(&**list),
+                Children::FortyEight(list) => size_of_val(&**list),
                 Children::Table(_) => size_of::<Table>(),
             }
         });
@@ -545,9 +642,7 @@ mod tests {
     }
 
     fn matches(trie: &Trie<u32>, topic: &[u8]) -> Vec<u32> {
-        let mut values = Vec::new();
-        trie.for_each_match(topic, |value| values.push(*value));
-        values
+        trie.matches(topic).copied().collect()
     }
 
     fn expected(model: &BTreeMap<Vec<u8>, (NodeId, u32)>, topic: &[u8]) -> Vec<u32> {
