@@ -228,7 +228,7 @@ mod tests {
     use super::*;
     use crate::{
         pipe::{
-            Crew, Directions, End, Hub, HubOptions, Joined, Losses, Lost, Side, Tie, conflating_pair,
+            Crew, Directions, End, Hub, HubOptions, Joined, Losses, Lost, Outward, Profile, Side, Tie, conflating_pair,
             tests::{Bomb, message_of_kind},
         },
         sync::{AtomicUsize, thread},
@@ -262,9 +262,9 @@ mod tests {
     /// A pipe both of whose sockets are known, or only the one that connected.
     fn pipe(bound: bool) -> (End, End, Arc<Losses>) {
         let losses = Arc::new(Losses::default());
-        let tie = Tie::new(Hub::new(OPTIONS, losses.clone()));
+        let tie = Tie::new(Hub::new(Profile::plain(), OPTIONS, losses.clone()));
         if bound {
-            tie.introduce(Side::Second, Hub::new(OPTIONS, losses.clone()));
+            tie.introduce(Side::Second, Hub::new(Profile::plain(), OPTIONS, losses.clone()));
         }
         let (near, far) = conflating_pair(&tie, Directions { forth: true, back: true });
         (near, far, losses)
@@ -420,8 +420,9 @@ mod tests {
     #[test]
     fn a_crew_sends_and_receives_the_newest() {
         let losses = Arc::new(Losses::default());
-        let hubs = [Hub::new(OPTIONS, losses.clone()), Hub::new(OPTIONS, losses)];
-        let (mut sender, mut receiver) = (Crew::new(hubs[0].clone()), Crew::new(hubs[1].clone()));
+        let hubs = [Hub::new(Profile::plain(), OPTIONS, losses.clone()), Hub::new(Profile::plain(), OPTIONS, losses)];
+        let (mut sender, mut receiver) =
+            (Crew::new(hubs[0].clone(), Outward::Balanced), Crew::new(hubs[1].clone(), Outward::Balanced));
         let tie = Tie::new(hubs[0].clone());
         let (near, far) = conflating_pair(&tie, Directions { forth: true, back: false });
         tie.introduce(Side::Second, hubs[1].clone());

@@ -67,6 +67,14 @@ pub(crate) struct Profile {
     pub(crate) conflates: bool,
 }
 
+#[cfg(test)]
+impl Profile {
+    /// Of a socket whose pattern is not looked at.
+    pub(super) fn plain() -> Self {
+        Self { socket_type: SocketType::Pair, routing_id: Frame::new(), hello: None, conflates: false }
+    }
+}
+
 #[derive(Debug)]
 struct Members {
     options: HubOptions,

@@ -11,7 +11,7 @@ use super::{
     conflating_pair, local_pair, ready::ReadySet,
 };
 use crate::{
-    Frame, Message, SocketType,
+    Frame, Message,
     sync::{Arc, AtomicU32, Ordering, thread},
     wait::{Awaited, WaitPolicy, Waiter},
 };
@@ -89,7 +89,7 @@ impl Awaited for Solitude<'_> {
 
 impl Socket {
     pub(super) fn new(hwm: u32, seats: usize, losses: &Arc<Losses>) -> ManuallyDrop<Self> {
-        let hub = Hub::new(profile(), HubOptions { send_hwm: hwm, recv_hwm: hwm, seats }, losses.clone());
+        let hub = Hub::new(Profile::plain(), HubOptions { send_hwm: hwm, recv_hwm: hwm, seats }, losses.clone());
         // A model that failed unwinds past its sockets, and loom's parts must not be dropped then.
         ManuallyDrop::new(Self {
             crew: Crew::new(hub.clone(), Outward::Balanced),
@@ -451,11 +451,6 @@ pub(super) fn everything_arrives(senders: u8, messages: u8) {
     assert_eq!(total(losses), Lost::default());
 }
 
-/// Of a socket whose pattern is not looked at.
-fn profile() -> Profile {
-    Profile { socket_type: SocketType::Pair, routing_id: Frame::new(), hello: None, conflates: false }
-}
-
 // Conflating pipes.
 
 /// A frame's bytes that tell by their owner's count how many such frames are alive.
@@ -568,7 +563,7 @@ pub(super) fn newest_left_behind(messages: u8) {
 pub(super) fn conflating_closed_from_both_ends(messages: u8, looks: u8) {
     let alive = std::sync::Arc::new(());
     let losses = losses();
-    let hub = || Hub::new(profile(), HubOptions { send_hwm: 1, recv_hwm: 1, seats: 1 }, (*losses).clone());
+    let hub = || Hub::new(Profile::plain(), HubOptions { send_hwm: 1, recv_hwm: 1, seats: 1 }, (*losses).clone());
     let tie = Tie::new(hub());
     tie.introduce(Side::Second, hub());
     let (near, far) = conflating_pair(&tie, Directions { forth: true, back: false });

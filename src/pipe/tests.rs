@@ -7,7 +7,7 @@ use super::{
     local_pair,
 };
 use crate::{
-    Frame, Message, SocketType,
+    Frame, Message,
     message::POOLED_MAX,
     sync::{Arc, AtomicUsize, Ordering, thread},
 };
@@ -21,7 +21,7 @@ struct Socket {
 
 impl Socket {
     fn new(hwm: u32, seats: usize, losses: &Arc<Losses>) -> Self {
-        let hub = Hub::new(profile(), HubOptions { send_hwm: hwm, recv_hwm: hwm, seats }, losses.clone());
+        let hub = Hub::new(Profile::plain(), HubOptions { send_hwm: hwm, recv_hwm: hwm, seats }, losses.clone());
         Self { crew: Crew::new(hub.clone(), Outward::Balanced), hub }
     }
 
@@ -244,9 +244,4 @@ fn a_destructor_that_panics_leaves_a_whole_message() {
     assert_eq!(place.size(), 0);
     assert_eq!(receive(&mut receiver.crew).unwrap().size(), 9);
     assert_eq!(alive.load(Ordering::Relaxed), 0);
-}
-
-/// Of a socket whose pattern is not looked at.
-fn profile() -> Profile {
-    Profile { socket_type: SocketType::Pair, routing_id: Frame::new(), hello: None, conflates: false }
 }

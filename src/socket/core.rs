@@ -40,8 +40,12 @@ pub(crate) struct Core<P> {
 
 impl<P: Pattern> Core<P> {
     pub(crate) fn new(context: &Context, options: &Options) -> Result<Self, ContextClosed> {
-        let profile =
-            Profile { socket_type: P::TYPE, routing_id: options.routing_id.clone(), hello: options.hello.clone() };
+        let profile = Profile {
+            socket_type: P::TYPE,
+            routing_id: options.routing_id.clone(),
+            hello: options.hello.clone(),
+            conflates: options.conflates,
+        };
         let hub_options =
             HubOptions { send_hwm: options.send_hwm, recv_hwm: options.recv_hwm, seats: P::TYPE.peers_max() };
         let (membership, hub) = context.join(profile, hub_options)?;

@@ -6,7 +6,7 @@
 //! Contents: [`flavor`] the flavors and what tests share, [`messages`] order and shapes, [`credit`] high-water marks,
 //! [`routing`] whose turn it is, [`calls`] each way to call, [`endpoints`] who finds whom, [`leaving`] peers that go,
 //! [`death`] pipes that die, [`payloads`] destructors,
-//! [`publishing`] subscriptions.
+//! [`publishing`] subscriptions, [`newest`] conflation.
 
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ mod endpoints;
 mod flavor;
 mod leaving;
 mod messages;
+mod newest;
 mod payloads;
 mod publishing;
 mod routing;
@@ -104,6 +105,10 @@ suite! {
         destructors_run_once_on_every_path,
         destructors_may_use_other_sockets,
         destructors_under_bind_and_connect_errors;
+    newest:
+        the_newest_is_kept_whoever_asks,
+        a_message_is_replaced_whole,
+        each_publisher_has_its_newest;
     publishing:
         topics_are_prefixes,
         subscribing_twice_takes_two_to_end_and_brings_one_copy,
