@@ -689,6 +689,10 @@ mod tests {
                 }
             }
         }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 32 }))]
 
         #[test]
         fn children_behave_as_a_map(steps in proptest::collection::vec((0..4_u8, any::<u8>()), 0..600)) {
@@ -713,7 +717,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(children.len(), model.len());
-                for byte in 0..=u8::MAX {
+                for byte in (0..=u8::MAX).skip(step % 4).step_by(4) {
                     prop_assert_eq!(children.find(byte).map(|node| node.0), model.get(&byte).copied());
                 }
             }
