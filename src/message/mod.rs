@@ -342,7 +342,7 @@ mod tests {
             2 => Just(Step::PopFront),
             1 => (0..5_usize).prop_map(Step::TakeFront),
         ];
-        proptest::collection::vec(step, 0..40)
+        proptest::collection::vec(step, 0..if cfg!(miri) { 8 } else { 40 })
     }
 
     fn bytes_of(message: &Message) -> Vec<Vec<u8>> {

@@ -296,15 +296,19 @@ mod tests {
     fn messages_of_every_kind_are_replaced_whole() {
         let (mut near, mut far, _) = pipe(true);
         let (alive, expected_alive) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let mut pairs = 0;
         for replaced in 0..KINDS {
-            for newest in 0..KINDS {
+            // Under Miri each kind once in either role.
+            let newer = if cfg!(miri) { replaced + 1..replaced + 2 } else { 0..KINDS };
+            for newest in newer {
                 push(&mut near, message_of_kind(replaced, &alive)).unwrap();
                 push(&mut near, message_of_kind(newest, &alive)).unwrap();
                 assert_eq!(pop(&mut far).unwrap(), message_of_kind(newest, &expected_alive));
                 assert_eq!(alive.load(Ordering::Relaxed), 0);
+                pairs += 1;
             }
         }
-        assert_eq!(near.conflated(), (KINDS * KINDS) as u64);
+        assert_eq!(near.conflated(), pairs);
     }
 
     #[test]
