@@ -101,7 +101,7 @@ macro_rules! sending_operations {
             ///
             /// # Errors
             /// The message has no frame, memory ran out, or the context has been shut down. The message comes back.
-            #[inline]
+            #[inline(always)]
             pub fn send(&mut self, message: impl Into<crate::Message>) -> Result<(), super::SendError> {
                 let mut message = message.into();
                 let result = self.core.with(|core| core.send_by(&mut message, super::core::Until::AsSet));
@@ -112,7 +112,7 @@ macro_rules! sending_operations {
             ///
             /// # Errors
             /// As [`send`](Self::send); also when there is no room, or no peer that has to have it. The message comes back.
-            #[inline]
+            #[inline(always)]
             pub fn try_send(&mut self, message: impl Into<crate::Message>) -> Result<(), super::SendError> {
                 let mut message = message.into();
                 let result = self.core.with(|core| core.send_by(&mut message, super::core::Until::Now));
@@ -227,7 +227,7 @@ macro_rules! receiving_operations {
             ///
             /// # Errors
             /// The context has been shut down, and all that had arrived has been taken.
-            #[inline]
+            #[inline(always)]
             pub fn recv(&mut self) -> Result<crate::Message, super::RecvError> {
                 self.core.with(|core| core.recv_by(super::core::Until::AsSet))
             }
@@ -236,7 +236,7 @@ macro_rules! receiving_operations {
             ///
             /// # Errors
             /// None is there, or the context has been shut down.
-            #[inline]
+            #[inline(always)]
             pub fn try_recv(&mut self) -> Result<crate::Message, super::RecvError> {
                 self.core.with(|core| core.recv_by(super::core::Until::Now))
             }
