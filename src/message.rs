@@ -554,6 +554,59 @@ impl Message {
             Repr::List(mut list) => std::mem::take(&mut list.0),
         }
     }
+
+    /// Puts `frame` before all others.
+    pub(crate) fn push_front(&mut self, frame: impl Into<Frame>) -> &mut Self {
+        let frame = frame.into();
+        match &mut self.repr {
+            Repr::List(list) if list.0.is_empty() => self.repr = Repr::One(frame),
+            Repr::List(list) => list.0.insert(0, frame),
+            Repr::One(last) => {
+                let mut list = List::take();
+                list.0.push(frame);
+                list.0.push(std::mem::take(last));
+                self.repr = Repr::List(list);
+            }
+        }
+        self
+    }
+
+    /// Takes the first frame out, if there is one.
+    pub(crate) fn pop_front(&mut self) -> Option<Frame> {
+        if let Repr::One(frame) = &mut self.repr {
+            let frame = std::mem::take(frame);
+            *self = Self::new();
+            return Some(frame);
+        }
+        let Repr::List(list) = &mut self.repr else { return None };
+        if list.0.is_empty() {
+            return None;
+        }
+        let frame = list.0.remove(0);
+        self.unlist();
+        Some(frame)
+    }
+
+    /// Takes the first `count` frames out, or all if there are fewer, as a message of their own.
+    pub(crate) fn take_front(&mut self, count: usize) -> Self {
+        let mut front = Self::new();
+        while front.len() < count
+            && let Some(frame) = self.pop_front()
+        {
+            front.push(frame);
+        }
+        front
+    }
+
+    /// A list of one frame becomes that frame; the list goes back to the pool.
+    fn unlist(&mut self) {
+        if let Repr::List(list) = &mut self.repr
+            && list.0.len() == 1
+            && let Some(frame) = list.0.pop()
+        {
+            self.repr = Repr::One(frame);
+        }
+    }
 }
 
 impl Default for Message {
