@@ -115,7 +115,6 @@ impl Message {
 
     /// Takes the first `count` frames out, or all if there are fewer, as a message of their own. Allocates only beyond
     /// four of them or when the pool is empty.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the envelopes of requests and replies"))]
     pub(crate) fn take_front(&mut self, count: usize) -> Self {
         let mut front = match &mut self.repr {
             _ if count == 0 => return Self::new(),

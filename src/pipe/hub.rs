@@ -128,6 +128,24 @@ impl Flow {
     pub(crate) fn add(counter: &AtomicU64, amount: u64) {
         counter.store(counter.load(Ordering::Relaxed) + amount, Ordering::Relaxed);
     }
+
+    /// Takes back what was added to a counter of one writer.
+    fn take_back(counter: &AtomicU64, amount: u64) {
+        counter.store(counter.load(Ordering::Relaxed) - amount, Ordering::Relaxed);
+    }
+
+    /// A message just received was none for the application after all.
+    pub(crate) fn discard(&self, bytes: u64) {
+        Self::take_back(&self.messages_in, 1);
+        Self::take_back(&self.bytes_in, bytes);
+        Self::add(&self.discarded, 1);
+    }
+
+    /// A message just received does not reach the application any more.
+    pub(crate) fn unread(&self, bytes: u64) {
+        Self::take_back(&self.messages_in, 1);
+        Self::take_back(&self.bytes_in, bytes);
+    }
 }
 
 /// Messages lost by pipes closing. Any thread may add.
@@ -154,6 +172,8 @@ struct Tally {
     joined: AtomicU64,
     /// Messages replaced in pipes that are closed.
     conflated: AtomicU64,
+    /// Greetings put into pipes when they were made.
+    hellos: AtomicU64,
 }
 
 /// What became of a pipe that came to a hub.
@@ -437,6 +457,16 @@ impl Hub {
     /// Pipes that have ever come.
     pub(crate) fn joined(&self) -> u64 {
         self.tally.joined.load(Ordering::Relaxed)
+    }
+
+    /// A greeting was put into a pipe of this socket.
+    pub(crate) fn count_hello(&self) {
+        self.tally.hellos.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Greetings sent, apart from what the application has.
+    pub(crate) fn hellos(&self) -> u64 {
+        self.tally.hellos.load(Ordering::Relaxed)
     }
 
     #[inline(always)]

@@ -29,6 +29,14 @@ pub enum SendFailure {
     PeerLeft,
     /// The message has no frame (one of no bytes is a frame). The caller's doing.
     NoFrames,
+    /// A ROUTER's message has an id and nothing to send to it. The caller's doing.
+    NoBody,
+    /// No peer has this id, and the ROUTER is to say so.
+    Unroutable,
+    /// A REQ that has not received the reply to its last request. The caller's doing.
+    AwaitingReply,
+    /// A REP that has no request to reply to. The caller's doing.
+    NoRequest,
     /// The system had no memory for a place in the queue.
     OutOfMemory,
     /// The context has been shut down.
@@ -51,6 +59,14 @@ pub enum RecvError {
     /// A publisher had no room for messages this socket subscribes to. Only from subscribers that asked to be told; the
     /// next call goes on with what has arrived.
     Missed,
+    /// A REQ that has not sent a request. The caller's doing.
+    NoRequest,
+    /// A REP that has not replied to its last request. The caller's doing.
+    ReplyDue,
+    /// The peer a REQ had asked has left without a reply. The socket may send again.
+    PeerLeft,
+    /// No reply came in time to a REQ's request, sent as often as its options say. The socket may send again.
+    NoReply,
 }
 
 /// Something did not come to pass.
@@ -61,6 +77,16 @@ pub enum WaitError {
     TimedOut,
     /// The context has been shut down.
     ContextClosed,
+}
+
+/// A request brought no reply.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// It was not sent; the message comes back.
+    NotSent(SendError),
+    /// It was sent.
+    Unanswered(RecvError),
 }
 
 /// A name was not bound.
@@ -83,6 +109,8 @@ pub enum ConnectError {
     Endpoint(EndpointError),
     /// The socket bound there is of this type, which does not talk to ours.
     Incompatible(SocketType),
+    /// Another peer has the id this one was to have.
+    IdInUse,
     /// The context has been shut down.
     ContextClosed,
 }
@@ -111,6 +139,10 @@ impl fmt::Display for SendFailure {
             Self::TimedOut => "neither room nor a peer came up in time",
             Self::PeerLeft => "the peer this place was reserved with has left",
             Self::NoFrames => "a message needs at least one frame",
+            Self::NoBody => "the message has an id and nothing to send to it",
+            Self::Unroutable => "no peer has this id",
+            Self::AwaitingReply => "the reply to the last request has not been received",
+            Self::NoRequest => "there is no request to reply to",
             Self::OutOfMemory => "no memory for a place in the queue",
             Self::ContextClosed => "the context has been shut down",
         })
@@ -124,6 +156,10 @@ impl fmt::Display for RecvError {
             Self::TimedOut => "no message came in time",
             Self::ContextClosed => "the context has been shut down",
             Self::Missed => "a publisher had no room for messages this socket subscribes to",
+            Self::NoRequest => "no request has been sent",
+            Self::ReplyDue => "the last request has not been replied to",
+            Self::PeerLeft => "the peer that was asked has left without a reply",
+            Self::NoReply => "no reply came in time to any attempt",
         })
     }
 }
@@ -134,6 +170,15 @@ impl fmt::Display for WaitError {
             Self::TimedOut => "it did not come to pass in time",
             Self::ContextClosed => "the context has been shut down",
         })
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent(error) => error.fmt(f),
+            Self::Unanswered(error) => error.fmt(f),
+        }
     }
 }
 
@@ -151,6 +196,7 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Endpoint(error) => error.fmt(f),
+            Self::IdInUse => write!(f, "another peer has the id this one was to have"),
             Self::Incompatible(bound) => write!(f, "the {bound} socket bound there does not talk to this type"),
             Self::ContextClosed => ContextClosed.fmt(f),
         }
@@ -170,9 +216,22 @@ impl std::error::Error for SendError {}
 impl std::error::Error for SendFailure {}
 impl std::error::Error for RecvError {}
 impl std::error::Error for WaitError {}
+impl std::error::Error for RequestError {}
 impl std::error::Error for BindError {}
 impl std::error::Error for ConnectError {}
 impl std::error::Error for DetachError {}
+
+impl From<SendError> for RequestError {
+    fn from(error: SendError) -> Self {
+        Self::NotSent(error)
+    }
+}
+
+impl From<RecvError> for RequestError {
+    fn from(error: RecvError) -> Self {
+        Self::Unanswered(error)
+    }
+}
 
 impl From<EndpointError> for BindError {
     fn from(error: EndpointError) -> Self {

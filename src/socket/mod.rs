@@ -9,6 +9,10 @@
 //! | [`Sub`] | `Pub`, `XPub` | – | from each peer in turn, what it subscribed to | – |
 //! | [`XPub`] | `Sub`, `XSub` | as `Pub` | subscriptions, and what `XSub` peers send | as `Pub` |
 //! | [`XSub`] | `Pub`, `XPub` | subscriptions; anything else to every `XPub` peer | as `Sub` | the peer that is full misses it |
+//! | [`Req`] | `Rep`, `Router` | a request to each peer in turn | its reply | waits |
+//! | [`Rep`] | `Req`, `Dealer` | the reply to whom the request came from | a request from each peer in turn | drops, and counts it |
+//! | [`Dealer`] | `Rep`, `Dealer`, `Router` | to each peer in turn, skipping full ones | from each peer in turn | waits |
+//! | [`Router`] | `Req`, `Dealer`, `Router` | to the peer its first frame names | from each peer in turn, with its id | drops and counts it, or waits |
 //!
 //! `send` and `recv` wait as long as it takes, in the way the socket's [`WaitPolicy`](crate::WaitPolicy) says;
 //! `try_…` never wait; `…_timeout` wait so long. A message that is not sent comes back in the error.
@@ -32,7 +36,7 @@
 //! ```
 //!
 //! Contents: `core` what all of them have, `options` what can be chosen, `error` what can go wrong, `counters` what
-//! happened, `permit` a place reserved for a message, `pair` and `pipeline` the patterns.
+//! happened, `permit` a place reserved for a message, `routing_id` how a ROUTER's peers are called, and the patterns.
 
 mod core;
 mod counters;
@@ -42,20 +46,30 @@ mod held;
 mod operations;
 #[macro_use]
 mod pattern;
+mod dealer;
 mod options;
 mod pair;
 mod permit;
 mod pipeline;
 mod publish;
+mod rep;
+mod req;
+mod router;
+mod routing_id;
 mod subscribe;
 
 pub use counters::Counters;
-pub use error::{BindError, ConnectError, DetachError, RecvError, SendError, SendFailure, WaitError};
+pub use dealer::Dealer;
+pub use error::{BindError, ConnectError, DetachError, RecvError, RequestError, SendError, SendFailure, WaitError};
 pub use options::{Builder, Conflates, DEFAULT_HWM, DEFAULT_LINGER};
 pub use pair::Pair;
 pub use permit::Permit;
 pub use pipeline::{Pull, Push};
 pub use publish::{NoSubscriber, Pub, XPub};
+pub use rep::Rep;
+pub use req::Req;
+pub use router::{DuplicateId, Router};
+pub use routing_id::{ROUTING_ID_MAX, RoutingId, RoutingIdError};
 pub use subscribe::{Sub, XSub};
 
 use crate::{Context, ContextClosed};
@@ -75,6 +89,9 @@ pub trait Sends: Socket {
 
 /// Sockets that receive.
 pub trait Receives: Socket {}
+
+/// Sockets that a [`Router`] may know by an id they choose.
+pub trait Identified: Socket {}
 
 mod sealed {
     #[expect(unnameable_types, reason = "this is what seals a trait")]

@@ -4,7 +4,10 @@
 
 use std::{marker::PhantomData, time::Duration};
 
-use super::{Socket, publish::PubOptions, subscribe::SubOptions};
+use super::{
+    DuplicateId, Identified, Req, Router, RoutingId, Socket, publish::PubOptions, req::ReqOptions,
+    router::RouterOptions, subscribe::SubOptions,
+};
 use crate::{Context, ContextClosed, Frame, Message, WaitPolicy};
 
 /// Messages a queue holds before it counts as full: libzmq's default.
@@ -30,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) conflates: bool,
     pub(crate) publishing: PubOptions,
     pub(crate) subscribing: SubOptions,
+    pub(crate) req: ReqOptions,
+    pub(crate) router: RouterOptions,
 }
 
 /// Makes sockets of type `S`.
@@ -61,6 +66,8 @@ impl<S: Socket> Builder<S> {
             conflates: false,
             publishing: PubOptions::default(),
             subscribing: SubOptions::default(),
+            req: ReqOptions::default(),
+            router: RouterOptions::default(),
         };
         Self { options, socket: PhantomData }
     }
@@ -131,6 +138,69 @@ impl<S: Conflates> Builder<S> {
     /// connecting side asked for.
     pub fn conflate(mut self) -> Self {
         self.options.conflates = true;
+        self
+    }
+}
+
+impl<S: Identified> Builder<S> {
+    /// The id under which ROUTER peers know this socket. One of their choosing unless said otherwise.
+    pub fn routing_id(mut self, id: RoutingId) -> Self {
+        self.options.routing_id = id.into();
+        self
+    }
+
+    /// Greets each peer, when the connection is made, with a message of one empty frame: a ROUTER learns by it that this
+    /// socket is there, and its id. Off unless said otherwise.
+    pub fn probe_router(mut self) -> Self {
+        self.options.hello = Some(Message::from(Frame::new()));
+        self
+    }
+}
+
+impl Builder<Req> {
+    /// Puts a number before each request and takes a reply only with the same. Off unless said otherwise.
+    pub fn correlate(mut self, on: bool) -> Self {
+        self.options.req.correlate = on;
+        self
+    }
+
+    /// Allows sending while a reply is awaited: the old request is forgotten then. Without
+    /// [`correlate`](Self::correlate) a late reply to it may pass for one to the next. Off unless said otherwise.
+    pub fn relaxed(mut self, on: bool) -> Self {
+        self.options.req.relaxed = on;
+        self
+    }
+
+    /// How long an attempt at a request may take: then it is sent again if [`resend`](Self::resend) says so, or `recv`
+    /// fails with [`RecvError::NoReply`](super::RecvError::NoReply) and the request is forgotten. Implies
+    /// [`correlate`](Self::correlate) and [`relaxed`](Self::relaxed). For ever unless said otherwise.
+    pub fn reply_timeout(mut self, timeout: Duration) -> Self {
+        self.options.req.reply_timeout = Some(timeout);
+        self
+    }
+
+    /// How many times a request is sent again, each time to the next peer in turn, after
+    /// [`reply_timeout`](Self::reply_timeout) or when the peer that was asked has left. The number in its envelope stays, so
+    /// a late reply to an earlier attempt counts. A request may be handled more than once then. The socket keeps a clone
+    /// of it, and sends while its owner receives. Implies [`correlate`](Self::correlate) and [`relaxed`](Self::relaxed). 0
+    /// unless said otherwise.
+    pub fn resend(mut self, times: u32) -> Self {
+        self.options.req.resend = times;
+        self
+    }
+}
+
+impl Builder<Router> {
+    /// Makes sending to an unknown id fail with [`SendFailure::Unroutable`](super::SendFailure::Unroutable), and sending to
+    /// a full peer wait. Unless said otherwise such messages are dropped, and counted.
+    pub fn mandatory(mut self, on: bool) -> Self {
+        self.options.router.mandatory = on;
+        self
+    }
+
+    /// What becomes of a peer with the id of another. [`DuplicateId::Refuse`] unless said otherwise.
+    pub fn duplicate_id(mut self, policy: DuplicateId) -> Self {
+        self.options.router.duplicates = policy;
         self
     }
 }

@@ -55,5 +55,4 @@ balanced_sending!(Lone);
 fair_receiving!(Lone);
 common_operations!(Pair);
 sending_operations!(Pair);
-reserving_operations!(Pair);
 receiving_operations!(Pair);

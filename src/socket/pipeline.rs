@@ -75,7 +75,6 @@ balanced_sending!(Balance);
 fair_receiving!(Collect);
 common_operations!(Push);
 sending_operations!(Push);
-reserving_operations!(Push);
 common_operations!(Pull);
 receiving_operations!(Pull);
 impl super::Conflates for Push {}

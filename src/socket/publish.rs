@@ -430,10 +430,12 @@ impl std::fmt::Display for NoSubscriber {
 impl std::error::Error for NoSubscriber {}
 
 common_operations!(Pub);
-sending_operations!(Pub);
+single_sending_operations!(Pub);
+batch_sending_operations!(Pub);
 publishing_operations!(Pub);
 common_operations!(XPub);
-sending_operations!(XPub);
+single_sending_operations!(XPub);
+batch_sending_operations!(XPub);
 receiving_operations!(XPub);
 publishing_operations!(XPub);
 impl super::Conflates for Pub {}

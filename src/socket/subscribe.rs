@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Message, SocketType,
-    pipe::{Crew, Event, Flow, Key, Outward},
+    pipe::{Crew, Event, Key, Outward},
     route::Removed,
 };
 
@@ -113,7 +113,7 @@ impl<const SENDS: bool> Receiving for Subscriber<SENDS> {
             self.attend(crew);
             let key = pattern::fair(crew, place)?;
             if self.filters && !self.wants(crew, place) {
-                crew.count(|flow: &Flow| &flow.filtered, 1);
+                crew.count(|flow| &flow.filtered, 1);
                 continue;
             }
             if self.reports_missed && self.has_missed(crew, key) {
@@ -275,7 +275,8 @@ common_operations!(Sub);
 receiving_operations!(Sub);
 subscribing_operations!(Sub);
 common_operations!(XSub);
-sending_operations!(XSub);
+single_sending_operations!(XSub);
+batch_sending_operations!(XSub);
 receiving_operations!(XSub);
 subscribing_operations!(XSub);
 impl super::Conflates for Sub {}

@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    SocketType,
+    Frame, SocketType,
     pipe::{Directions, End, Hub, Joined, Side, Tie, conflating_pair, local_pair},
     sync::{Arc, Mutex, full_fence},
 };
@@ -99,8 +99,9 @@ impl Registry {
         Ok(())
     }
 
-    /// Connects the socket behind `hub` to `name`, bound or not. The pipe's tie tells it from others.
-    pub(crate) fn connect(&self, name: &str, hub: &Arc<Hub>) -> Result<Arc<Tie>, Mismatch> {
+    /// Connects the socket behind `hub` to `name`, bound or not, which calls its peer `peer_name`, or nothing if that is
+    /// empty. The pipe's tie tells it from others.
+    pub(crate) fn connect(&self, name: &str, hub: &Arc<Hub>, peer_name: Frame) -> Result<Arc<Tie>, Mismatch> {
         let socket_type = hub.profile().socket_type;
         self.drop_expired();
         let mut names = self.names.lock();
@@ -110,17 +111,16 @@ impl Registry {
         {
             return Err(Mismatch(bound));
         }
-        let tie = Tie::new(hub.clone());
+        let tie = Tie::to(peer_name, hub.clone());
         let bound = entry.bound.as_ref().map(|bound| bound.profile().socket_type);
         let directions = Directions {
             forth: socket_type.sends() && bound.is_none_or(SocketType::receives),
             back: socket_type.receives() && bound.is_none_or(SocketType::sends),
         };
         let conflates = hub.profile().conflates || entry.bound.as_ref().is_some_and(|bound| bound.profile().conflates);
-        let (mut near, far) = if conflates { conflating_pair(&tie, directions) } else { self.pipe(&tie, directions) };
-        Self::greet(&mut near, hub);
+        let (near, far) = if conflates { conflating_pair(&tie, directions) } else { self.pipe(&tie, directions) };
         // The near end first: it brings our part of the limits, without which the pipe has no room at all.
-        let near = hub.join(near);
+        let near = Self::join(near, hub);
         let far = match &entry.bound {
             Some(bound) => Self::seat(far, bound),
             None => {
@@ -168,21 +168,24 @@ impl Registry {
     }
 
     /// Lets `hub` have `far`, the end of a pipe that was made by connecting.
-    fn seat(mut far: End, hub: &Arc<Hub>) -> Joined {
+    fn seat(far: End, hub: &Arc<Hub>) -> Joined {
         far.tie().introduce(Side::Second, hub.clone());
-        Self::greet(&mut far, hub);
-        hub.join(far)
+        Self::join(far, hub)
     }
 
-    /// Puts what every new peer gets into `end`, the end of the socket behind `hub`.
-    fn greet(end: &mut End, hub: &Hub) {
-        if let Some(hello) = &hub.profile().hello
-            && end.has_outlet()
-            && end.push_copy(hello).is_ok()
-        {
-            full_fence();
-            end.tie().tell_consumer(end.side());
+    /// Lets `hub` have `end`, with what every new peer gets in the pipe: here and not when the application calls in, so
+    /// that peers hear of an idle socket.
+    fn join(mut end: End, hub: &Arc<Hub>) -> Joined {
+        let Some(hello) = &hub.profile().hello else { return hub.join(end) };
+        let (tie, side) = (end.tie().clone(), end.side());
+        // The first message of its way, so there is room for it whatever the mark says.
+        if end.push_copy(hello).is_ok() {
+            hub.count_hello();
         }
+        let joined = hub.join(end);
+        full_fence();
+        tie.tell_consumer(side);
+        joined
     }
 
     /// Drops what has been kept for long enough, without the lock: it holds messages.
@@ -235,10 +238,7 @@ impl Names {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
-    use crate::{
-        Frame,
-        pipe::{Crew, HubOptions, Outward, Profile},
-    };
+    use crate::pipe::{Crew, HubOptions, Outward, Profile};
 
     /// A payload whose destructor needs the registry.
     struct Reentrant(std::sync::Weak<Registry>);
@@ -267,7 +267,7 @@ mod tests {
     /// Leaves a message at `name` that has been kept for long enough.
     fn expire_at(registry: &std::sync::Arc<Registry>, name: &str) {
         let (hub, mut crew) = crew(SocketType::Push);
-        let tie = registry.connect(name, &hub).unwrap();
+        let tie = registry.connect(name, &hub, Frame::new()).unwrap();
         let key = crew.writable().unwrap();
         let mut message = Frame::from_owner(Reentrant(std::sync::Arc::downgrade(registry))).into();
         crew.send_to(key, &mut message).unwrap();
@@ -288,6 +288,6 @@ mod tests {
         expire_at(&registry, "one");
         assert!(registry.bind("bound", &sink).is_err());
         expire_at(&registry, "other");
-        assert!(registry.connect("bound", &sink).is_err());
+        assert!(registry.connect("bound", &sink, Frame::new()).is_err());
     }
 }
