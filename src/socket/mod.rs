@@ -34,6 +34,7 @@ mod core;
 mod counters;
 mod error;
 mod held;
+mod interest;
 #[macro_use]
 mod operations;
 #[macro_use]
@@ -42,13 +43,19 @@ mod options;
 mod pair;
 mod permit;
 mod pipeline;
+mod watch;
 
 pub use counters::Counters;
 pub use error::{BindError, ConnectError, DetachError, RecvError, SendError, SendFailure};
+pub use interest::Interest;
 pub use options::{Builder, DEFAULT_HWM, DEFAULT_LINGER};
 pub use pair::Pair;
 pub use permit::Permit;
 pub use pipeline::{Pull, Push};
+
+pub(crate) use watch::{Looked, Ready, Settled, Watchable, Watcher};
+
+use std::sync::Arc as Counted;
 
 use crate::{Context, ContextClosed};
 
@@ -57,6 +64,16 @@ pub trait Socket: sealed::Sealed + Sized {
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "only the builder calls it, and only this crate implements it")]
     fn with_options(context: &Context, options: &options::Options) -> Result<Self, ContextClosed>;
+}
+
+/// What a [`Poller`](crate::Poller) waits on: every socket.
+pub trait Pollable: sealed::Sealed {
+    #[doc(hidden)]
+    #[expect(private_interfaces, reason = "only the poller calls it, and only this crate implements it")]
+    fn watch(&mut self) -> Counted<dyn Watchable>;
+
+    #[doc(hidden)]
+    fn identity(&self) -> usize;
 }
 
 /// Sockets that send.
