@@ -50,6 +50,7 @@ mod tie;
 pub(crate) use awkward::Courier;
 pub(crate) use crew::{Crew, Event, Key, Mute, Outward};
 pub(crate) use hub::{Hub, HubOptions, Joined, Losses, Profile};
+pub(crate) use ready::ReadySet;
 pub(crate) use tie::{Side, Tie, Way};
 
 use crate::{Frame, Message, sync::Arc};

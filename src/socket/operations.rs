@@ -15,6 +15,17 @@ macro_rules! common_operations {
             }
         }
 
+        #[expect(private_interfaces, reason = "see the trait")]
+        impl super::Pollable for $socket {
+            fn watch(&mut self) -> std::sync::Arc<dyn super::Watchable> {
+                self.core.watch()
+            }
+
+            fn identity(&self) -> usize {
+                self.core.with_ref(|core| super::watch::identity_of(core.hub()))
+            }
+        }
+
         impl $socket {
             /// A socket with default options.
             ///
