@@ -13,7 +13,7 @@
 use std::{collections::VecDeque, fmt};
 
 use super::{
-    End, Hub, Refusal,
+    End, Hub, Lost, Refusal,
     hub::{Flow, Note},
     ready::ReadySet,
     tie::{ARMED, ROOM_WANTED},
@@ -94,6 +94,8 @@ enum Receiving {
     Never,
     Hot,
     Armed,
+    /// Not looked at until the pattern says so.
+    Held,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,6 +183,56 @@ impl Crew {
         self.end(key).map(|end| end.tie().number())
     }
 
+    /// Has the peer under `key` closed? What it had sent is still there then.
+    pub(crate) fn is_leaving(&self, key: Key) -> bool {
+        self.pipes.get(key as usize).and_then(Option::as_ref).is_none_or(|pipe| pipe.leaving)
+    }
+
+    /// Leaves what comes from the pipe under `key` where it is, until [`Crew::release`].
+    pub(crate) fn hold(&mut self, key: Key) {
+        self.heat(key);
+        if let Some(pipe) = self.pipes.get_mut(key as usize).and_then(Option::as_mut)
+            && pipe.receiving == Receiving::Hot
+        {
+            pipe.receiving = Receiving::Held;
+            self.hot.remove(key);
+        }
+    }
+
+    /// Receives from the pipe under `key` again.
+    pub(crate) fn release(&mut self, key: Key) {
+        if let Some(pipe) = self.pipes.get_mut(key as usize).and_then(Option::as_mut)
+            && pipe.receiving == Receiving::Held
+        {
+            pipe.receiving = Receiving::Hot;
+            pipe.quiet_looks = 0;
+            self.hot.insert(key);
+        }
+    }
+
+    /// Closes our end of the pipe under `key`, and forgets it.
+    pub(crate) fn dismiss(&mut self, key: Key) {
+        if self.end(key).is_some() {
+            self.remove(key);
+        }
+    }
+
+    /// `message`, just received, is none for the application: counts it so.
+    pub(crate) fn discard(&self, message: &Message) {
+        self.discard_size(message.size());
+    }
+
+    /// As [`Crew::discard`], of a message of `size` bytes in all its frames.
+    pub(crate) fn discard_size(&self, size: usize) {
+        self.hub.flow().discard(size as u64);
+    }
+
+    /// A message of `size` bytes in all its frames was received, and will not reach the application: counts it so.
+    pub(crate) fn lose(&self, size: usize) {
+        self.hub.flow().unread(size as u64);
+        self.hub.count_lost(Lost { undelivered: 0, unread: 1 });
+    }
+
     /// Counts into one of the socket's counters, of which its owner is the only writer.
     #[inline(always)]
     pub(crate) fn count(&self, counter: impl FnOnce(&Flow) -> &AtomicU64, amount: u64) {
@@ -201,6 +253,12 @@ impl Crew {
     #[inline(always)]
     pub(crate) fn readable(&mut self) -> Option<Key> {
         self.sync();
+        self.readable_of_known()
+    }
+
+    /// As [`Crew::readable`], of the pipes already taken note of: no key comes to mean another pipe.
+    #[inline(always)]
+    pub(crate) fn readable_of_known(&mut self) -> Option<Key> {
         if self.armed > 0 && self.hub.ready().is_marked() {
             self.heat_marked();
         }
@@ -515,6 +573,7 @@ impl Crew {
             self.remove(key);
         } else {
             self.heat(key);
+            self.happened(Event::Changed(key));
         }
     }
 

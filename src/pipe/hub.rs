@@ -55,6 +55,8 @@ pub(crate) struct Profile {
     pub(crate) socket_type: SocketType,
     /// Under which id a ROUTER is to know it; empty if it may choose one.
     pub(crate) routing_id: Frame,
+    /// Does it greet each new connection with a message of one empty frame?
+    pub(crate) probes: bool,
 }
 
 #[derive(Debug)]
@@ -106,6 +108,24 @@ impl Flow {
     pub(crate) fn add(counter: &AtomicU64, amount: u64) {
         counter.store(counter.load(Ordering::Relaxed) + amount, Ordering::Relaxed);
     }
+
+    /// Takes back what was added to a counter of one writer.
+    fn take_back(counter: &AtomicU64, amount: u64) {
+        counter.store(counter.load(Ordering::Relaxed) - amount, Ordering::Relaxed);
+    }
+
+    /// A message just received was none for the application after all.
+    pub(crate) fn discard(&self, bytes: u64) {
+        Self::take_back(&self.messages_in, 1);
+        Self::take_back(&self.bytes_in, bytes);
+        Self::add(&self.discarded, 1);
+    }
+
+    /// A message just received does not reach the application any more.
+    pub(crate) fn unread(&self, bytes: u64) {
+        Self::take_back(&self.messages_in, 1);
+        Self::take_back(&self.bytes_in, bytes);
+    }
 }
 
 /// Messages lost by pipes closing. Any thread may add.
@@ -130,6 +150,7 @@ impl Losses {
 struct Tally {
     lost: Losses,
     joined: AtomicU64,
+    probes: AtomicU64,
 }
 
 /// What became of a pipe that came to a hub.
@@ -372,6 +393,16 @@ impl Hub {
     /// Pipes that have ever come.
     pub(crate) fn joined(&self) -> u64 {
         self.tally.joined.load(Ordering::Relaxed)
+    }
+
+    /// A probe was put into a pipe of this socket.
+    pub(crate) fn count_probe(&self) {
+        self.tally.probes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Probes sent, apart from what the application has.
+    pub(crate) fn probes(&self) -> u64 {
+        self.tally.probes.load(Ordering::Relaxed)
     }
 
     #[inline(always)]

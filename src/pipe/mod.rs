@@ -45,10 +45,10 @@ mod tie;
 #[cfg(feature = "awkward-pipes")]
 pub(crate) use awkward::Courier;
 pub(crate) use crew::{Crew, Event, Key, Mute, Outward};
-pub(crate) use hub::{Flow, Hub, HubOptions, Joined, Losses, Profile};
+pub(crate) use hub::{Hub, HubOptions, Joined, Losses, Profile};
 pub(crate) use tie::{Side, Tie, Way};
 
-use crate::{Message, sync::Arc};
+use crate::{Frame, Message, sync::Arc};
 
 /// Makes a pipe within the process. `first` and `second` say which directions exist, each seen from its own end.
 pub(crate) fn local_pair(tie: &Arc<Tie>, directions: Directions) -> (End, End) {
@@ -120,6 +120,15 @@ impl End {
     /// What is known of the socket at the other end: nothing while it is still to come.
     pub(crate) fn peer(&self) -> Option<&Profile> {
         self.tie.hub(self.side.other()).map(Hub::profile)
+    }
+
+    /// Under which id a ROUTER at this end knows its peer, as far as it is settled: what it calls it itself, or what the
+    /// peer calls itself (empty if it does not). `None` while the peer is still to come.
+    pub(crate) fn peer_id(&self) -> Option<Frame> {
+        match self.tie.peer_name(self.side) {
+            [] => self.peer().map(|peer| peer.routing_id.clone()),
+            name => Some(Frame::from(name)),
+        }
     }
 
     /// Has the other end closed?

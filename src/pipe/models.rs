@@ -453,5 +453,5 @@ pub(super) fn everything_arrives(senders: u8, messages: u8) {
 
 /// Of a socket whose pattern is not looked at.
 fn profile() -> Profile {
-    Profile { socket_type: SocketType::Pair, routing_id: Frame::new() }
+    Profile { socket_type: SocketType::Pair, routing_id: Frame::new(), probes: false }
 }

@@ -248,5 +248,5 @@ fn a_destructor_that_panics_leaves_a_whole_message() {
 
 /// Of a socket whose pattern is not looked at.
 fn profile() -> Profile {
-    Profile { socket_type: SocketType::Pair, routing_id: Frame::new() }
+    Profile { socket_type: SocketType::Pair, routing_id: Frame::new(), probes: false }
 }

@@ -13,6 +13,7 @@
 use std::ptr;
 
 use super::{Hub, Key, Lost};
+use crate::Frame;
 use crate::sync::{
     Arc, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number, weakened,
 };
@@ -40,6 +41,8 @@ impl Side {
 pub(crate) struct Tie {
     /// No two pipes of the process have the same.
     number: u64,
+    /// What the connecting socket calls its peer, whatever that calls itself; empty if it does not say.
+    peer_name: Frame,
     quiet: CachePadded<Quiet>,
 }
 
@@ -98,9 +101,16 @@ pub(crate) enum Closed {
 
 impl Tie {
     /// A tie whose first seat is `hub`'s.
+    #[cfg(test)]
     pub(crate) fn new(hub: Arc<Hub>) -> Arc<Self> {
+        Self::to(Frame::new(), hub)
+    }
+
+    /// A tie whose first seat is `hub`'s, which calls its peer `peer_name`.
+    pub(crate) fn to(peer_name: Frame, hub: Arc<Hub>) -> Arc<Self> {
         let tie = Self {
             number: unique_number(),
+            peer_name,
             quiet: CachePadded::new(Quiet { ways: [Way::new(), Way::new()], seats: [Seat::new(), Seat::new()] }),
         };
         tie.introduce(Side::First, hub);
@@ -110,6 +120,11 @@ impl Tie {
     /// The number of the pipe, the same at both ends.
     pub(crate) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// What the socket on `side` calls its peer; empty if it does not say.
+    pub(crate) fn peer_name(&self, side: Side) -> &[u8] {
+        if side == Side::First { &self.peer_name } else { &[] }
     }
 
     /// Makes the socket behind `side` known. Once for each side.

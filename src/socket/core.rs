@@ -40,7 +40,7 @@ pub(crate) struct Core<P> {
 
 impl<P: Pattern> Core<P> {
     pub(crate) fn new(context: &Context, options: &Options) -> Result<Self, ContextClosed> {
-        let profile = Profile { socket_type: P::TYPE, routing_id: options.routing_id.clone() };
+        let profile = Profile { socket_type: P::TYPE, routing_id: options.routing_id.clone(), probes: false };
         let hub_options =
             HubOptions { send_hwm: options.send_hwm, recv_hwm: options.recv_hwm, seats: P::TYPE.peers_max() };
         let (membership, hub) = context.join(profile, hub_options)?;
@@ -80,7 +80,7 @@ impl<P: Pattern> Core<P> {
             return Err(ConnectError::ContextClosed);
         }
         let Endpoint::Inproc(name) = &endpoint;
-        let tie = self.membership.names().connect(name, &self.hub);
+        let tie = self.membership.names().connect(name, &self.hub, Frame::new());
         let tie = tie.map_err(|mismatch| ConnectError::Incompatible(mismatch.0))?;
         // Those whose peer has left are over; without this they would pile up in a socket that reconnects for ever.
         self.crew.sync();

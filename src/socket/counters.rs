@@ -8,7 +8,7 @@ use crate::{pipe::Hub, sync::Ordering, wait::WaitCounters};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Messages accepted from the application.
+    /// Messages accepted from the application and given to a peer's queue; probes too.
     pub messages_sent: u64,
     /// Their payload bytes, all frames together.
     pub bytes_sent: u64,
@@ -42,7 +42,7 @@ impl Counters {
     pub(crate) fn of(hub: &Hub, send_waits: WaitCounters, recv_waits: WaitCounters) -> Self {
         let (flow, lost) = (hub.flow(), hub.lost());
         Self {
-            messages_sent: flow.messages_out.load(Ordering::Relaxed),
+            messages_sent: flow.messages_out.load(Ordering::Relaxed) + hub.probes(),
             bytes_sent: flow.bytes_out.load(Ordering::Relaxed),
             messages_received: flow.messages_in.load(Ordering::Relaxed),
             bytes_received: flow.bytes_in.load(Ordering::Relaxed),

@@ -12,9 +12,9 @@ use std::{
 };
 
 use crate::{
-    SocketType,
+    Frame, Message, SocketType,
     pipe::{Directions, End, Hub, Joined, Side, Tie, local_pair},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, full_fence},
 };
 
 /// The names of a context.
@@ -99,8 +99,9 @@ impl Registry {
         Ok(())
     }
 
-    /// Connects the socket behind `hub` to `name`, bound or not. The pipe's tie tells it from others.
-    pub(crate) fn connect(&self, name: &str, hub: &Arc<Hub>) -> Result<Arc<Tie>, Mismatch> {
+    /// Connects the socket behind `hub` to `name`, bound or not, which calls its peer `peer_name`, or nothing if that is
+    /// empty. The pipe's tie tells it from others.
+    pub(crate) fn connect(&self, name: &str, hub: &Arc<Hub>, peer_name: Frame) -> Result<Arc<Tie>, Mismatch> {
         let socket_type = hub.profile().socket_type;
         self.drop_expired();
         let mut names = self.names.lock();
@@ -110,11 +111,11 @@ impl Registry {
         {
             return Err(Mismatch(bound));
         }
-        let tie = Tie::new(hub.clone());
+        let tie = Tie::to(peer_name, hub.clone());
         let directions = Directions { forth: socket_type.sends(), back: socket_type.receives() };
         let (near, far) = self.pipe(&tie, directions);
         // The near end first: it brings our part of the limits, without which the pipe has no room at all.
-        let near = hub.join(near);
+        let near = Self::join(near, hub);
         let far = match &entry.bound {
             Some(bound) => Self::seat(far, bound),
             None => {
@@ -164,7 +165,24 @@ impl Registry {
     /// Lets `hub` have `far`, the end of a pipe that was made by connecting.
     fn seat(far: End, hub: &Arc<Hub>) -> Joined {
         far.tie().introduce(Side::Second, hub.clone());
-        hub.join(far)
+        Self::join(far, hub)
+    }
+
+    /// Lets `hub` have `end`, with a probe in the pipe if its socket sends one: here and not when the application calls in,
+    /// so that peers hear of an idle socket.
+    fn join(mut end: End, hub: &Arc<Hub>) -> Joined {
+        if !hub.profile().probes {
+            return hub.join(end);
+        }
+        let (tie, side) = (end.tie().clone(), end.side());
+        // The first message of its way, so there is room for it whatever the mark says.
+        if end.push(&mut Message::from(Frame::new())).is_ok() {
+            hub.count_probe();
+        }
+        let joined = hub.join(end);
+        full_fence();
+        tie.tell_consumer(side);
+        joined
     }
 
     /// Drops what has been kept for long enough, without the lock: it holds messages.
@@ -217,10 +235,7 @@ impl Names {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
-    use crate::{
-        Frame,
-        pipe::{Crew, HubOptions, Outward, Profile},
-    };
+    use crate::pipe::{Crew, HubOptions, Outward, Profile};
 
     /// A payload whose destructor needs the registry.
     struct Reentrant(std::sync::Weak<Registry>);
@@ -241,7 +256,7 @@ mod tests {
     }
 
     fn crew(socket_type: SocketType) -> (Arc<Hub>, Crew) {
-        let profile = Profile { socket_type, routing_id: Frame::new() };
+        let profile = Profile { socket_type, routing_id: Frame::new(), probes: false };
         let hub = Hub::new(profile, HubOptions { send_hwm: 0, recv_hwm: 0, seats: 8 }, Arc::default());
         (hub.clone(), Crew::new(hub, Outward::Balanced))
     }
@@ -249,7 +264,7 @@ mod tests {
     /// Leaves a message at `name` that has been kept for long enough.
     fn expire_at(registry: &std::sync::Arc<Registry>, name: &str) {
         let (hub, mut crew) = crew(SocketType::Push);
-        let tie = registry.connect(name, &hub).unwrap();
+        let tie = registry.connect(name, &hub, Frame::new()).unwrap();
         let key = crew.writable().unwrap();
         let mut message = Frame::from_owner(Reentrant(std::sync::Arc::downgrade(registry))).into();
         crew.send_to(key, &mut message).unwrap();
@@ -270,6 +285,6 @@ mod tests {
         expire_at(&registry, "one");
         assert!(registry.bind("bound", &sink).is_err());
         expire_at(&registry, "other");
-        assert!(registry.connect("bound", &sink).is_err());
+        assert!(registry.connect("bound", &sink, Frame::new()).is_err());
     }
 }
