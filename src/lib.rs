@@ -20,7 +20,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`socket`] | [`Pair`], [`Push`], [`Pull`]: the patterns |
+//! | [`socket`] | [`Pair`], [`Push`], [`Pull`], [`Req`], [`Rep`], [`Dealer`], [`Router`]: the patterns |
 //! | [`message`] | [`Message`] and [`Frame`]: what they carry |
 //! | [`channel`] | blocking typed channels between threads, without sockets |
 //! | [`ring`] | the lock-free rings themselves; they never wait |
@@ -47,7 +47,7 @@ pub mod wait;
 pub use context::{Context, ContextClosed, ShutdownReport};
 pub use endpoint::{Endpoint, EndpointError};
 pub use message::{Frame, Message};
-pub use socket::{Pair, Pull, Push};
+pub use socket::{Dealer, Pair, Pull, Push, Rep, Req, Router, RoutingId};
 pub use socket_type::SocketType;
 pub use wait::WaitPolicy;
 

@@ -23,7 +23,7 @@ use crate::{
 
 /// A socket, whatever its pattern: the pattern's decisions, and all that is the same around them.
 #[derive(Debug)]
-pub(crate) struct Core<P> {
+pub(crate) struct Core<P: Pattern> {
     pattern: P,
     /// The crew's hub, here once more so that a wait can borrow both.
     hub: Arc<Hub>,
@@ -40,7 +40,8 @@ pub(crate) struct Core<P> {
 
 impl<P: Pattern> Core<P> {
     pub(crate) fn new(context: &Context, options: &Options) -> Result<Self, ContextClosed> {
-        let profile = Profile { socket_type: P::TYPE, routing_id: options.routing_id.clone(), probes: false };
+        let routing_id = options.routing_id.clone();
+        let profile = Profile { socket_type: P::TYPE, routing_id, probes: options.probe_router };
         let hub_options =
             HubOptions { send_hwm: options.send_hwm, recv_hwm: options.recv_hwm, seats: P::TYPE.peers_max() };
         let (membership, hub) = context.join(profile, hub_options)?;
@@ -75,12 +76,21 @@ impl<P: Pattern> Core<P> {
     }
 
     pub(crate) fn connect(&mut self, endpoint: Result<Endpoint, EndpointError>) -> Result<(), ConnectError> {
+        self.connect_to(Frame::new(), endpoint)
+    }
+
+    /// Connects to a peer that this socket calls `peer_name`, or nothing if that is empty.
+    pub(crate) fn connect_to(
+        &mut self,
+        peer_name: Frame,
+        endpoint: Result<Endpoint, EndpointError>,
+    ) -> Result<(), ConnectError> {
         let endpoint = endpoint?;
         if self.hub.is_terminated() {
             return Err(ConnectError::ContextClosed);
         }
         let Endpoint::Inproc(name) = &endpoint;
-        let tie = self.membership.names().connect(name, &self.hub, Frame::new());
+        let tie = self.membership.names().connect(name, &self.hub, peer_name);
         let tie = tie.map_err(|mismatch| ConnectError::Incompatible(mismatch.0))?;
         // Those whose peer has left are over; without this they would pile up in a socket that reconnects for ever.
         self.crew.sync();
@@ -145,11 +155,18 @@ impl<P: Pattern> Core<P> {
     ) -> Result<R, RecvError> {
         let deadline = until.deadline(self.recv_timeout);
         let mut awaited = Arrival { pattern: &mut self.pattern, crew: &mut self.crew, look };
-        match deadline {
-            None => (awaited.look)(awaited.pattern, awaited.crew).ok_or(RecvError::Empty),
-            Some(deadline) => {
-                let ready = self.receiving.wait(self.hub.signal(), deadline, &mut awaited);
-                ready.unwrap_or(Err(RecvError::TimedOut))
+        let Some(deadline) = deadline else {
+            return (awaited.look)(awaited.pattern, awaited.crew).ok_or(RecvError::Empty);
+        };
+        loop {
+            let alarm = awaited.pattern.alarm();
+            let nearest = [deadline, alarm].into_iter().flatten().min();
+            if let Some(ready) = self.receiving.wait(self.hub.signal(), nearest, &mut awaited) {
+                return ready;
+            }
+            // Only the alarm, unless the deadline has passed too: the look the next wait begins with answers it.
+            if alarm.is_none() || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(RecvError::TimedOut);
             }
         }
     }
@@ -321,8 +338,9 @@ impl<P: Receiving> Core<P> {
     }
 }
 
-impl<P> Drop for Core<P> {
+impl<P: Pattern> Drop for Core<P> {
     fn drop(&mut self) {
+        self.pattern.close(&mut self.crew);
         for endpoint in self.bound.drain(..) {
             let Endpoint::Inproc(name) = &endpoint;
             self.membership.names().unbind(name, &self.hub);
@@ -380,7 +398,17 @@ impl<P: Pattern, R, F: FnMut(&mut P, &mut Crew) -> Option<R>> Awaited for Arriva
 
     fn announce(&mut self) -> bool {
         self.crew.before_sleep();
-        false
+        let wants_room = self.pattern.receiving_wants_room();
+        if wants_room {
+            self.pattern.want_room(self.crew);
+        }
+        wants_room
+    }
+
+    fn withdraw(&mut self) {
+        if self.pattern.receiving_wants_room() {
+            self.pattern.want_no_room(self.crew);
+        }
     }
 }
 

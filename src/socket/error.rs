@@ -29,6 +29,14 @@ pub enum SendFailure {
     PeerLeft,
     /// The message has no frame (one of no bytes is a frame). The caller's doing.
     NoFrames,
+    /// A ROUTER's message has an id and nothing to send to it. The caller's doing.
+    NoBody,
+    /// No peer has this id, and the ROUTER is to say so.
+    Unroutable,
+    /// A REQ that has not received the reply to its last request. The caller's doing.
+    AwaitingReply,
+    /// A REP that has no request to reply to. The caller's doing.
+    NoRequest,
     /// The system had no memory for a place in the queue.
     OutOfMemory,
     /// The context has been shut down.
@@ -48,6 +56,24 @@ pub enum RecvError {
     TimedOut,
     /// The context has been shut down, and everything that had arrived has been taken.
     ContextClosed,
+    /// A REQ that has not sent a request. The caller's doing.
+    NoRequest,
+    /// A REP that has not replied to its last request. The caller's doing.
+    ReplyDue,
+    /// The peer a REQ had asked has left without a reply. The socket may send again.
+    PeerLeft,
+    /// No reply came in time to a REQ's request, sent as often as its options say. The socket may send again.
+    NoReply,
+}
+
+/// A request brought no reply.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// It was not sent; the message comes back.
+    NotSent(SendError),
+    /// It was sent.
+    Unanswered(RecvError),
 }
 
 /// A name was not bound.
@@ -70,6 +96,8 @@ pub enum ConnectError {
     Endpoint(EndpointError),
     /// The socket bound there is of this type, which does not talk to ours.
     Incompatible(SocketType),
+    /// Another peer has the id this one was to have.
+    IdInUse,
     /// The context has been shut down.
     ContextClosed,
 }
@@ -98,6 +126,10 @@ impl fmt::Display for SendFailure {
             Self::TimedOut => "neither room nor a peer came up in time",
             Self::PeerLeft => "the peer this place was reserved with has left",
             Self::NoFrames => "a message needs at least one frame",
+            Self::NoBody => "the message has an id and nothing to send to it",
+            Self::Unroutable => "no peer has this id",
+            Self::AwaitingReply => "the reply to the last request has not been received",
+            Self::NoRequest => "there is no request to reply to",
             Self::OutOfMemory => "no memory for a place in the queue",
             Self::ContextClosed => "the context has been shut down",
         })
@@ -110,7 +142,20 @@ impl fmt::Display for RecvError {
             Self::Empty => "no message is there",
             Self::TimedOut => "no message came in time",
             Self::ContextClosed => "the context has been shut down",
+            Self::NoRequest => "no request has been sent",
+            Self::ReplyDue => "the last request has not been replied to",
+            Self::PeerLeft => "the peer that was asked has left without a reply",
+            Self::NoReply => "no reply came in time to any attempt",
         })
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent(error) => error.fmt(f),
+            Self::Unanswered(error) => error.fmt(f),
+        }
     }
 }
 
@@ -128,6 +173,7 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Endpoint(error) => error.fmt(f),
+            Self::IdInUse => write!(f, "another peer has the id this one was to have"),
             Self::Incompatible(bound) => write!(f, "the {bound} socket bound there does not talk to this type"),
             Self::ContextClosed => ContextClosed.fmt(f),
         }
@@ -146,9 +192,22 @@ impl fmt::Display for DetachError {
 impl std::error::Error for SendError {}
 impl std::error::Error for SendFailure {}
 impl std::error::Error for RecvError {}
+impl std::error::Error for RequestError {}
 impl std::error::Error for BindError {}
 impl std::error::Error for ConnectError {}
 impl std::error::Error for DetachError {}
+
+impl From<SendError> for RequestError {
+    fn from(error: SendError) -> Self {
+        Self::NotSent(error)
+    }
+}
+
+impl From<RecvError> for RequestError {
+    fn from(error: RecvError) -> Self {
+        Self::Unanswered(error)
+    }
+}
 
 impl From<EndpointError> for BindError {
     fn from(error: EndpointError) -> Self {

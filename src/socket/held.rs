@@ -11,7 +11,7 @@ use crate::sync::{Arc, Mutex};
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) enum Held<P> {
+pub(crate) enum Held<P: Pattern> {
     Alone(Core<P>),
     Shared(Arc<Mutex<Core<P>>>),
     /// Only while it goes from one to the other.

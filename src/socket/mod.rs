@@ -5,6 +5,10 @@
 //! | [`Pair`] | `Pair` | to its one peer | from it | waits |
 //! | [`Push`] | `Pull` | to each peer in turn, skipping full ones | – | waits |
 //! | [`Pull`] | `Push` | – | from each peer in turn, whole messages | – |
+//! | [`Req`] | `Rep`, `Router` | a request to each peer in turn | its reply | waits |
+//! | [`Rep`] | `Req`, `Dealer` | the reply to whom the request came from | a request from each peer in turn | drops, and counts it |
+//! | [`Dealer`] | `Rep`, `Dealer`, `Router` | to each peer in turn, skipping full ones | from each peer in turn | waits |
+//! | [`Router`] | `Req`, `Dealer`, `Router` | to the peer its first frame names | from each peer in turn, with its id | drops and counts it, or waits |
 //!
 //! `send` and `recv` wait as long as it takes, in the way the socket's [`WaitPolicy`](crate::WaitPolicy) says;
 //! `try_…` never wait; `…_timeout` wait so long. A message that is not sent comes back in the error.
@@ -28,7 +32,7 @@
 //! ```
 //!
 //! Contents: `core` what all of them have, `options` what can be chosen, `error` what can go wrong, `counters` what
-//! happened, `permit` a place reserved for a message, `pair` and `pipeline` the patterns.
+//! happened, `permit` a place reserved for a message, `routing_id` how a ROUTER's peers are called, and the patterns.
 
 mod core;
 mod counters;
@@ -38,17 +42,27 @@ mod held;
 mod operations;
 #[macro_use]
 mod pattern;
+mod dealer;
 mod options;
 mod pair;
 mod permit;
 mod pipeline;
+mod rep;
+mod req;
+mod router;
+mod routing_id;
 
 pub use counters::Counters;
-pub use error::{BindError, ConnectError, DetachError, RecvError, SendError, SendFailure};
+pub use dealer::Dealer;
+pub use error::{BindError, ConnectError, DetachError, RecvError, RequestError, SendError, SendFailure};
 pub use options::{Builder, DEFAULT_HWM, DEFAULT_LINGER};
 pub use pair::Pair;
 pub use permit::Permit;
 pub use pipeline::{Pull, Push};
+pub use rep::Rep;
+pub use req::Req;
+pub use router::{DuplicateId, Router};
+pub use routing_id::{ROUTING_ID_MAX, RoutingId, RoutingIdError};
 
 use crate::{Context, ContextClosed};
 
@@ -67,6 +81,9 @@ pub trait Sends: Socket {
 
 /// Sockets that receive.
 pub trait Receives: Socket {}
+
+/// Sockets that a [`Router`] may know by an id they choose.
+pub trait Identified: Socket {}
 
 mod sealed {
     #[expect(unnameable_types, reason = "this is what seals a trait")]

@@ -86,6 +86,81 @@ macro_rules! common_operations {
 /// Sending, for patterns that choose among their peers by themselves.
 macro_rules! sending_operations {
     ($socket:ident) => {
+        single_sending_operations!($socket);
+        batch_sending_operations!($socket);
+        reserving_operations!($socket);
+    };
+}
+
+/// Sending in batches.
+macro_rules! batch_sending_operations {
+    ($socket:ident) => {
+        impl $socket {
+            /// Sends all of `messages` in order, taking them off the front, and tells each peer once; waits for room as
+            /// long as it takes. Returns how many were sent: all, unless it fails.
+            ///
+            /// # Errors
+            /// As [`send`](Self::send). What was not sent is still in `messages`.
+            pub fn send_batch(
+                &mut self,
+                messages: &mut std::collections::VecDeque<crate::Message>,
+            ) -> Result<usize, super::SendFailure> {
+                let (count, result) = self.core.with(|core| core.send_batch_by(messages, super::core::Until::AsSet));
+                result.map(|()| count)
+            }
+
+            /// Sends as many of `messages` as there is room for now, taking them off the front. Returns how many, and
+            /// never waits.
+            ///
+            /// # Errors
+            /// Nothing could be sent, for the reasons of [`try_send`](Self::try_send).
+            pub fn try_send_batch(
+                &mut self,
+                messages: &mut std::collections::VecDeque<crate::Message>,
+            ) -> Result<usize, super::SendFailure> {
+                match self.core.with(|core| core.send_batch_by(messages, super::core::Until::Now)) {
+                    (0, Err(failure)) => Err(failure),
+                    (count, _) => Ok(count),
+                }
+            }
+        }
+    };
+}
+
+/// Reserving, for patterns that choose among their peers by themselves.
+macro_rules! reserving_operations {
+    ($socket:ident) => {
+        impl $socket {
+            /// Reserves a place with the peer whose turn it is among those with room; waits for one as long as it takes.
+            ///
+            /// # Errors
+            /// The context has been shut down.
+            pub fn reserve(&mut self) -> Result<super::Permit<'_, Self>, super::SendFailure> {
+                let reserve = |core: &mut super::core::Core<_>| {
+                    core.reserve_by(super::core::Until::AsSet, super::pattern::Sending::reserve)
+                };
+                let key = self.core.with(reserve)?;
+                Ok(super::Permit::new(self, key))
+            }
+
+            /// Reserves a place if a peer has room now. Never waits; the answer is exact.
+            ///
+            /// # Errors
+            /// Every peer is full, there is none, or the context has been shut down.
+            pub fn try_reserve(&mut self) -> Result<super::Permit<'_, Self>, super::SendFailure> {
+                let reserve = |core: &mut super::core::Core<_>| {
+                    core.reserve_by(super::core::Until::Now, super::pattern::Sending::reserve)
+                };
+                let key = self.core.with(reserve)?;
+                Ok(super::Permit::new(self, key))
+            }
+        }
+    };
+}
+
+/// Sending message by message.
+macro_rules! single_sending_operations {
+    ($socket:ident) => {
         impl super::Sends for $socket {
             fn commit(
                 &mut self,
@@ -133,58 +208,6 @@ macro_rules! sending_operations {
                 result.map_err(|reason| super::SendError { message, reason })
             }
 
-            /// Sends all of `messages` in order, taking them off the front, and tells each peer once; waits for room as
-            /// long as it takes. Returns how many were sent: all, unless it fails.
-            ///
-            /// # Errors
-            /// As [`send`](Self::send). What was not sent is still in `messages`.
-            pub fn send_batch(
-                &mut self,
-                messages: &mut std::collections::VecDeque<crate::Message>,
-            ) -> Result<usize, super::SendFailure> {
-                let (count, result) = self.core.with(|core| core.send_batch_by(messages, super::core::Until::AsSet));
-                result.map(|()| count)
-            }
-
-            /// Sends as many of `messages` as there is room for now, taking them off the front. Returns how many, and
-            /// never waits.
-            ///
-            /// # Errors
-            /// Nothing could be sent, for the reasons of [`try_send`](Self::try_send).
-            pub fn try_send_batch(
-                &mut self,
-                messages: &mut std::collections::VecDeque<crate::Message>,
-            ) -> Result<usize, super::SendFailure> {
-                match self.core.with(|core| core.send_batch_by(messages, super::core::Until::Now)) {
-                    (0, Err(failure)) => Err(failure),
-                    (count, _) => Ok(count),
-                }
-            }
-
-            /// Reserves a place with the peer whose turn it is among those with room; waits for one as long as it takes.
-            ///
-            /// # Errors
-            /// The context has been shut down.
-            pub fn reserve(&mut self) -> Result<super::Permit<'_, Self>, super::SendFailure> {
-                let reserve = |core: &mut super::core::Core<_>| {
-                    core.reserve_by(super::core::Until::AsSet, super::pattern::Sending::reserve)
-                };
-                let key = self.core.with(reserve)?;
-                Ok(super::Permit::new(self, key))
-            }
-
-            /// Reserves a place if a peer has room now. Never waits; the answer is exact.
-            ///
-            /// # Errors
-            /// Every peer is full, there is none, or the context has been shut down.
-            pub fn try_reserve(&mut self) -> Result<super::Permit<'_, Self>, super::SendFailure> {
-                let reserve = |core: &mut super::core::Core<_>| {
-                    core.reserve_by(super::core::Until::Now, super::pattern::Sending::reserve)
-                };
-                let key = self.core.with(reserve)?;
-                Ok(super::Permit::new(self, key))
-            }
-
             /// Would [`try_send`](Self::try_send) send now? May become true at any time; becomes false behind our back
             /// only if a peer leaves.
             pub fn can_send(&mut self) -> bool {
@@ -212,6 +235,46 @@ macro_rules! sending_operations {
 
 /// Receiving, for patterns that take from all peers in turn.
 macro_rules! receiving_operations {
+    ($socket:ident) => {
+        single_receiving_operations!($socket);
+        batch_receiving_operations!($socket);
+    };
+}
+
+/// Receiving in batches.
+macro_rules! batch_receiving_operations {
+    ($socket:ident) => {
+        impl $socket {
+            /// Adds up to `max` messages to `messages` and tells each peer once; waits for the first as long as it
+            /// takes. Returns how many; 0 only if `max` is 0.
+            ///
+            /// # Errors
+            /// As [`recv`](Self::recv).
+            pub fn recv_batch(
+                &mut self,
+                messages: &mut Vec<crate::Message>,
+                max: usize,
+            ) -> Result<usize, super::RecvError> {
+                self.core.with(|core| core.recv_batch_by(messages, max, super::core::Until::AsSet))
+            }
+
+            /// Adds up to `max` messages that are there to `messages`. Never waits. Returns how many.
+            ///
+            /// # Errors
+            /// As [`try_recv`](Self::try_recv).
+            pub fn try_recv_batch(
+                &mut self,
+                messages: &mut Vec<crate::Message>,
+                max: usize,
+            ) -> Result<usize, super::RecvError> {
+                self.core.with(|core| core.recv_batch_by(messages, max, super::core::Until::Now))
+            }
+        }
+    };
+}
+
+/// Receiving message by message.
+macro_rules! single_receiving_operations {
     ($socket:ident) => {
         impl super::Receives for $socket {}
 
@@ -242,29 +305,10 @@ macro_rules! receiving_operations {
                 self.core.with(|core| core.recv_by(super::core::Until::After(timeout)))
             }
 
-            /// Adds up to `max` messages to `messages` and tells each peer once; waits for the first as long as it
-            /// takes. Returns how many; 0 only if `max` is 0.
-            ///
-            /// # Errors
-            /// As [`recv`](Self::recv).
-            pub fn recv_batch(
-                &mut self,
-                messages: &mut Vec<crate::Message>,
-                max: usize,
-            ) -> Result<usize, super::RecvError> {
-                self.core.with(|core| core.recv_batch_by(messages, max, super::core::Until::AsSet))
-            }
-
-            /// Adds up to `max` messages that are there to `messages`. Never waits. Returns how many.
-            ///
-            /// # Errors
-            /// As [`try_recv`](Self::try_recv).
-            pub fn try_recv_batch(
-                &mut self,
-                messages: &mut Vec<crate::Message>,
-                max: usize,
-            ) -> Result<usize, super::RecvError> {
-                self.core.with(|core| core.recv_batch_by(messages, max, super::core::Until::Now))
+            /// Would a call that receives return at once, for another reason than that it is not its turn? May become true
+            /// at any time.
+            pub fn can_recv(&mut self) -> bool {
+                self.core.with(|core| core.is_readable())
             }
 
             /// Our part of the high-water marks, in messages; 0 means no limit.

@@ -4,7 +4,7 @@
 
 use std::{marker::PhantomData, time::Duration};
 
-use super::Socket;
+use super::{DuplicateId, Identified, Req, Router, RoutingId, Socket, req::ReqOptions, router::RouterOptions};
 use crate::{Context, ContextClosed, Frame, WaitPolicy};
 
 /// Messages a queue holds before it counts as full: libzmq's default.
@@ -24,6 +24,9 @@ pub(crate) struct Options {
     pub(crate) send_timeout: Option<Duration>,
     pub(crate) recv_timeout: Option<Duration>,
     pub(crate) routing_id: Frame,
+    pub(crate) probe_router: bool,
+    pub(crate) req: ReqOptions,
+    pub(crate) router: RouterOptions,
 }
 
 /// Makes sockets of type `S`.
@@ -51,6 +54,9 @@ impl<S: Socket> Builder<S> {
             send_timeout: None,
             recv_timeout: None,
             routing_id: Frame::new(),
+            probe_router: false,
+            req: ReqOptions::default(),
+            router: RouterOptions::default(),
         };
         Self { options, socket: PhantomData }
     }
@@ -106,6 +112,69 @@ impl<S: super::Receives> Builder<S> {
     /// How long `recv` waits at the most: it ends with `TimedOut` then. For ever unless said otherwise.
     pub fn recv_timeout(mut self, timeout: Duration) -> Self {
         self.options.recv_timeout = Some(timeout);
+        self
+    }
+}
+
+impl<S: Identified> Builder<S> {
+    /// The id under which ROUTER peers know this socket. One of their choosing unless said otherwise.
+    pub fn routing_id(mut self, id: RoutingId) -> Self {
+        self.options.routing_id = id.into();
+        self
+    }
+
+    /// Greets each peer, when the connection is made, with a message of one empty frame: a ROUTER learns by it that this
+    /// socket is there, and its id. Off unless said otherwise.
+    pub fn probe_router(mut self, on: bool) -> Self {
+        self.options.probe_router = on;
+        self
+    }
+}
+
+impl Builder<Req> {
+    /// Puts a number before each request and takes a reply only with the same. Off unless said otherwise.
+    pub fn correlate(mut self, on: bool) -> Self {
+        self.options.req.correlate = on;
+        self
+    }
+
+    /// Allows sending while a reply is awaited: the old request is forgotten then. Without
+    /// [`correlate`](Self::correlate) a late reply to it may pass for one to the next. Off unless said otherwise.
+    pub fn relaxed(mut self, on: bool) -> Self {
+        self.options.req.relaxed = on;
+        self
+    }
+
+    /// How long an attempt at a request may take: then it is sent again if [`resend`](Self::resend) says so, or `recv`
+    /// fails with [`RecvError::NoReply`](super::RecvError::NoReply) and the request is forgotten. Implies
+    /// [`correlate`](Self::correlate) and [`relaxed`](Self::relaxed). For ever unless said otherwise.
+    pub fn reply_timeout(mut self, timeout: Duration) -> Self {
+        self.options.req.reply_timeout = Some(timeout);
+        self
+    }
+
+    /// How many times a request is sent again, each time to the next peer in turn, after
+    /// [`reply_timeout`](Self::reply_timeout) or when the peer that was asked has left. The number in its envelope stays, so
+    /// a late reply to an earlier attempt counts. A request may be handled more than once then. The socket keeps a clone
+    /// of it, and sends while its owner receives. Implies [`correlate`](Self::correlate) and [`relaxed`](Self::relaxed). 0
+    /// unless said otherwise.
+    pub fn resend(mut self, times: u32) -> Self {
+        self.options.req.resend = times;
+        self
+    }
+}
+
+impl Builder<Router> {
+    /// Makes sending to an unknown id fail with [`SendFailure::Unroutable`](super::SendFailure::Unroutable), and sending to
+    /// a full peer wait. Unless said otherwise such messages are dropped, and counted.
+    pub fn mandatory(mut self, on: bool) -> Self {
+        self.options.router.mandatory = on;
+        self
+    }
+
+    /// What becomes of a peer with the id of another. [`DuplicateId::Refuse`] unless said otherwise.
+    pub fn duplicate_id(mut self, policy: DuplicateId) -> Self {
+        self.options.router.duplicates = policy;
         self
     }
 }

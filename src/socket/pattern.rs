@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 use super::{
     error::{RecvError, SendFailure},
@@ -43,6 +43,19 @@ pub(crate) trait Pattern: std::fmt::Debug + Send + Sized + 'static {
     fn want_no_room(&mut self, crew: &mut Crew) {
         crew.want_no_room();
     }
+
+    /// When [`Receiving::receive`] is to be asked again, though nothing has come.
+    fn alarm(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Does [`Receiving::receive`] wait for room too, having something to send?
+    fn receiving_wants_room(&self) -> bool {
+        false
+    }
+
+    /// The socket is closed: what the pattern has received and nobody will get is lost.
+    fn close(&mut self, _crew: &mut Crew) {}
 }
 
 /// A pattern that sends. No method waits.

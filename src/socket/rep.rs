@@ -1,0 +1,192 @@
+//! REP: a request, then its reply.
+//!
+//! A request is `[envelope …][empty frame][body …]`: what is before the empty frame, and that frame, is kept and put
+//! before the reply, so that whoever the request came through knows the way back.
+//!
+//! | state | receives | sends |
+//! |---|---|---|
+//! | idle | a request; then owing | `SendFailure::NoRequest` |
+//! | owing | `RecvError::ReplyDue` | the reply; then idle |
+
+#![forbid(unsafe_code)]
+
+use super::{
+    error::{RecvError, SendFailure},
+    held::Held,
+    options::Options,
+    pattern::{self, Pattern, Receiving, Sending},
+};
+use crate::{
+    Frame, Message, SocketType,
+    pipe::{Crew, Key, Outward, Refusal},
+};
+
+/// Answers requests, one at a time: receives one, sends the reply to whom it came from, and so on.
+///
+/// Requests are taken from each peer in turn. A message that is none (without an empty frame and something behind it) is
+/// thrown away, and counted as [`discarded`](super::Counters::discarded). A reply never waits: if the asking peer has left
+/// it is dropped, and counted as [`unroutable`](super::Counters::unroutable); if its queue is full, as
+/// [`dropped`](super::Counters::dropped).
+///
+/// ```
+/// use ringway::{Context, Rep, Req};
+///
+/// let context = Context::new();
+/// let (mut asking, mut answering) = (Req::new(&context)?, Rep::new(&context)?);
+/// answering.bind("inproc://service")?;
+/// asking.connect("inproc://service")?;
+///
+/// asking.send("how much?")?;
+/// assert_eq!(answering.recv()?[0], "how much?");
+/// answering.send("42")?;
+/// assert_eq!(asking.recv()?[0], "42");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Rep {
+    core: Held<Answer>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    /// Whom a reply is due to: the pipe's key and number.
+    due: Option<(Key, u64)>,
+    /// What comes before that reply; a frame at the least.
+    envelope: Message,
+    /// A request that was taken to see whether there is one: it is the next.
+    ahead: Option<Request>,
+}
+
+#[derive(Debug)]
+struct Request {
+    from: (Key, u64),
+    envelope: Message,
+    body: Message,
+}
+
+impl Pattern for Answer {
+    const TYPE: SocketType = SocketType::Rep;
+    const OUTWARD: Outward = Outward::Addressed;
+
+    fn new(_options: &Options, _crew: &mut Crew) -> Self {
+        Self { due: None, envelope: Message::new(), ahead: None }
+    }
+
+    /// A request that can be received: the error of one that cannot be yet is none.
+    fn is_readable(&mut self, crew: &mut Crew) -> bool {
+        if self.due.is_some() {
+            return false;
+        }
+        let mut body = Message::new();
+        if self.ahead.is_none()
+            && let Some(from) = self.take_request(crew, &mut body)
+        {
+            let envelope = std::mem::take(&mut self.envelope);
+            self.ahead = Some(Request { from, envelope, body });
+        }
+        self.ahead.is_some()
+    }
+
+    fn is_writable(&mut self, crew: &mut Crew) -> bool {
+        self.reserve(crew).is_ok()
+    }
+
+    fn close(&mut self, crew: &mut Crew) {
+        if let Some(request) = self.ahead.take() {
+            crew.lose(request.envelope.size() + request.body.size());
+        }
+    }
+}
+
+impl Sending for Answer {
+    /// A place is always there: a reply that cannot be sent is dropped.
+    #[inline(always)]
+    fn reserve(&mut self, crew: &mut Crew) -> Result<Key, SendFailure> {
+        crew.sync();
+        if crew.is_terminated() {
+            return Err(SendFailure::ContextClosed);
+        }
+        self.due.map(|(key, _)| key).ok_or(SendFailure::NoRequest)
+    }
+
+    #[inline(always)]
+    fn commit(&mut self, crew: &mut Crew, key: Key, message: &mut Message) -> Result<(), SendFailure> {
+        let number = self.due.map(|(_, number)| number);
+        let admitted = if crew.number(key) == number { crew.admits(key) } else { Err(Refusal::Closed) };
+        let sent = admitted.and_then(|()| self.send_enveloped(crew, key, message));
+        match sent {
+            Ok(()) => {}
+            Err(Refusal::OutOfMemory) => return Err(SendFailure::OutOfMemory),
+            Err(Refusal::Full) => crew.count(|flow| &flow.dropped, 1),
+            Err(Refusal::Closed) => crew.count(|flow| &flow.unroutable, 1),
+        }
+        if sent.is_err() {
+            *message = Message::new();
+        }
+        self.due = None;
+        Ok(())
+    }
+}
+
+impl Receiving for Answer {
+    #[inline(always)]
+    fn receive(&mut self, crew: &mut Crew, place: &mut Message) -> Result<(), RecvError> {
+        if self.due.is_some() {
+            return Err(RecvError::ReplyDue);
+        }
+        if let Some(request) = self.ahead.take() {
+            (self.due, self.envelope, *place) = (Some(request.from), request.envelope, request.body);
+            return Ok(());
+        }
+        self.due = self.take_request(crew, place);
+        self.due.map(|_| ()).ok_or(RecvError::Empty)
+    }
+}
+
+impl Answer {
+    /// Puts the body of the next request into `place` and keeps its envelope. Returns whom it came from.
+    #[inline(always)]
+    fn take_request(&mut self, crew: &mut Crew, place: &mut Message) -> Option<(Key, u64)> {
+        loop {
+            let key = pattern::fair(crew, place).ok()?;
+            let Some(number) = crew.number(key) else { continue };
+            if self.take_envelope(place) {
+                return Some((key, number));
+            }
+            crew.discard(place);
+        }
+    }
+
+    /// Takes the envelope off `message` and keeps it. False if it has none, or nothing behind it.
+    #[inline(always)]
+    fn take_envelope(&mut self, message: &mut Message) -> bool {
+        let Some(last) = message.frames().iter().position(|frame| frame.is_empty()) else { return false };
+        if last + 1 == message.len() {
+            return false;
+        }
+        self.envelope = match last {
+            0 => message.pop_front().map_or_else(Message::new, Message::from),
+            _ => message.take_front(last + 1),
+        };
+        true
+    }
+
+    /// Sends `message` behind the envelope that was kept; on failure it is as it was.
+    #[inline(always)]
+    fn send_enveloped(&mut self, crew: &mut Crew, key: Key, message: &mut Message) -> Result<(), Refusal> {
+        let len = self.envelope.len();
+        if len == 1 {
+            message.push_front(Frame::new());
+        } else {
+            let body = std::mem::replace(message, std::mem::take(&mut self.envelope));
+            body.consume(|frame| {
+                message.push(frame);
+            });
+        }
+        crew.send_to(key, message).inspect_err(|_| self.envelope = message.take_front(len))
+    }
+}
+
+common_operations!(Rep);
+single_sending_operations!(Rep);
+single_receiving_operations!(Rep);
