@@ -13,7 +13,7 @@
 use std::{collections::VecDeque, fmt};
 
 use super::{
-    End, Hub, Lost, Refusal,
+    End, Fold, Hub, Lost, Refusal,
     hub::{Flow, Note},
     ready::ReadySet,
     tie::{ARMED, ROOM_WANTED},
@@ -221,13 +221,8 @@ impl Crew {
         }
     }
 
-    /// `message`, just received, is none for the application: counts it so.
-    pub(crate) fn discard(&self, message: &Message) {
-        self.discard_size(message.size());
-    }
-
-    /// As [`Crew::discard`], of a message of `size` bytes in all its frames.
-    pub(crate) fn discard_size(&self, size: usize) {
+    /// A message of `size` bytes in all its frames, just received, is none for the application: counts it so.
+    pub(crate) fn discard(&self, size: usize) {
         self.hub.flow().discard(size as u64);
     }
 
@@ -286,12 +281,27 @@ impl Crew {
         if !pipe.end.pop_into(place) {
             return false;
         }
-        pipe.end.publish();
-        light_fence();
-        pipe.end.tie().tell_producer(pipe.end.side());
-        Flow::add(&self.hub.flow().messages_in, 1);
-        Flow::add(&self.hub.flow().bytes_in, place.size() as u64);
+        self.received(key, place.size());
         true
+    }
+
+    /// As [`Crew::receive_from`], but what was folded into the message may stay so: returns what comes before it.
+    #[inline(always)]
+    pub(crate) fn receive_folded(&mut self, key: Key, place: &mut Message) -> Option<Fold> {
+        let fold = self.pipes[key as usize].as_mut()?.end.pop_folded_into(place)?;
+        self.received(key, place.size() + fold.size());
+        Some(fold)
+    }
+
+    #[inline(always)]
+    fn received(&mut self, key: Key, size: usize) {
+        if let Some(pipe) = self.pipes[key as usize].as_mut() {
+            pipe.end.publish();
+            light_fence();
+            pipe.end.tie().tell_producer(pipe.end.side());
+        }
+        Flow::add(&self.hub.flow().messages_in, 1);
+        Flow::add(&self.hub.flow().bytes_in, size as u64);
     }
 
     /// Receives up to `max` messages in turn into `messages`, the first from the pipe that [`Crew::readable`] has just
@@ -346,8 +356,14 @@ impl Crew {
     /// That pipe has closed meanwhile, or memory ran out: `message` is unchanged.
     #[inline(always)]
     pub(crate) fn send_to(&mut self, key: Key, message: &mut Message) -> Result<(), Refusal> {
-        let bytes = message.size() as u64;
-        self.push(key, message)?;
+        self.send_folded(key, message, Fold::Nothing)
+    }
+
+    /// As [`Crew::send_to`], of `message` with the frames of `fold` before it; unchanged means without them.
+    #[inline(always)]
+    pub(crate) fn send_folded(&mut self, key: Key, message: &mut Message, fold: Fold) -> Result<(), Refusal> {
+        let bytes = (message.size() + fold.size()) as u64;
+        self.push(key, message, fold)?;
         if !planted("crew-send-no-fence") {
             full_fence();
         }
@@ -437,7 +453,7 @@ impl Crew {
                     break;
                 }
             };
-            match self.push(key, message) {
+            match self.push(key, message, Fold::Nothing) {
                 Ok(()) => {
                     messages.pop_front();
                     count += 1;
@@ -534,9 +550,9 @@ impl Crew {
     }
 
     #[inline(always)]
-    fn push(&mut self, key: Key, message: &mut Message) -> Result<(), Refusal> {
+    fn push(&mut self, key: Key, message: &mut Message, fold: Fold) -> Result<(), Refusal> {
         let Some(pipe) = self.pipes[key as usize].as_mut() else { return Err(Refusal::Closed) };
-        match pipe.end.push(message) {
+        match pipe.end.push_folded(message, fold) {
             Ok(()) => {
                 self.open.advance();
                 if self.open.is_at_start() && self.full.len() + self.parked > 0 {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Frame, Message, SocketType,
-    pipe::{Crew, Key, Mute, Outward, Refusal},
+    pipe::{Crew, Fold, Key, Mute, Outward, Refusal},
 };
 
 /// What every pattern has.
@@ -138,7 +138,13 @@ pub(crate) fn balance(crew: &mut Crew) -> Result<Key, SendFailure> {
 /// Sends `message` to the pipe under `key`.
 #[inline(always)]
 pub(crate) fn send_to(crew: &mut Crew, key: Key, message: &mut Message) -> Result<(), SendFailure> {
-    crew.send_to(key, message).map_err(|refusal| match refusal {
+    send_folded(crew, key, message, Fold::Nothing)
+}
+
+/// Sends `message`, with what `fold` says before it, to the pipe under `key`.
+#[inline(always)]
+pub(crate) fn send_folded(crew: &mut Crew, key: Key, message: &mut Message, fold: Fold) -> Result<(), SendFailure> {
+    crew.send_folded(key, message, fold).map_err(|refusal| match refusal {
         Refusal::Closed | Refusal::Full => SendFailure::PeerLeft,
         Refusal::OutOfMemory => SendFailure::OutOfMemory,
     })
@@ -160,6 +166,18 @@ pub(crate) fn fair(crew: &mut Crew, place: &mut Message) -> Result<Key, RecvErro
         }
     }
     Err(RecvError::Empty)
+}
+
+/// As [`fair`]. Returns also what comes before the message, if that was folded into it.
+#[inline(always)]
+pub(crate) fn fair_folded(crew: &mut Crew, place: &mut Message) -> Option<(Key, Fold)> {
+    while let Some(key) = crew.readable() {
+        // Always there: `readable` has just said so.
+        if let Some(fold) = crew.receive_folded(key, place) {
+            return Some((key, fold));
+        }
+    }
+    None
 }
 
 /// Receives a batch from each peer in turn that has something, and gives credit back once to each.

@@ -41,7 +41,7 @@ use crate::{
 /// use ringway::{Context, Dealer, Message, Router, RoutingId};
 ///
 /// let context = Context::new();
-/// let mut router = Router::builder().mandatory(true).build(&context)?;
+/// let mut router = Router::builder().mandatory().build(&context)?;
 /// router.bind("inproc://switchboard")?;
 /// let mut worker = Dealer::builder().routing_id(RoutingId::new("worker")?).build(&context)?;
 /// worker.connect("inproc://switchboard")?;
