@@ -65,13 +65,15 @@ pub(crate) struct Profile {
     pub(crate) hello: Option<Message>,
     /// Its pipes keep the newest message only.
     pub(crate) conflates: bool,
+    /// It publishes, and may send what its peer did not subscribe to.
+    pub(crate) unasked: bool,
 }
 
 #[cfg(test)]
 impl Profile {
     /// Of a socket whose pattern is not looked at.
     pub(super) fn plain() -> Self {
-        Self { socket_type: SocketType::Pair, routing_id: Frame::new(), hello: None, conflates: false }
+        Self { socket_type: SocketType::Pair, routing_id: Frame::new(), hello: None, conflates: false, unasked: false }
     }
 }
 
@@ -128,6 +130,11 @@ impl Flow {
     pub(crate) fn add(counter: &AtomicU64, amount: u64) {
         counter.store(counter.load(Ordering::Relaxed) + amount, Ordering::Relaxed);
     }
+
+    /// Takes back what was added.
+    pub(crate) fn subtract(counter: &AtomicU64, amount: u64) {
+        counter.store(counter.load(Ordering::Relaxed) - amount, Ordering::Relaxed);
+    }
 }
 
 /// Messages lost by pipes closing. Any thread may add.
@@ -154,6 +161,8 @@ struct Tally {
     joined: AtomicU64,
     /// Messages replaced in pipes that are closed.
     conflated: AtomicU64,
+    /// Peers that were greeted.
+    greeted: AtomicU64,
 }
 
 /// What became of a pipe that came to a hub.
@@ -429,6 +438,16 @@ impl Hub {
         self.tally.conflated.load(Ordering::Relaxed)
     }
 
+    /// A peer was given what every new one gets. Any thread may call it.
+    pub(crate) fn count_greeted(&self) {
+        self.tally.greeted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Peers that were given what every new one gets.
+    pub(crate) fn greeted(&self) -> u64 {
+        self.tally.greeted.load(Ordering::Relaxed)
+    }
+
     /// Messages lost so far by this socket's pipes closing.
     pub(crate) fn lost(&self) -> Lost {
         self.tally.lost.total()
@@ -500,7 +519,9 @@ impl Word {
     fn tell(self, members: MutexGuard<'_, Members>) {
         drop(members);
         for (tie, side) in self.0 {
-            if let Some(peer) = tie.hub(side.other()) {
+            if let Some(peer) = tie.hub(side.other())
+                && !planted("hub-wish-silent")
+            {
                 peer.pipe_changed(&tie, side.other());
             }
         }
@@ -529,7 +550,9 @@ impl Members {
         let (tie, side) = (end.tie().clone(), end.side());
         self.options.apply(&tie, side);
         tie.seat_at(side, key);
-        self.interest.for_each(|prefix| tie.wish(Bytes::copy_from_slice(prefix), Wish::First));
+        if !planted("hub-seat-forgets-interest") {
+            self.interest.for_each(|prefix| tie.wish(Bytes::copy_from_slice(prefix), Wish::First));
+        }
         self.seats[key as usize] = Some(Member { tie: tie.clone(), side, end: Some(end), note: None });
         self.seated += 1;
         self.note(key);

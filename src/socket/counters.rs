@@ -18,7 +18,7 @@ pub struct Counters {
     pub bytes_received: u64,
     /// Sends that found no room, or no peer, at first.
     pub stalls: u64,
-    /// Messages put into peers' queues by a pattern that publishes: one for each peer that got it.
+    /// Messages put into peers' queues by a pattern that publishes, a welcome too: one for each peer that got it.
     pub deliveries: u64,
     /// Messages that gave way to newer ones before the peer took them: between sockets that conflate.
     pub conflated: u64,
@@ -51,7 +51,7 @@ impl Counters {
             messages_received: flow.messages_in.load(Ordering::Relaxed),
             bytes_received: flow.bytes_in.load(Ordering::Relaxed),
             stalls: flow.stalls.load(Ordering::Relaxed),
-            deliveries: flow.deliveries.load(Ordering::Relaxed),
+            deliveries: flow.deliveries.load(Ordering::Relaxed) + hub.greeted(),
             conflated,
             dropped: flow.dropped.load(Ordering::Relaxed),
             unroutable: flow.unroutable.load(Ordering::Relaxed),

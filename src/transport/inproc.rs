@@ -180,6 +180,7 @@ impl Registry {
             && end.has_outlet()
             && end.push_copy(hello).is_ok()
         {
+            hub.count_greeted();
             full_fence();
             end.tie().tell_consumer(end.side());
         }
@@ -259,7 +260,7 @@ mod tests {
     }
 
     fn crew(socket_type: SocketType) -> (Arc<Hub>, Crew) {
-        let profile = Profile { socket_type, routing_id: Frame::new(), hello: None, conflates: false };
+        let profile = Profile { socket_type, routing_id: Frame::new(), hello: None, conflates: false, unasked: false };
         let hub = Hub::new(profile, HubOptions { send_hwm: 0, recv_hwm: 0, seats: 8 }, Arc::default());
         (hub.clone(), Crew::new(hub, Outward::Balanced))
     }
