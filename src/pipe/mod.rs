@@ -51,7 +51,7 @@ mod tie;
 pub(crate) use awkward::Courier;
 pub(crate) use crew::{Crew, Event, Key, Mute, Outward};
 pub(crate) use fold::Fold;
-pub(crate) use hub::{Hub, HubOptions, Joined, Losses, Profile};
+pub(crate) use hub::{Flow, Hub, HubOptions, Joined, Losses, Profile};
 pub(crate) use ready::ReadySet;
 pub(crate) use tie::{Side, Tie, Way};
 

@@ -47,6 +47,7 @@ impl<P: Pattern> Core<P> {
             routing_id: options.routing_id.clone(),
             hello: options.hello.clone(),
             conflates: options.conflates,
+            unasked: options.hello.is_some() || options.publishing.sends_unasked(),
         };
         let hub_options =
             HubOptions { send_hwm: options.send_hwm, recv_hwm: options.recv_hwm, seats: P::TYPE.peers_max() };

@@ -115,18 +115,28 @@ pub(crate) trait Receiving: Pattern {
     /// # Errors
     /// As [`receive`](Self::receive), if there is not one.
     fn receive_batch(&mut self, crew: &mut Crew, messages: &mut Vec<Message>, max: usize) -> Result<usize, RecvError> {
-        let mut count = 0;
-        while count < max {
-            let mut place = Message::from(Frame::new());
-            match self.receive(crew, &mut place) {
-                Ok(()) => messages.push(place),
-                Err(_) if count > 0 => break,
-                Err(error) => return Err(error),
-            }
-            count += 1;
+        match receive_several(self, crew, messages, max) {
+            (0, Some(error)) => Err(error),
+            (count, _) => Ok(count),
         }
-        Ok(count)
     }
+}
+
+/// Adds up to `max` messages to `messages`, one by one. Returns how many, and why it stopped before `max`.
+pub(crate) fn receive_several<P: Receiving>(
+    pattern: &mut P,
+    crew: &mut Crew,
+    messages: &mut Vec<Message>,
+    max: usize,
+) -> (usize, Option<RecvError>) {
+    for count in 0..max {
+        let mut place = Message::from(Frame::new());
+        match pattern.receive(crew, &mut place) {
+            Ok(()) => messages.push(place),
+            Err(error) => return (count, Some(error)),
+        }
+    }
+    (max, None)
 }
 
 /// Sends to each peer in turn that has room.
