@@ -28,10 +28,13 @@
 //! ```
 //!
 //! Contents: `core` what all of them have, `options` what can be chosen, `error` what can go wrong, `counters` what
-//! happened, `permit` a place reserved for a message, `pair` and `pipeline` the patterns.
+//! happened, `held` and `watch` how a socket is shared with those who wait for it to become ready, `interest` for what,
+//! `descriptor` one of the system that tells, `permit` a place reserved for a message, `pair` and `pipeline` the patterns.
 
 mod core;
 mod counters;
+#[cfg(target_os = "linux")]
+mod descriptor;
 mod error;
 mod held;
 mod interest;
@@ -46,6 +49,8 @@ mod pipeline;
 mod watch;
 
 pub use counters::Counters;
+#[cfg(target_os = "linux")]
+pub use descriptor::Descriptor;
 pub use error::{BindError, ConnectError, DetachError, RecvError, SendError, SendFailure};
 pub use interest::Interest;
 pub use options::{Builder, DEFAULT_HWM, DEFAULT_LINGER};
