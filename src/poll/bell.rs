@@ -106,7 +106,7 @@ impl Watcher for Registration {
         }
     }
 
-    fn settle(&self, core: &mut dyn Ready, signal: &Signal) -> Settled {
+    fn settle(&self, core: &mut dyn Ready, _signal: &Signal) -> Settled {
         if self.is_over.load(Ordering::Relaxed) {
             return Settled::Gone;
         }
@@ -114,8 +114,7 @@ impl Watcher for Registration {
         if !self.is_armed() || planted("poll-settles-nothing") {
             return Settled::Quiet;
         }
-        // A call that slept has taken the announcement back; or a waker has, and wakes us for nothing.
         let interest = Interest::from_bits(self.interest.load(Ordering::Relaxed) as u8);
-        if !signal.is_armed() || core.readiness(interest).any() { Settled::Wake } else { Settled::Quiet }
+        if core.readiness(interest).any() { Settled::Wake } else { Settled::Quiet }
     }
 }

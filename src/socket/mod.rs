@@ -36,10 +36,14 @@
 //! ```
 //!
 //! Contents: `core` what all of them have, `options` what can be chosen, `error` what can go wrong, `counters` what
-//! happened, `permit` a place reserved for a message, `routing_id` how a ROUTER's peers are called, and the patterns.
+//! happened, `held` and `watch` how a socket is shared with those who wait for it to become ready, `interest` for what,
+//! `descriptor` one of the system that tells, `permit` a place reserved for a message, `routing_id` how a ROUTER's peers
+//! are called, and the patterns.
 
 mod core;
 mod counters;
+#[cfg(target_os = "linux")]
+mod descriptor;
 mod error;
 mod held;
 mod interest;
@@ -62,6 +66,8 @@ mod watch;
 
 pub use counters::Counters;
 pub use dealer::Dealer;
+#[cfg(target_os = "linux")]
+pub use descriptor::Descriptor;
 pub use error::{BindError, ConnectError, DetachError, RecvError, RequestError, SendError, SendFailure, WaitError};
 pub use interest::Interest;
 pub use options::{Builder, Conflates, DEFAULT_HWM, DEFAULT_LINGER};

@@ -86,6 +86,20 @@ macro_rules! common_operations {
                 self.core.with_ref(|core| core.counters())
             }
 
+            /// A descriptor that is readable while the socket is ready for what `interest` says: for event loops that
+            /// know nothing of this library. It exists until it is dropped, and costs a look per call meanwhile, and a
+            /// system call whenever the socket becomes ready and whenever it ceases to be. See
+            /// [`Descriptor`](super::Descriptor) for the one correct loop.
+            ///
+            /// # Errors
+            /// The system has no descriptor left.
+            #[cfg(target_os = "linux")]
+            pub fn descriptor(&mut self, interest: super::Interest) -> std::io::Result<super::Descriptor> {
+                let descriptor = super::Descriptor::new(self.core.watch(), interest)?;
+                self.core.with(|_| ());
+                Ok(descriptor)
+            }
+
             /// Changes how waiting calls idle, from the next one on.
             pub fn set_wait(&mut self, policy: crate::WaitPolicy) {
                 self.core.with(|core| core.set_wait(policy));

@@ -6,8 +6,9 @@
 //! 1. *A peer did something.* The peer looks at the hub's [`Signal`], as it always does; the target installed there is
 //!    [`Watched`], which tells every watcher. A watcher that stops looking *arms*: it notes so for itself, announces on
 //!    the signal, fences, and looks once more.
-//! 2. *The owner did something* that made its socket ready, or waited on the signal and so took the announcement back.
-//!    At the end of each call, with the lock still held, it lets every watcher [settle](Watcher::settle).
+//! 2. *The owner did something* that made its socket ready. At the end of each call, with the lock still held, it lets
+//!    every watcher [settle](Watcher::settle). A call that slept on the signal has taken the announcement back, and has
+//!    told [`Watched`] so.
 //! 3. *A watcher could not look* because a call was under way. It says so ([`Watchable::contend`]) and pays a heavy
 //!    fence; each call ends with a light one and a look at that word.
 

@@ -89,11 +89,6 @@ impl Signal {
         self.word.swap(AWAKE, Ordering::Relaxed);
     }
 
-    /// Does an announcement stand? May end at any time; begins by the sleeper only.
-    pub(crate) fn is_armed(&self) -> bool {
-        self.word.load(Ordering::Relaxed) != AWAKE
-    }
-
     /// `arm` without its fence, which the caller issues.
     pub(crate) fn announce(&self) {
         // Release: the target and all the waiter did before; pairs with Acquire in `notify_slow`.

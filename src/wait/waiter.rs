@@ -413,7 +413,7 @@ impl Waiter {
     }
 }
 
-/// A signal with our target in it, possibly armed. Dropping it disarms it and brings a displaced target back.
+/// A signal with our target in it, possibly armed. Dropping it disarms it, brings a displaced target back and wakes it.
 struct Asleep<'a> {
     signal: &'a Signal,
     displaced: Option<Target>,
@@ -448,7 +448,11 @@ impl Drop for Asleep<'_> {
         if let Some(displaced) = self.displaced.take()
             && !planted("waiter-keeps-displaced")
         {
-            self.signal.install(displaced);
+            self.signal.install(displaced.clone());
+            if !planted("waiter-silences-displaced") {
+                // What its owner had announced is taken back, and a wake for it may have reached us.
+                displaced.wake();
+            }
         }
     }
 }
