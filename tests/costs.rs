@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use ringway::{Context, Message, Pair, Pull, Push, WaitPolicy};
+use ringway::{Context, Dealer, Message, Pair, Pull, Push, Rep, Req, Router, WaitPolicy, socket::Builder};
 
 /// Counts what goes through the system's allocator.
 struct Counting;
@@ -74,6 +74,11 @@ fn child() {
     match scenario.split_once(' ') {
         Some(("pair", shape)) => ping_pong(shape),
         Some(("push", shape)) => stream(shape),
+        Some(("request", shape)) => ask(Req::builder(), shape),
+        Some(("correlated", shape)) => ask(Req::builder().correlate(), shape),
+        Some(("resent", shape)) => ask(Req::builder().resend(1).reply_timeout(Duration::from_secs(3600)), shape),
+        Some(("envelope", shape)) => envelopes(shape),
+        Some(("router", shape)) => switchboard(shape),
         Some(("call", _)) => one_call_too_many(),
         Some(("allocate", _)) => one_allocation_too_many(),
         _ => come_and_go(&scenario),
@@ -84,13 +89,21 @@ const SHAPES: [&str; 5] = ["8", "55", "64", "200", "8+20+8"];
 
 #[test]
 fn messages_cost_no_allocation_and_no_system_call() {
-    for pattern in ["pair", "push"] {
+    for pattern in ["pair", "push", "request", "correlated", "envelope", "router"] {
         for shape in SHAPES {
             let status = status_of(&format!("{pattern} {shape}"));
             assert_ne!(status.signal(), Some(libc::SIGSYS), "{pattern} of {shape} bytes makes system calls");
             assert_ne!(status.code(), Some(ALLOCATED), "{pattern} of {shape} bytes allocates");
             assert!(status.success(), "{pattern} of {shape} bytes: {status}");
         }
+    }
+}
+
+/// The clock is no system call where the kernel lets it be read without: not to be relied on, so not forbidden here.
+#[test]
+fn requests_kept_to_be_sent_again_cost_no_allocation() {
+    for shape in SHAPES {
+        assert_ne!(status_of(&format!("resent {shape}")).code(), Some(ALLOCATED), "of {shape} bytes allocates");
     }
 }
 
@@ -185,6 +198,106 @@ fn ping_pong(shape: &str) -> ! {
             for _ in 0..turns {
                 here.send(ball.clone()).unwrap();
                 assert!(here.recv().unwrap() == ball);
+            }
+        };
+        play(WARM_UP);
+        measure(2, || play(MEASURED))
+    });
+    finish(2)
+}
+
+fn ask(builder: Builder<Req>, shape: &str) -> ! {
+    let context = Context::new();
+    let mut asking = builder.send_hwm(HWM).recv_hwm(HWM).wait(WaitPolicy::Spin).build(&context).unwrap();
+    let mut answering = Rep::builder().send_hwm(HWM).recv_hwm(HWM).wait(WaitPolicy::Spin).build(&context).unwrap();
+    answering.bind("inproc://ask").unwrap();
+    asking.connect("inproc://ask").unwrap();
+    let shape = shape.to_owned();
+    thread::spawn(move || {
+        let mut answer = |turns| {
+            for _ in 0..turns {
+                let request = answering.recv().unwrap();
+                answering.send(request).unwrap();
+            }
+        };
+        answer(WARM_UP);
+        measure(2, || answer(MEASURED))
+    });
+    thread::spawn(move || {
+        let request = message(&shape);
+        let mut ask = |turns| {
+            for _ in 0..turns {
+                assert!(asking.request(request.clone()).unwrap() == request);
+            }
+        };
+        ask(WARM_UP);
+        measure(2, || ask(MEASURED))
+    });
+    finish(2)
+}
+
+/// A DEALER's requests through two hops to a REP, and back.
+fn envelopes(shape: &str) -> ! {
+    let context = Context::new();
+    let mut asking = Dealer::builder().send_hwm(HWM).recv_hwm(HWM).wait(WaitPolicy::Spin).build(&context).unwrap();
+    let mut answering = Rep::builder().send_hwm(HWM).recv_hwm(HWM).wait(WaitPolicy::Spin).build(&context).unwrap();
+    answering.bind("inproc://envelopes").unwrap();
+    asking.connect("inproc://envelopes").unwrap();
+    let shape = shape.to_owned();
+    thread::spawn(move || {
+        let mut answer = |turns| {
+            for _ in 0..turns {
+                let request = answering.recv().unwrap();
+                answering.send(request).unwrap();
+            }
+        };
+        answer(WARM_UP);
+        measure(2, || answer(MEASURED))
+    });
+    thread::spawn(move || {
+        let mut request: Message = ["hop", ""].into_iter().collect();
+        request.extend(message(&shape));
+        let mut ask = |turns| {
+            for _ in 0..turns {
+                asking.send(request.clone()).unwrap();
+                assert!(asking.recv().unwrap() == request);
+            }
+        };
+        ask(WARM_UP);
+        measure(2, || ask(MEASURED))
+    });
+    finish(2)
+}
+
+/// A DEALER and a ROUTER that sends back to whom a message came from.
+fn switchboard(shape: &str) -> ! {
+    let context = Context::new();
+    let mut router = Router::builder().send_hwm(HWM).recv_hwm(HWM).wait(WaitPolicy::Spin).build(&context).unwrap();
+    router.bind("inproc://switchboard").unwrap();
+    let dealer = || {
+        let mut dealer = Dealer::builder().send_hwm(HWM).recv_hwm(HWM).wait(WaitPolicy::Spin).build(&context).unwrap();
+        dealer.connect("inproc://switchboard").unwrap();
+        dealer
+    };
+    let mut dealers = [dealer(), dealer(), dealer()];
+    let shape = shape.to_owned();
+    thread::spawn(move || {
+        let mut echo = |turns| {
+            for _ in 0..turns {
+                let message = router.recv().unwrap();
+                router.send(message).unwrap();
+            }
+        };
+        echo(WARM_UP);
+        measure(2, || echo(MEASURED))
+    });
+    thread::spawn(move || {
+        let ball = message(&shape);
+        let mut play = |turns: u64| {
+            for turn in 0..turns {
+                let dealer = &mut dealers[turn as usize % 3];
+                dealer.send(ball.clone()).unwrap();
+                assert!(dealer.recv().unwrap() == ball);
             }
         };
         play(WARM_UP);

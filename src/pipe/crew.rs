@@ -243,6 +243,16 @@ impl Crew {
         }
     }
 
+    /// Forgets the pipe under `key` if its peer has left and all it had sent is received. Tells whether it was so.
+    pub(crate) fn bury(&mut self, key: Key) -> bool {
+        let pipe = self.pipes.get_mut(key as usize).and_then(Option::as_mut);
+        let is_over = pipe.is_some_and(|pipe| pipe.leaving && pipe.end.exhausted());
+        if is_over {
+            self.remove(key);
+        }
+        is_over
+    }
+
     /// Closes our end of the pipe under `key`, and forgets it.
     pub(crate) fn dismiss(&mut self, key: Key) {
         if self.end(key).is_some() {
@@ -278,9 +288,22 @@ impl Crew {
         if self.armed > 0 && self.hub.ready().is_marked() {
             self.heat_marked();
         }
-        let pipes = &mut self.pipes;
+        let (pipes, mut leaver) = (&mut self.pipes, None);
+        let is_ready = |key: &Key| {
+            pipes[*key as usize].as_mut().is_some_and(|pipe| {
+                leaver = leaver.or(pipe.leaving.then_some(*key));
+                pipe.end.ready()
+            })
+        };
         let mut hot = self.hot.keys().iter().copied();
-        hot.find(|key| pipes[*key as usize].as_mut().is_some_and(|pipe| pipe.end.ready()))
+        let found = hot.find(is_ready);
+        if found.is_none() {
+            // A pattern may have others wait for it to be gone.
+            if let Some(key) = leaver {
+                self.bury(key);
+            }
+        }
+        found
     }
 
     /// The pipe whose turn it is among those with messages. It is the next one's turn then.

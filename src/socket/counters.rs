@@ -8,7 +8,7 @@ use crate::{SocketType, pipe::Hub, sync::Ordering, wait::WaitCounters};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Messages accepted from the application and given to a peer's queue; probes and welcomes too.
+    /// Messages accepted from the application and given to a peer's queue; probes too.
     pub messages_sent: u64,
     /// Their payload bytes, all frames together.
     pub bytes_sent: u64,
@@ -46,9 +46,9 @@ impl Counters {
     pub(crate) fn of(hub: &Hub, conflated: u64, send_waits: WaitCounters, recv_waits: WaitCounters) -> Self {
         let (flow, lost) = (hub.flow(), hub.lost());
         let publishes = matches!(hub.profile().socket_type, SocketType::Pub | SocketType::XPub);
-        let welcomes = if publishes { hub.hellos() } else { 0 };
+        let (welcomes, probes) = if publishes { (hub.hellos(), 0) } else { (0, hub.hellos()) };
         Self {
-            messages_sent: flow.messages_out.load(Ordering::Relaxed) + hub.hellos(),
+            messages_sent: flow.messages_out.load(Ordering::Relaxed) + probes,
             bytes_sent: flow.bytes_out.load(Ordering::Relaxed),
             messages_received: flow.messages_in.load(Ordering::Relaxed),
             bytes_received: flow.bytes_in.load(Ordering::Relaxed),

@@ -91,7 +91,7 @@ impl Router {
         self.core.with(|core| {
             let (switchboard, crew) = core.parts();
             switchboard.attend(crew);
-            switchboard.table.key(id.as_ref()).is_some_and(|key| !crew.is_leaving(key))
+            switchboard.holder(crew, id.as_ref()).is_some_and(|key| !crew.is_leaving(key))
         })
     }
 
@@ -259,8 +259,14 @@ impl Switchboard {
         if crew.is_terminated() {
             return Err(SendFailure::ContextClosed);
         }
-        let Some(key) = self.table.key(id) else { return Err(SendFailure::Unroutable) };
-        match crew.admits(key) {
+        let Some(mut key) = self.table.key(id) else { return Err(SendFailure::Unroutable) };
+        let mut admitted = crew.admits(key);
+        if admitted == Err(Refusal::Closed)
+            && let Some(next) = self.holder(crew, id)
+        {
+            (key, admitted) = (next, crew.admits(next));
+        }
+        match admitted {
             Ok(()) => Ok(key),
             Err(Refusal::Full) => {
                 self.awaited = Some(key);
@@ -269,6 +275,18 @@ impl Switchboard {
             Err(Refusal::Closed) => Err(SendFailure::Unroutable),
             Err(Refusal::OutOfMemory) => Err(SendFailure::OutOfMemory),
         }
+    }
+
+    /// Who holds `id`, once those who have left and are heard to the end are forgotten.
+    #[cold]
+    fn holder(&mut self, crew: &mut Crew, id: &[u8]) -> Option<Key> {
+        while let Some(key) = self.table.key(id) {
+            if !crew.bury(key) {
+                return Some(key);
+            }
+            self.take_events(crew);
+        }
+        None
     }
 
     /// Sends what is behind the id; on failure `message` is as it was.
@@ -341,6 +359,11 @@ impl Switchboard {
         let id = if id.is_empty() { self.make_id() } else { id };
         match self.table.key(&id) {
             None => self.table.insert(id, key),
+            // Over, as soon as somebody looks: then it is the newcomer's, or the first in line's.
+            Some(holder) if crew.bury(holder) => {
+                self.left(crew, holder);
+                self.identify(crew, key);
+            }
             Some(holder) if self.options.duplicates == DuplicateId::HandOver => {
                 self.table.remove(holder);
                 self.table.insert(id, key);
@@ -399,10 +422,10 @@ impl Switchboard {
         });
     }
 
-    /// Has a peer this id, or one in line for it?
+    /// Has a peer this id?
     fn is_taken(&mut self, crew: &mut Crew, id: &[u8]) -> bool {
         self.attend(crew);
-        self.table.key(id).is_some()
+        self.holder(crew, id).is_some()
     }
 }
 

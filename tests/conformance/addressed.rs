@@ -1,6 +1,14 @@
 //! DEALER and ROUTER: who is called what, who gets what, and who comes with the name of another.
 
-use std::{collections::VecDeque, thread, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use ringway::{
     Context, Dealer, Frame, Message, Req, Router, WaitPolicy,
@@ -590,16 +598,24 @@ pub(crate) fn looking_sees_who_is_in_line(flavor: Flavor) {
 
 /// Dealers that come and go, some with the same name, and a router that answers each.
 pub(crate) fn many_talk_at_once_and_all_adds_up(flavor: Flavor) {
-    for seed in 0..if cfg!(miri) { 2 } else { 12 } {
+    for seed in 0..if cfg!(miri) { 2 } else { 6 } {
         let context = flavor.context();
         let policy = if seed % 2 == 0 { DuplicateId::Refuse } else { DuplicateId::HandOver };
         let builder = if seed % 3 == 0 { Router::builder().mandatory() } else { Router::builder() };
         let builder = builder.duplicate_id(policy).send_hwm(2).recv_hwm(3);
         let mut router = builder.wait(WaitPolicy::Park).build(&context).unwrap();
         router.bind(HERE).unwrap();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let it_is_over = is_over.clone();
         let answering = thread::spawn(move || {
             let mut answers = 0;
-            while let Ok(message) = router.recv_timeout(A_WHILE * 10) {
+            loop {
+                let Ok(message) = router.recv_timeout(Duration::from_millis(5)) else {
+                    if it_is_over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    continue;
+                };
                 let timeout = Duration::from_millis(20);
                 answers += u64::from(router.send_timeout(message, timeout).is_ok());
             }
@@ -612,7 +628,7 @@ pub(crate) fn many_talk_at_once_and_all_adds_up(flavor: Flavor) {
                 let (context, mut dice) = (context.clone(), Dice(seed * 10 + talker));
                 thread::spawn(move || {
                     let (mut sent, mut received) = (0, 0);
-                    for _ in 0..15 {
+                    for _ in 0..6 {
                         let builder = Dealer::builder().send_hwm(2).recv_hwm(2);
                         let builder = if dice.roll(2) == 0 { builder.probe_router() } else { builder };
                         let builder = match dice.roll(3) {
@@ -635,8 +651,10 @@ pub(crate) fn many_talk_at_once_and_all_adds_up(flavor: Flavor) {
                 })
             })
             .collect();
-        let ended = talking.into_iter().chain([answering]).map(|thread| thread.join().unwrap());
-        let (sent, received) = ended.fold((0, 0), |sum, flow| (sum.0 + flow.0, sum.1 + flow.1));
+        let mut flows: Vec<_> = talking.into_iter().map(|talker| talker.join().unwrap()).collect();
+        is_over.store(true, Ordering::Relaxed);
+        flows.push(answering.join().unwrap());
+        let (sent, received) = flows.into_iter().fold((0, 0), |sum, flow| (sum.0 + flow.0, sum.1 + flow.1));
         settle(&context, sent, received);
     }
 }
