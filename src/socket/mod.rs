@@ -46,13 +46,15 @@ mod options;
 mod pair;
 mod permit;
 mod pipeline;
-mod watch;
+pub(crate) mod watch;
 
 pub use counters::Counters;
 #[cfg(target_os = "linux")]
 pub use descriptor::Descriptor;
 pub use error::{BindError, ConnectError, DetachError, RecvError, SendError, SendFailure};
 pub use interest::Interest;
+#[cfg(all(test, any(loom, shuttle)))]
+pub(crate) use interest::Readiness;
 pub use options::{Builder, DEFAULT_HWM, DEFAULT_LINGER};
 pub use pair::Pair;
 pub use permit::Permit;
