@@ -75,11 +75,19 @@ impl Content for Reader {
     }
 }
 
-impl Awaited for Reader {
+/// The next letter, for its owner.
+struct Next<'a> {
+    of: &'a Letterbox,
+    taken: &'a mut u32,
+}
+
+impl Awaited for Next<'_> {
     type Ready = ();
 
     fn look(&mut self) -> Option<()> {
-        self.take().then_some(())
+        let is_there = self.of.delivered.load(Ordering::Acquire) > *self.taken;
+        *self.taken += u32::from(is_there);
+        is_there.then_some(())
     }
 }
 
@@ -157,10 +165,7 @@ pub(super) fn displaced() {
     let sender = thread::spawn(move || (0..2).for_each(|_| letterbox.deliver()));
     poller.try_wait(&mut events).unwrap();
     let mut waiter = Waiter::new(WaitPolicy::Park);
-    owner.with(|reader| {
-        let letterbox = reader.of.clone();
-        waiter.wait(&letterbox.signal, None, reader)
-    });
+    owner.with(|Reader { of, taken }| waiter.wait(&of.signal, None, &mut Next { of, taken }).unwrap());
     assert_eq!(poller.wait(&mut events, None).unwrap(), 1);
     assert!(take(&mut owner));
     sender.join().unwrap();

@@ -162,14 +162,22 @@ impl Flag {
 
     /// The socket is not ready. Tells whether it is to be announced and looked at again.
     fn lower(&self) -> bool {
-        // Acquire: the holder's write, which our read follows; pairs with Release in `hold`.
-        if self.word.load(Ordering::Acquire) == RAISED {
-            self.level.lower();
-            // Relaxed: the owner's alone until then; published by the announcement.
-            self.word.store(ARMED, Ordering::Relaxed);
-            return true;
+        loop {
+            // Acquire: the holder's write, which our read follows; pairs with the swap in `hold`.
+            match self.word.load(Ordering::Acquire) {
+                RAISED => {
+                    self.level.lower();
+                    // Relaxed: the owner's alone until then; published by the announcement.
+                    self.word.store(ARMED, Ordering::Relaxed);
+                    return true;
+                }
+                ARMED | RECALLED => return false,
+                _ if planted("descriptor-recalls-nothing") => return false,
+                held if self.swap(held, RECALLED) => return true,
+                // The holder has just done something.
+                _ => {}
+            }
         }
-        !planted("descriptor-recalls-nothing") && (self.swap(RAISING, RECALLED) || self.swap(REPEAT, RECALLED))
     }
 
     fn swap(&self, from: u32, to: u32) -> bool {

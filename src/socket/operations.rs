@@ -24,6 +24,14 @@ macro_rules! common_operations {
             fn identity(&self) -> usize {
                 self.core.with_ref(|core| super::watch::identity_of(core.hub()))
             }
+
+            fn socket_type(&self) -> crate::SocketType {
+                self.core.socket_type()
+            }
+
+            fn is_closed(&self) -> bool {
+                self.core.with_ref(|core| core.hub().is_terminated())
+            }
         }
 
         impl $socket {
@@ -118,6 +126,18 @@ macro_rules! sending_operations {
                 message: &mut crate::Message,
             ) -> Result<(), super::SendFailure> {
                 self.core.with(|core| core.commit(key, message))
+            }
+
+            fn send(&mut self, message: crate::Message) -> Result<(), super::SendError> {
+                <$socket>::send(self, message)
+            }
+
+            fn try_send(&mut self, message: crate::Message) -> Result<(), super::SendError> {
+                <$socket>::try_send(self, message)
+            }
+
+            fn can_send(&mut self) -> bool {
+                <$socket>::can_send(self)
             }
         }
 
@@ -238,7 +258,15 @@ macro_rules! sending_operations {
 /// Receiving, for patterns that take from all peers in turn.
 macro_rules! receiving_operations {
     ($socket:ident) => {
-        impl super::Receives for $socket {}
+        impl super::Receives for $socket {
+            fn recv(&mut self) -> Result<crate::Message, super::RecvError> {
+                <$socket>::recv(self)
+            }
+
+            fn try_recv(&mut self) -> Result<crate::Message, super::RecvError> {
+                <$socket>::try_recv(self)
+            }
+        }
 
         impl $socket {
             /// The next message; waits for one as long as it takes.

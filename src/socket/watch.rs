@@ -219,6 +219,8 @@ impl<C: Content> Drop for Call<'_, C> {
     #[inline(always)]
     fn drop(&mut self) {
         if cfg!(any(loom, shuttle)) && std::thread::panicking() {
+            // A model that failed unwinds through here, and its lock must not be touched any more.
+            std::mem::forget(self.state.take());
             return;
         }
         self.state = None;
