@@ -22,6 +22,7 @@
 //! |---|---|
 //! | [`socket`] | the patterns: [`Pair`]; [`Push`], [`Pull`]; [`Pub`], [`Sub`], [`XPub`], [`XSub`]; [`Req`], [`Rep`], [`Dealer`], [`Router`] |
 //! | [`poll`] | [`Poller`]: waiting on many sockets and descriptors |
+//! | [`proxy`] | forwarding between two sockets |
 //! | [`message`] | [`Message`] and [`Frame`]: what they carry |
 //! | [`channel`] | blocking typed channels between threads, without sockets |
 //! | [`ring`] | the lock-free rings themselves; they never wait |
@@ -38,6 +39,7 @@ pub mod latency;
 pub mod message;
 mod pipe;
 pub mod poll;
+pub mod proxy;
 pub mod ring;
 mod route;
 pub mod socket;

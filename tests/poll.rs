@@ -609,6 +609,8 @@ mod on_demand {
             });
             here.recv().unwrap();
             there = sender.join().unwrap();
+            // Its wake may have come late.
+            assert_eq!(here.try_recv(), Err(RecvError::Empty));
             assert!(!poll(&fd, 0));
             there.send("y").unwrap();
             assert!(poll(&fd, 0));

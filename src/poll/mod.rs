@@ -39,7 +39,13 @@ mod bell;
 mod descriptors;
 mod error;
 mod event;
+#[cfg(all(test, loom))]
+mod loom;
+#[cfg(all(test, any(loom, shuttle)))]
+mod models;
 mod poller;
+#[cfg(all(test, shuttle))]
+mod shuttle;
 mod watchlist;
 
 pub use crate::socket::{Interest, Pollable};

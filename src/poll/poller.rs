@@ -102,6 +102,12 @@ impl Poller {
         self.list.add(socket, interest, data)
     }
 
+    /// Registers what a model has for a socket.
+    #[cfg(all(test, any(loom, shuttle)))]
+    pub(super) fn insert(&mut self, socket: Arc<dyn crate::socket::Watchable>, interest: Interest, data: u64) -> Key {
+        self.list.insert(socket, interest, data)
+    }
+
     /// Changes what of a socket is waited for.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use crate::{
     Context, ContextClosed, Endpoint, EndpointError, Frame, Message,
     context::Membership,
     pipe::{Crew, Hub, HubOptions, Key, Profile, Tie},
-    sync::Arc,
+    sync::{Arc, Ordering},
     wait::{Awaited, Signal, WaitPolicy, Waiter},
 };
 
@@ -360,6 +360,11 @@ impl<P: Pattern> Ready for Core<P> {
 
     fn want_room(&mut self) {
         self.pattern.want_room(&mut self.crew);
+    }
+
+    fn progress(&self) -> u64 {
+        let flow = self.hub.flow();
+        flow.messages_in.load(Ordering::Relaxed).wrapping_add(flow.messages_out.load(Ordering::Relaxed))
     }
 }
 

@@ -13,7 +13,8 @@
 //!
 //! The owner lowers it at the end of a call that leaves the socket not ready, by the sleep protocol: word (and eventfd, if
 //! no holder is at it), announce on the socket's signal, fence, look once more. So every change to ready is followed by a
-//! write, which an edge-triggered loop needs, and nobody waits for anybody.
+//! write, which an edge-triggered loop needs; and a call that moved no message and leaves the socket ready writes once
+//! more, as it may have been told the contrary.
 
 #![forbid(unsafe_code)]
 
@@ -27,7 +28,7 @@ use super::{
     watch::{Ready, Settled, Watchable, Watcher},
 };
 use crate::{
-    sync::{AtomicBool, AtomicU32, Ordering, full_fence, heavy_fence, planted},
+    sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, full_fence, heavy_fence, planted},
     wait::Signal,
 };
 
@@ -73,6 +74,8 @@ struct Flag {
     /// See the module.
     word: AtomicU32,
     interest: Interest,
+    /// What the socket had done by the end of the last call. The owner's alone.
+    progress: AtomicU64,
     is_over: AtomicBool,
 }
 
@@ -89,6 +92,7 @@ impl Descriptor {
             level: Level::raised()?,
             word: AtomicU32::new(RAISED),
             interest,
+            progress: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
         });
         socket.enroll(flag.clone());
@@ -103,7 +107,13 @@ impl Descriptor {
     /// Is it readable?
     #[cfg(all(test, any(loom, shuttle)))]
     pub(crate) fn is_raised(&self) -> bool {
-        self.flag.level.is_raised()
+        self.flag.level.held.load(Ordering::SeqCst) > 0
+    }
+
+    /// How often it was written.
+    #[cfg(all(test, any(loom, shuttle)))]
+    pub(crate) fn edges(&self) -> u32 {
+        self.flag.level.edges.load(Ordering::SeqCst)
     }
 }
 
@@ -152,14 +162,22 @@ impl Flag {
 
     /// The socket is not ready. Tells whether it is to be announced and looked at again.
     fn lower(&self) -> bool {
-        // Acquire: the holder's write, which our read follows; pairs with Release in `hold`.
-        if self.word.load(Ordering::Acquire) == RAISED {
-            self.level.lower();
-            // Relaxed: the owner's alone until then; published by the announcement.
-            self.word.store(ARMED, Ordering::Relaxed);
-            return true;
+        loop {
+            // Acquire: the holder's write, which our read follows; pairs with the swap in `hold`.
+            match self.word.load(Ordering::Acquire) {
+                RAISED => {
+                    self.level.lower();
+                    // Relaxed: the owner's alone until then; published by the announcement.
+                    self.word.store(ARMED, Ordering::Relaxed);
+                    return true;
+                }
+                ARMED | RECALLED => return false,
+                _ if planted("descriptor-recalls-nothing") => return false,
+                held if self.swap(held, RECALLED) => return true,
+                // The holder has just done something.
+                _ => {}
+            }
         }
-        !planted("descriptor-recalls-nothing") && (self.swap(RAISING, RECALLED) || self.swap(REPEAT, RECALLED))
     }
 
     fn swap(&self, from: u32, to: u32) -> bool {
@@ -177,7 +195,14 @@ impl Watcher for Flag {
         if self.is_over.load(Ordering::Relaxed) {
             return Settled::Gone;
         }
+        let progress = core.progress();
+        let is_stuck = self.progress.swap(progress, Ordering::Relaxed) == progress;
         if core.readiness(self.interest).any() {
+            if is_stuck && !planted("descriptor-pokes-nobody") && self.word.load(Ordering::Acquire) == RAISED {
+                // The call may have found nothing just before something came. A loop that is edge-triggered sleeps then,
+                // and the edge there was is spent.
+                self.level.raise();
+            }
             self.raise();
         } else if self.lower() {
             signal.announce();
@@ -210,7 +235,7 @@ impl Level {
     }
 
     fn raise(&self) {
-        // It holds nothing, so there is room.
+        // It holds next to nothing, so there is room.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 
@@ -223,25 +248,25 @@ impl Level {
 /// What an eventfd is to a model.
 #[cfg(any(loom, shuttle))]
 #[derive(Debug)]
-struct Level(AtomicU32);
+struct Level {
+    held: AtomicU32,
+    /// Writes so far.
+    edges: AtomicU32,
+}
 
 #[cfg(any(loom, shuttle))]
 impl Level {
     fn raised() -> io::Result<Self> {
-        Ok(Self(AtomicU32::new(1)))
+        Ok(Self { held: AtomicU32::new(1), edges: AtomicU32::new(1) })
     }
 
     fn raise(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.held.fetch_add(1, Ordering::SeqCst);
+        self.edges.fetch_add(1, Ordering::SeqCst);
     }
 
     fn lower(&self) {
-        self.0.swap(0, Ordering::SeqCst);
-    }
-
-    #[cfg(test)]
-    fn is_raised(&self) -> bool {
-        self.0.load(Ordering::SeqCst) > 0
+        self.held.swap(0, Ordering::SeqCst);
     }
 }
 

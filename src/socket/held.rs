@@ -13,6 +13,7 @@ use super::{
     pattern::Pattern,
     watch::{Owner, Shared, Watchable},
 };
+use crate::SocketType;
 
 /// See the module.
 #[derive(Debug)]
@@ -44,6 +45,10 @@ impl<P: Pattern> Held<P> {
             Self::Shared(owner) => owner.with_ref(f),
             Self::Moving => unreachable!("it moves within one call"),
         }
+    }
+
+    pub(crate) fn socket_type(&self) -> SocketType {
+        P::TYPE
     }
 
     /// The core as a watcher looks at it, who then enrolls there.

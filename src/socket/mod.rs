@@ -62,7 +62,7 @@ mod req;
 mod router;
 mod routing_id;
 mod subscribe;
-mod watch;
+pub(crate) mod watch;
 
 pub use counters::Counters;
 pub use dealer::Dealer;
@@ -70,6 +70,8 @@ pub use dealer::Dealer;
 pub use descriptor::Descriptor;
 pub use error::{BindError, ConnectError, DetachError, RecvError, RequestError, SendError, SendFailure, WaitError};
 pub use interest::Interest;
+#[cfg(all(test, any(loom, shuttle)))]
+pub(crate) use interest::Readiness;
 pub use options::{Builder, Conflates, DEFAULT_HWM, DEFAULT_LINGER};
 pub use pair::Pair;
 pub use permit::Permit;
@@ -85,13 +87,15 @@ pub(crate) use watch::{Looked, Ready, Settled, Watchable, Watcher};
 
 use std::sync::Arc as Counted;
 
-use crate::{Context, ContextClosed};
+use crate::{Context, ContextClosed, Message, SocketType};
 
 /// A socket type, as a [`Builder`] makes it. Implemented by the sockets of this crate only.
-pub trait Socket: sealed::Sealed + Sized {
+pub trait Socket: sealed::Sealed {
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "only the builder calls it, and only this crate implements it")]
-    fn with_options(context: &Context, options: &options::Options) -> Result<Self, ContextClosed>;
+    fn with_options(context: &Context, options: &options::Options) -> Result<Self, ContextClosed>
+    where
+        Self: Sized;
 }
 
 /// What a [`Poller`](crate::Poller) waits on: every socket.
@@ -102,16 +106,49 @@ pub trait Pollable: sealed::Sealed {
 
     #[doc(hidden)]
     fn identity(&self) -> usize;
+
+    /// The pattern it is an end of.
+    fn socket_type(&self) -> SocketType;
+
+    /// Has its context been shut down? Final.
+    fn is_closed(&self) -> bool;
 }
 
-/// Sockets that send.
-pub trait Sends: Socket {
+/// Sockets that send, for code that does not care which. Each method is the socket's own of that name.
+pub trait Sends: Socket + Pollable {
     #[doc(hidden)]
-    fn commit(&mut self, key: crate::pipe::Key, message: &mut crate::Message) -> Result<(), SendFailure>;
+    fn commit(&mut self, key: crate::pipe::Key, message: &mut Message) -> Result<(), SendFailure>;
+
+    /// Sends `message`; waits for room as long as it takes.
+    ///
+    /// # Errors
+    /// The message comes back, with why.
+    fn send(&mut self, message: Message) -> Result<(), SendError>;
+
+    /// Sends `message` if there is room now. Never waits.
+    ///
+    /// # Errors
+    /// The message comes back, with why.
+    fn try_send(&mut self, message: Message) -> Result<(), SendError>;
+
+    /// Would `try_send` send now?
+    fn can_send(&mut self) -> bool;
 }
 
-/// Sockets that receive.
-pub trait Receives: Socket {}
+/// Sockets that receive, for code that does not care which. Each method is the socket's own of that name.
+pub trait Receives: Socket + Pollable {
+    /// The next message; waits for one as long as it takes.
+    ///
+    /// # Errors
+    /// There is none, and why.
+    fn recv(&mut self) -> Result<Message, RecvError>;
+
+    /// The next message, if one is there. Never waits.
+    ///
+    /// # Errors
+    /// There is none, and why.
+    fn try_recv(&mut self) -> Result<Message, RecvError>;
+}
 
 /// Sockets that a [`Router`] may know by an id they choose.
 pub trait Identified: Socket {}

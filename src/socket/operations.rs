@@ -24,6 +24,14 @@ macro_rules! common_operations {
             fn identity(&self) -> usize {
                 self.core.with_ref(|core| super::watch::identity_of(core.hub()))
             }
+
+            fn socket_type(&self) -> crate::SocketType {
+                self.core.socket_type()
+            }
+
+            fn is_closed(&self) -> bool {
+                self.core.with_ref(|core| core.hub().is_terminated())
+            }
         }
 
         impl $socket {
@@ -194,6 +202,18 @@ macro_rules! single_sending_operations {
             ) -> Result<(), super::SendFailure> {
                 self.core.with(|core| core.commit(key, message))
             }
+
+            fn send(&mut self, message: crate::Message) -> Result<(), super::SendError> {
+                <$socket>::send(self, message)
+            }
+
+            fn try_send(&mut self, message: crate::Message) -> Result<(), super::SendError> {
+                <$socket>::try_send(self, message)
+            }
+
+            fn can_send(&mut self) -> bool {
+                <$socket>::can_send(self)
+            }
         }
 
         impl $socket {
@@ -301,7 +321,15 @@ macro_rules! batch_receiving_operations {
 /// Receiving message by message.
 macro_rules! single_receiving_operations {
     ($socket:ident) => {
-        impl super::Receives for $socket {}
+        impl super::Receives for $socket {
+            fn recv(&mut self) -> Result<crate::Message, super::RecvError> {
+                <$socket>::recv(self)
+            }
+
+            fn try_recv(&mut self) -> Result<crate::Message, super::RecvError> {
+                <$socket>::try_recv(self)
+            }
+        }
 
         impl $socket {
             /// The next message; waits for one as long as it takes.

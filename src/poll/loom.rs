@@ -1,0 +1,77 @@
+//! Pollers over the interleavings the memory model allows, with a bound on preemptions.
+//!
+//! loom does not branch where a lock is tried, so a look that finds a call under way is left to shuttle.
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test --release --lib --target-dir target/loom poll -- --nocapture`
+
+#![forbid(unsafe_code)]
+
+use std::cell::Cell;
+
+use super::models;
+use crate::sync::with_plant;
+
+std::thread_local! {
+    /// Executions of the model under way. loom's threads are coroutines of the one that started the model.
+    static EXECUTIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Explores `program` and prints how many executions that took. `preemptions` bounds the involuntary switches of an
+/// execution.
+fn explore(name: &str, preemptions: usize, program: fn()) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.max_branches = 20_000;
+    EXECUTIONS.set(0);
+    builder.check(move || {
+        EXECUTIONS.set(EXECUTIONS.get() + 1);
+        program();
+    });
+    println!("loom {name}: {} executions", EXECUTIONS.get());
+}
+
+/// Asserts that `program` holds, and that it fails with any of `plants` planted.
+fn prove(name: &str, preemptions: usize, program: fn(), plants: &[&'static str]) {
+    explore(name, preemptions, program);
+    for &plant in plants {
+        assert!(with_plant(plant, || explore(name, preemptions, program)), "{name} misses {plant}");
+        println!("loom {name}: caught {plant} in execution {}", EXECUTIONS.get());
+    }
+}
+
+#[test]
+fn a_poller_misses_nothing_of_two_sockets() {
+    prove(
+        "two_sockets(1)",
+        2,
+        || models::two_sockets(1),
+        &["poll-rest-no-look", "poll-rest-no-fence", "poll-mark-no-fence", "waiter-no-second-look", "waiter-no-fence"],
+    );
+}
+
+#[test]
+fn a_waiting_call_gives_the_place_back() {
+    prove("displaced", 2, models::displaced, &["waiter-keeps-displaced", "waiter-silences-displaced"]);
+}
+
+#[test]
+fn a_registration_may_follow_another() {
+    prove("registered_anew", 3, models::registered_anew, &["signal-no-wake"]);
+}
+
+#[test]
+fn a_dropped_socket_is_noticed() {
+    prove("dropped", 4, models::dropped, &["watch-drops-silently"]);
+}
+
+#[test]
+fn a_descriptor_loses_no_edge() {
+    prove("descriptor(1, 1, 2)", 3, || models::descriptor(1, 1, 2), &["descriptor-no-second-look", "signal-no-wake"]);
+    prove(
+        "descriptor(1, 2, 2)",
+        3,
+        || models::descriptor(1, 2, 2),
+        &["descriptor-recalls-nothing", "descriptor-pokes-nobody"],
+    );
+    prove("descriptor(2, 1, 1)", 2, || models::descriptor(2, 1, 1), &[]);
+}

@@ -1,0 +1,235 @@
+//! Programs for the model checkers: production pollers, watched cores and descriptors over the least a socket can be.
+//! A poller that sleeps for ever shows as a deadlock, which both checkers report as a panic.
+
+#![forbid(unsafe_code)]
+
+use std::mem::ManuallyDrop;
+
+use super::{Events, Interest, Poller};
+use crate::{
+    socket::{
+        Descriptor, Readiness,
+        watch::{Beckons, Content, Owner, Ready, Watchable},
+    },
+    sync::{Arc, AtomicU32, Ordering, thread},
+    wait::{Awaited, Signal, WaitPolicy, Waiter},
+};
+
+/// What peers reach: a count that grows.
+#[derive(Debug, Default)]
+struct Letterbox {
+    delivered: AtomicU32,
+    signal: Signal,
+}
+
+impl Letterbox {
+    fn deliver(&self) {
+        // Release: pairs with Acquire in `Reader::is_there`.
+        self.delivered.fetch_add(1, Ordering::Release);
+        self.signal.fence_and_notify();
+    }
+}
+
+impl Beckons for Letterbox {
+    fn signal(&self) -> &Signal {
+        &self.signal
+    }
+}
+
+/// What the owner has: the letters it took.
+#[derive(Debug)]
+struct Reader {
+    of: Arc<Letterbox>,
+    taken: u32,
+}
+
+impl Reader {
+    fn is_there(&self) -> bool {
+        self.of.delivered.load(Ordering::Acquire) > self.taken
+    }
+
+    fn take(&mut self) -> bool {
+        let is_there = self.is_there();
+        self.taken += u32::from(is_there);
+        is_there
+    }
+}
+
+impl Ready for Reader {
+    fn readiness(&mut self, interest: Interest) -> Readiness {
+        Readiness { readable: interest.has_readable() && self.is_there(), writable: false }
+    }
+
+    fn want_room(&mut self) {}
+
+    fn progress(&self) -> u64 {
+        self.taken.into()
+    }
+}
+
+impl Content for Reader {
+    type Hub = Letterbox;
+
+    fn hub(&self) -> &Arc<Letterbox> {
+        &self.of
+    }
+}
+
+/// The next letter, for its owner.
+struct Next<'a> {
+    of: &'a Letterbox,
+    taken: &'a mut u32,
+}
+
+impl Awaited for Next<'_> {
+    type Ready = ();
+
+    fn look(&mut self) -> Option<()> {
+        let is_there = self.of.delivered.load(Ordering::Acquire) > *self.taken;
+        *self.taken += u32::from(is_there);
+        is_there.then_some(())
+    }
+}
+
+/// A model that failed unwinds past its parts, and loom's must not be dropped then.
+fn socket() -> (Arc<Letterbox>, ManuallyDrop<Owner<Reader>>) {
+    let letterbox = Arc::new(Letterbox::default());
+    (letterbox.clone(), ManuallyDrop::new(Owner::new(Reader { of: letterbox, taken: 0 })))
+}
+
+fn poller() -> (ManuallyDrop<Poller>, Events) {
+    (ManuallyDrop::new(Poller::with_policy(WaitPolicy::Park)), Events::new())
+}
+
+fn add(poller: &mut Poller, owner: &Owner<Reader>, data: u64) -> super::Key {
+    poller.insert(owner.shared().clone(), Interest::READABLE, data)
+}
+
+fn take(owner: &mut Owner<Reader>) -> bool {
+    owner.with(Reader::take).0
+}
+
+/// One waits on two sockets that get `letters` each, from one sender: sockets are armed in a look and before a sleep,
+/// marked, and armed again.
+pub(super) fn two_sockets(letters: u32) {
+    let (letterboxes, mut owners): (Vec<_>, Vec<_>) = [socket(), socket()].into_iter().unzip();
+    let (mut poller, mut events) = poller();
+    for (data, owner) in owners.iter().enumerate() {
+        add(&mut poller, owner, data as u64);
+    }
+    let sender = thread::spawn(move || {
+        for _ in 0..letters {
+            letterboxes.iter().for_each(|letterbox| letterbox.deliver());
+        }
+    });
+    // Two are hot and one may be: one is armed.
+    poller.try_wait(&mut events).unwrap();
+    let mut taken = 0;
+    while taken < 2 * letters {
+        poller.wait(&mut events, None).unwrap();
+        for event in &events {
+            assert!(take(&mut owners[event.data as usize]), "reported, and not there");
+            taken += 1;
+        }
+    }
+    sender.join().unwrap();
+    assert_eq!(poller.try_wait(&mut events).unwrap(), 0);
+    drop((ManuallyDrop::into_inner(poller), owners.into_iter().map(ManuallyDrop::into_inner).collect::<Vec<_>>()));
+}
+
+/// Another thread uses the socket, which has two letters, and takes one: the poller hears of the other.
+pub(super) fn in_use() {
+    let (letterbox, mut owner) = socket();
+    letterbox.deliver();
+    letterbox.deliver();
+    let (mut poller, mut events) = poller();
+    add(&mut poller, &owner, 0);
+    let user = thread::spawn(move || {
+        assert!(take(&mut owner));
+        owner
+    });
+    assert_eq!(poller.wait(&mut events, None).unwrap(), 1);
+    let mut owner = user.join().unwrap();
+    assert!(take(&mut owner));
+    drop((ManuallyDrop::into_inner(poller), ManuallyDrop::into_inner(owner)));
+}
+
+/// The owner waits for a letter of an armed socket, and so takes its announcement back; then the poller waits for the
+/// next one.
+pub(super) fn displaced() {
+    let (letterbox, mut owner) = socket();
+    let (_other_letterbox, other) = socket();
+    let (mut poller, mut events) = poller();
+    add(&mut poller, &owner, 0);
+    add(&mut poller, &other, 1);
+    let sender = thread::spawn(move || (0..2).for_each(|_| letterbox.deliver()));
+    poller.try_wait(&mut events).unwrap();
+    let mut waiter = Waiter::new(WaitPolicy::Park);
+    owner.with(|Reader { of, taken }| waiter.wait(&of.signal, None, &mut Next { of, taken }).unwrap());
+    assert_eq!(poller.wait(&mut events, None).unwrap(), 1);
+    assert!(take(&mut owner));
+    sender.join().unwrap();
+    drop((ManuallyDrop::into_inner(poller), ManuallyDrop::into_inner(owner), ManuallyDrop::into_inner(other)));
+}
+
+/// A socket is taken out and registered anew while a wake for it may be in flight.
+pub(super) fn registered_anew() {
+    let (letterbox, mut owner) = socket();
+    let (_other_letterbox, other) = socket();
+    let (mut poller, mut events) = poller();
+    let key = add(&mut poller, &owner, 0);
+    add(&mut poller, &other, 1);
+    let sender = thread::spawn(move || letterbox.deliver());
+    poller.try_wait(&mut events).unwrap();
+    poller.remove(key).unwrap();
+    add(&mut poller, &owner, 2);
+    assert_eq!(poller.wait(&mut events, None).unwrap(), 1);
+    assert!(events.iter().all(|event| event.data == 2));
+    assert!(take(&mut owner));
+    sender.join().unwrap();
+    drop((ManuallyDrop::into_inner(poller), ManuallyDrop::into_inner(owner), ManuallyDrop::into_inner(other)));
+}
+
+/// A socket is dropped, elsewhere, while the poller waits for it alone.
+pub(super) fn dropped() {
+    let (_letterbox, owner) = socket();
+    let (mut poller, mut events) = poller();
+    add(&mut poller, &owner, 0);
+    let dropper = thread::spawn(move || drop(ManuallyDrop::into_inner(owner)));
+    assert!(poller.wait(&mut events, None).is_err());
+    dropper.join().unwrap();
+    drop(ManuallyDrop::into_inner(poller));
+}
+
+/// A loop that is edge-triggered turns `turns` times over a descriptor while `senders` send `letters` each: at the end
+/// there is none left that no edge has told of.
+pub(super) fn descriptor(senders: u32, letters: u32, turns: u32) {
+    let (letterbox, mut owner) = socket();
+    let descriptor = ManuallyDrop::new(Descriptor::new(owner.shared().clone(), Interest::READABLE).unwrap());
+    owner.with(|_| ());
+    let senders: Vec<_> = (0..senders)
+        .map(|_| {
+            let letterbox = letterbox.clone();
+            thread::spawn(move || (0..letters).for_each(|_| letterbox.deliver()))
+        })
+        .collect();
+    let letters = senders.len() as u32 * letters;
+    let mut edges = 0;
+    let mut taken = 0;
+    for _ in 0..turns {
+        // A loop that sleeps until there is an edge finds all that came before in one.
+        edges = descriptor.edges();
+        while take(&mut owner) {
+            taken += 1;
+        }
+    }
+    for sender in senders {
+        sender.join().unwrap();
+    }
+    if taken < letters {
+        assert!(descriptor.is_raised() && descriptor.edges() > edges, "a letter no edge tells of");
+    }
+    while take(&mut owner) {}
+    assert!(!descriptor.is_raised(), "readable for ever");
+    drop((ManuallyDrop::into_inner(descriptor), ManuallyDrop::into_inner(owner)));
+}

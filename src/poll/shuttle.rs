@@ -1,0 +1,64 @@
+//! Pollers over sampled schedules of longer programs.
+//!
+//! `RUSTFLAGS="--cfg shuttle" cargo test --release --lib --target-dir target/shuttle poll -- --nocapture`
+
+#![forbid(unsafe_code)]
+
+use super::models;
+use crate::sync::with_plant;
+
+const RANDOM_EXECUTIONS: usize = 10_000;
+/// Priority-based schedules with few switches, which find bugs that need a thread to stand still for long.
+const PRIORITY_EXECUTIONS: usize = 10_000;
+const PRIORITY_DEPTH: usize = 3;
+
+fn explore(name: &str, program: fn()) {
+    shuttle::check_random(program, RANDOM_EXECUTIONS);
+    shuttle::check_pct(program, PRIORITY_EXECUTIONS, PRIORITY_DEPTH);
+    println!("shuttle {name}: {} executions", RANDOM_EXECUTIONS + PRIORITY_EXECUTIONS);
+}
+
+/// Asserts that `program` holds, and that it fails with any of `plants` planted.
+fn prove(name: &str, program: fn(), plants: &[&'static str]) {
+    explore(name, program);
+    for &plant in plants {
+        assert!(with_plant(plant, || explore(name, program)), "{name} misses {plant}");
+    }
+}
+
+#[test]
+fn a_poller_misses_nothing_of_two_sockets() {
+    prove(
+        "two_sockets(8)",
+        || models::two_sockets(8),
+        &["poll-rest-no-look", "waiter-no-second-look", "signal-no-wake"],
+    );
+}
+
+#[test]
+fn a_use_elsewhere_hides_nothing() {
+    prove("in_use", models::in_use, &["watch-contends-silently"]);
+}
+
+#[test]
+fn a_waiting_call_gives_the_place_back() {
+    prove("displaced", models::displaced, &["waiter-keeps-displaced", "waiter-silences-displaced"]);
+}
+
+#[test]
+fn a_registration_may_follow_another() {
+    prove("registered_anew", models::registered_anew, &["signal-no-wake"]);
+}
+
+#[test]
+fn a_dropped_socket_is_noticed() {
+    prove("dropped", models::dropped, &["watch-drops-silently"]);
+}
+
+#[test]
+fn a_descriptor_loses_no_edge() {
+    prove("descriptor(2, 1, 1)", || models::descriptor(2, 1, 1), &["descriptor-repeats-nothing"]);
+    prove("descriptor(1, 1, 2)", || models::descriptor(1, 1, 2), &["descriptor-no-second-look"]);
+    prove("descriptor(1, 6, 5)", || models::descriptor(1, 6, 5), &["descriptor-pokes-nobody"]);
+    prove("descriptor(2, 3, 5)", || models::descriptor(2, 3, 5), &["descriptor-recalls-nothing"]);
+}

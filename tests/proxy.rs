@@ -1,0 +1,269 @@
+//! Proxies: everything arrives, in order, with back-pressure; control by handle and by socket.
+
+use std::{thread, time::Duration};
+
+use ringway::{
+    Context, Message, Pair, Pull, Push, WaitPolicy,
+    proxy::{ProxyControl, ProxyEnd, ProxyOptions, ProxyReport, proxy, proxy_one, proxy_one_way},
+    socket::RecvError,
+};
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn pair(context: &Context) -> Pair {
+    Pair::builder().send_hwm(4).recv_hwm(4).recv_timeout(LONG).send_timeout(LONG).build(context).unwrap()
+}
+
+/// client = frontend, backend = server.
+fn four(context: &Context) -> (Pair, Pair, Pair, Pair) {
+    let (mut client, mut frontend, mut backend, mut server) =
+        (pair(context), pair(context), pair(context), pair(context));
+    frontend.bind("inproc://front").unwrap();
+    backend.bind("inproc://back").unwrap();
+    client.connect("inproc://front").unwrap();
+    server.connect("inproc://back").unwrap();
+    (client, frontend, backend, server)
+}
+
+fn numbered(number: u64) -> Message {
+    [&number.to_ne_bytes()[..], b"second"].into_iter().collect()
+}
+
+type Proxying = thread::JoinHandle<(ProxyReport, Pair, Pair)>;
+
+fn start(mut frontend: Pair, mut backend: Pair, control: &ProxyControl, policy: WaitPolicy) -> Proxying {
+    let control = control.clone();
+    thread::spawn(move || {
+        let options = ProxyOptions::new().handle(&control).wait(policy);
+        (proxy(&mut frontend, &mut backend, options).unwrap(), frontend, backend)
+    })
+}
+
+#[test]
+fn everything_arrives_both_ways() {
+    const MESSAGES: u64 = 20_000;
+    for policy in [WaitPolicy::Adaptive, WaitPolicy::Park] {
+        let context = Context::new();
+        let (mut client, frontend, backend, mut server) = four(&context);
+        let control = ProxyControl::new();
+        let proxying = start(frontend, backend, &control, policy);
+        let echo = thread::spawn(move || {
+            for number in 0..MESSAGES {
+                let message = server.recv().unwrap();
+                assert!(message == numbered(number));
+                server.send(message).unwrap();
+            }
+        });
+        let mut sent = 0;
+        for number in 0..MESSAGES {
+            while sent < MESSAGES && client.try_send(numbered(sent)).is_ok() {
+                sent += 1;
+            }
+            assert!(client.recv().unwrap() == numbered(number));
+        }
+        echo.join().unwrap();
+        control.terminate();
+        let (report, ..) = proxying.join().unwrap();
+        assert_eq!(report.end, ProxyEnd::Terminated);
+        assert_eq!((report.left_for_backend, report.left_for_frontend), (None, None));
+        for flow in [report.statistics.frontend, report.statistics.backend] {
+            assert_eq!((flow.messages_in, flow.messages_out), (MESSAGES, MESSAGES));
+            assert_eq!((flow.bytes_in, flow.bytes_out), (14 * MESSAGES, 14 * MESSAGES));
+        }
+        assert_eq!(control.statistics(), report.statistics);
+    }
+}
+
+#[test]
+fn back_pressure_goes_through() {
+    let context = Context::new();
+    let (mut client, frontend, backend, mut server) = four(&context);
+    let control = ProxyControl::new();
+    let proxying = start(frontend, backend, &control, WaitPolicy::Adaptive);
+    // Two queues of eight and no message in between: the proxy takes none that it cannot pass on.
+    for number in 0..16 {
+        client.send(numbered(number)).unwrap();
+    }
+    // The last eight stay with the frontend; to see that, the proxy must have had its turn.
+    while control.statistics().backend.messages_out < 8 {
+        thread::yield_now();
+    }
+    assert!(client.try_send(numbered(16)).is_err());
+    control.terminate();
+    let (report, mut frontend, _backend) = proxying.join().unwrap();
+    assert_eq!((report.statistics.frontend.messages_in, report.left_for_backend), (8, None));
+    for number in 0..8 {
+        assert!(server.recv().unwrap() == numbered(number));
+    }
+    for number in 8..16 {
+        assert!(frontend.recv().unwrap() == numbered(number), "still with the frontend");
+    }
+}
+
+#[test]
+fn capture_gets_copies_and_never_blocks() {
+    let context = Context::new();
+    let (mut client, mut frontend, mut backend, mut server) = four(&context);
+    let mut capture = Push::builder().send_hwm(2).build(&context).unwrap();
+    let mut tap = Pull::builder().recv_hwm(3).build(&context).unwrap();
+    tap.bind("inproc://tap").unwrap();
+    capture.connect("inproc://tap").unwrap();
+    let control = ProxyControl::new();
+    let handle = control.clone();
+    let proxying = thread::spawn(move || {
+        let options = ProxyOptions::new().handle(&handle).capture(&mut capture);
+        proxy(&mut frontend, &mut backend, options).unwrap()
+    });
+    for number in 0..20 {
+        client.send(numbered(number)).unwrap();
+        assert!(server.recv().unwrap() == numbered(number));
+    }
+    control.terminate();
+    let report = proxying.join().unwrap();
+    assert_eq!((report.statistics.captured, report.statistics.capture_dropped), (5, 15));
+    for number in 0..5 {
+        assert!(tap.try_recv().unwrap() == numbered(number));
+    }
+}
+
+#[test]
+fn pauses_and_resumes() {
+    let context = Context::new();
+    let (mut client, frontend, backend, mut server) = four(&context);
+    let control = ProxyControl::new();
+    control.pause();
+    let proxying = start(frontend, backend, &control, WaitPolicy::Park);
+    client.send("x").unwrap();
+    assert_eq!(server.recv_timeout(Duration::from_millis(20)), Err(RecvError::TimedOut));
+    control.resume();
+    assert_eq!(server.recv().unwrap()[0], "x");
+    for _ in 0..100 {
+        control.pause();
+        control.resume();
+        client.send("x").unwrap();
+        server.recv().unwrap();
+    }
+    control.terminate();
+    control.resume();
+    assert_eq!(proxying.join().unwrap().0.end, ProxyEnd::Terminated);
+}
+
+#[test]
+fn obeys_a_socket() {
+    let context = Context::new();
+    let (mut client, mut frontend, mut backend, mut server) = four(&context);
+    let (mut steering, mut control) = (pair(&context), pair(&context));
+    control.bind("inproc://control").unwrap();
+    steering.connect("inproc://control").unwrap();
+    let proxying = thread::spawn(move || {
+        let options = ProxyOptions::new().control(&mut control);
+        proxy(&mut frontend, &mut backend, options).unwrap()
+    });
+    client.send(numbered(0)).unwrap();
+    server.recv().unwrap();
+    steering.send("NONSENSE").unwrap();
+    steering.send("PAUSE").unwrap();
+    steering.send("STATISTICS").unwrap();
+    let answer = steering.recv().unwrap();
+    let numbers: Vec<u64> = (0..8).map(|index| u64::from_ne_bytes(answer[index][..].try_into().unwrap())).collect();
+    assert_eq!(numbers, [1, 14, 0, 0, 0, 0, 1, 14]);
+    client.send(numbered(1)).unwrap();
+    assert_eq!(server.recv_timeout(Duration::from_millis(20)), Err(RecvError::TimedOut));
+    steering.send("RESUME").unwrap();
+    assert!(server.recv().unwrap() == numbered(1));
+    steering.send("TERMINATE").unwrap();
+    let report = proxying.join().unwrap();
+    assert_eq!((report.end, report.statistics.unknown_commands), (ProxyEnd::Terminated, 1));
+    assert_eq!(steering.try_recv(), Err(RecvError::Empty), "a PAIR gets no other answers");
+}
+
+#[test]
+fn obeys_a_socket_that_cannot_answer() {
+    let context = Context::new();
+    let (_client, mut frontend, mut backend, _server) = four(&context);
+    let (mut steering, mut control) = (Push::new(&context).unwrap(), Pull::new(&context).unwrap());
+    control.bind("inproc://control").unwrap();
+    steering.connect("inproc://control").unwrap();
+    for command in ["STATISTICS", "PAUSE", "TERMINATE"] {
+        steering.send(command).unwrap();
+    }
+    let options = ProxyOptions::new().control_one_way(&mut control);
+    assert_eq!(proxy(&mut frontend, &mut backend, options).unwrap().end, ProxyEnd::Terminated);
+}
+
+#[test]
+fn one_way_and_through_one_socket() {
+    let context = Context::new();
+    let (mut source, mut frontend) = (Push::new(&context).unwrap(), Pull::new(&context).unwrap());
+    let (mut backend, mut sink) = (Push::new(&context).unwrap(), Pull::new(&context).unwrap());
+    frontend.bind("inproc://front").unwrap();
+    backend.bind("inproc://back").unwrap();
+    source.connect("inproc://front").unwrap();
+    sink.connect("inproc://back").unwrap();
+    let control = ProxyControl::new();
+    let handle = control.clone();
+    let proxying =
+        thread::spawn(move || proxy_one_way(&mut frontend, &mut backend, ProxyOptions::new().handle(&handle)).unwrap());
+    for number in 0..5_000 {
+        source.send(numbered(number)).unwrap();
+        assert!(sink.recv().unwrap() == numbered(number));
+    }
+    control.terminate();
+    assert_eq!(proxying.join().unwrap().statistics.backend.messages_out, 5_000);
+
+    let (mut near, mut far) = (pair(&context), pair(&context));
+    near.bind("inproc://mirror").unwrap();
+    far.connect("inproc://mirror").unwrap();
+    let control = ProxyControl::new();
+    let handle = control.clone();
+    let proxying = thread::spawn(move || proxy_one(&mut near, ProxyOptions::new().handle(&handle)).unwrap());
+    for number in 0..1_000 {
+        far.send(numbered(number)).unwrap();
+        assert!(far.recv().unwrap() == numbered(number));
+    }
+    control.terminate();
+    assert_eq!(proxying.join().unwrap().statistics.frontend.messages_out, 1_000);
+}
+
+#[test]
+fn a_shutdown_ends_it() {
+    let context = Context::new();
+    let (_client, frontend, backend, _server) = four(&context);
+    let proxying = start(frontend, backend, &ProxyControl::new(), WaitPolicy::Adaptive);
+    let report = context.shutdown(Duration::ZERO);
+    assert!(report.sockets_left >= 2);
+    assert_eq!(proxying.join().unwrap().0.end, ProxyEnd::ContextClosed);
+}
+
+#[test]
+fn what_arrived_before_a_shutdown_is_passed_on() {
+    let (clients, servers) = (Context::new(), Context::new());
+    let (mut client, mut frontend) = (pair(&clients), pair(&clients));
+    frontend.bind("inproc://front").unwrap();
+    client.connect("inproc://front").unwrap();
+    let (mut backend, mut server) = (pair(&servers), pair(&servers));
+    backend.bind("inproc://back").unwrap();
+    server.connect("inproc://back").unwrap();
+    (0..5).for_each(|number| client.send(numbered(number)).unwrap());
+    clients.shutdown(Duration::ZERO);
+    let report = proxy(&mut frontend, &mut backend, ProxyOptions::new()).unwrap();
+    assert_eq!(report.end, ProxyEnd::ContextClosed);
+    (0..5).for_each(|number| assert!(server.try_recv().unwrap() == numbered(number)));
+}
+
+#[test]
+fn a_peer_that_comes_and_goes_loses_nothing() {
+    let context = Context::new();
+    let (mut client, frontend, backend, server) = four(&context);
+    drop(server);
+    let control = ProxyControl::new();
+    let proxying = start(frontend, backend, &control, WaitPolicy::Park);
+    for number in 0..200 {
+        client.send(numbered(number)).unwrap();
+        let mut server = pair(&context);
+        server.connect("inproc://back").unwrap();
+        assert!(server.recv().unwrap() == numbered(number));
+    }
+    control.terminate();
+    proxying.join().unwrap();
+}
