@@ -250,18 +250,22 @@ impl Crew {
         if self.armed > 0 && self.hub.ready().is_marked() {
             self.heat_marked();
         }
-        let (pipes, mut leaver) = (&mut self.pipes, None);
+        let (pipes, mut some_leave) = (&mut self.pipes, false);
         let is_ready = |key: &Key| {
             pipes[*key as usize].as_mut().is_some_and(|pipe| {
-                leaver = leaver.or(pipe.leaving.then_some(*key));
+                some_leave |= pipe.leaving;
                 pipe.end.ready()
             })
         };
         if self.hot.keys().iter().any(is_ready) {
             return true;
         }
-        // A pattern may have others wait for it to be gone.
-        leaver.into_iter().for_each(|key| drop(self.bury(key)));
+        if some_leave {
+            // A pattern may have others wait for them to be gone.
+            for key in self.hot.keys().to_vec() {
+                self.bury(key);
+            }
+        }
         false
     }
 
