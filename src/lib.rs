@@ -67,6 +67,10 @@ mod documents {
     struct Pair;
     #[doc = include_str!("../docs/push-pull.md")]
     struct PushPull;
+    #[doc = include_str!("../docs/req-rep.md")]
+    struct ReqRep;
+    #[doc = include_str!("../docs/dealer-router.md")]
+    struct DealerRouter;
     #[doc = include_str!("../docs/context.md")]
     struct Context;
 }

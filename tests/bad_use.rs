@@ -10,9 +10,10 @@ use std::{
 };
 
 use ringway::{
-    Context, ContextClosed, EndpointError, Message, Pair, Pull, Push, SocketType, WaitPolicy,
+    Context, ContextClosed, Dealer, EndpointError, Message, Pair, Pull, Push, Rep, Req, Router, RoutingId, SocketType,
+    WaitPolicy,
     endpoint::INPROC_NAME_MAX,
-    socket::{BindError, ConnectError, DetachError, RecvError, SendFailure},
+    socket::{BindError, ConnectError, DetachError, RecvError, RequestError, RoutingIdError, SendFailure},
 };
 
 /// Longer than anything takes on a machine that works.
@@ -80,6 +81,53 @@ fn sockets_that_do_not_talk() {
     assert_eq!((pair.peers(), pull.peers()), (0, 0), "a refused connection leaves nothing behind");
     assert_eq!(pair.disconnect("inproc://work"), Err(DetachError::NotAttached));
     assert_eq!(pair.try_send("x").unwrap_err().reason, SendFailure::NoPeer);
+}
+
+#[test]
+fn requests_do_not_talk_to_everybody() {
+    let context = Context::new();
+    let (mut rep, mut router) = (Rep::new(&context).unwrap(), Router::new(&context).unwrap());
+    rep.bind("inproc://rep").unwrap();
+    router.bind("inproc://router").unwrap();
+    let (mut req, mut other) = (Req::new(&context).unwrap(), Rep::new(&context).unwrap());
+    assert_eq!(other.connect("inproc://rep"), Err(ConnectError::Incompatible(SocketType::Rep)));
+    assert_eq!(other.connect("inproc://router"), Err(ConnectError::Incompatible(SocketType::Router)));
+    assert_eq!(router.connect("inproc://rep"), Err(ConnectError::Incompatible(SocketType::Rep)));
+    let id = RoutingId::new("rep").unwrap();
+    assert_eq!(router.connect_as("inproc://rep", &id), Err(ConnectError::Incompatible(SocketType::Rep)));
+    assert!(!router.has_peer("rep"), "a refused connection leaves no name behind");
+    for name in ["inproc://rep", "inproc://router"] {
+        req.connect(name).unwrap();
+        Dealer::new(&context).unwrap().connect(name).unwrap();
+    }
+}
+
+#[test]
+fn ids_that_are_none() {
+    assert_eq!(RoutingId::new(""), Err(RoutingIdError::Empty));
+    assert_eq!(RoutingId::new([0, 1, 2, 3, 4]), Err(RoutingIdError::LeadingZero));
+    assert_eq!(RoutingId::new(vec![1; 256]), Err(RoutingIdError::TooLong(256)));
+    assert_eq!(RoutingId::try_from("x").unwrap(), RoutingId::try_from(&b"x"[..]).unwrap());
+}
+
+#[test]
+fn calls_out_of_turn() {
+    let context = Context::new();
+    let (mut req, mut rep) = (Req::new(&context).unwrap(), Rep::new(&context).unwrap());
+    rep.bind("inproc://turns").unwrap();
+    req.connect("inproc://turns").unwrap();
+    assert_eq!(req.recv(), Err(RecvError::NoRequest));
+    assert_eq!(rep.send("x").unwrap_err().reason, SendFailure::NoRequest);
+    assert_eq!(req.send(Message::new()).unwrap_err().reason, SendFailure::NoFrames);
+    req.send("1").unwrap();
+    assert_eq!(req.send("2").unwrap_err().reason, SendFailure::AwaitingReply);
+    let RequestError::NotSent(error) = req.request("2").unwrap_err() else { panic!("it was not sent") };
+    assert_eq!((error.message, error.reason), ("2".into(), SendFailure::AwaitingReply));
+    assert_eq!(rep.recv().unwrap(), "1".into());
+    assert_eq!(rep.recv(), Err(RecvError::ReplyDue));
+    assert_eq!(rep.send(Message::new()).unwrap_err().reason, SendFailure::NoFrames);
+    rep.send("one").unwrap();
+    assert_eq!(req.recv().unwrap(), "one".into());
 }
 
 #[test]
@@ -161,6 +209,119 @@ fn blocked(context: &Context, policy: WaitPolicy) -> Vec<mpsc::Receiver<String>>
         on_thread(move || format!("{:?}", there.recv_timeout(PATIENCE))),
         on_thread(move || format!("{:?}", nobody.recv_batch(&mut Vec::new(), 7))),
     ]
+}
+
+/// REQ, REP, DEALER and ROUTER, blocked in every way there is.
+fn blocked_by_peers(context: &Context, policy: WaitPolicy) -> Vec<mpsc::Receiver<String>> {
+    let (mut req, mut alone) =
+        (Req::builder().wait(policy).build(context).unwrap(), Req::builder().wait(policy).build(context).unwrap());
+    let mut again = Req::builder().reply_timeout(A_WHILE / 10).resend(u32::MAX).wait(policy).build(context).unwrap();
+    let mut homeless = Req::builder().resend(1).wait(policy).build(context).unwrap();
+    let mut rep = Rep::builder().wait(policy).build(context).unwrap();
+    let mut dealer = Dealer::builder().send_hwm(1).wait(policy).build(context).unwrap();
+    let mut router = Router::builder().send_hwm(1).mandatory(true).wait(policy).build(context).unwrap();
+    let mut reserving = Router::builder().send_hwm(1).wait(policy).build(context).unwrap();
+    let mut hearing = Router::builder().wait(policy).build(context).unwrap();
+    let peer = RoutingId::new("peer").unwrap();
+    req.connect("inproc://req").unwrap();
+    again.connect("inproc://req").unwrap();
+    alone.bind("inproc://alone").unwrap();
+    rep.bind("inproc://rep").unwrap();
+    dealer.connect("inproc://dealer").unwrap();
+    router.connect_as("inproc://peer", &peer).unwrap();
+    reserving.connect_as("inproc://peer", &peer).unwrap();
+    hearing.bind("inproc://hearing").unwrap();
+    vec![
+        on_thread(move || format!("{:?}", req.request("x"))),
+        on_thread(move || format!("{:?}", alone.request("x"))),
+        on_thread(move || format!("{:?}", again.request("x"))),
+        on_thread(move || {
+            homeless.connect("inproc://nobody").unwrap_or_default();
+            let sent = homeless.send("x").map_err(|error| error.reason);
+            let _ = homeless.disconnect("inproc://nobody");
+            // Shut down before it was sent, there is nothing to wait for.
+            format!(
+                "{sent:?} {:?}",
+                sent.and_then(|()| homeless.recv().map_err(|error| {
+                    assert!(matches!(error, RecvError::ContextClosed));
+                    SendFailure::ContextClosed
+                }))
+            )
+        }),
+        on_thread(move || format!("{:?}", rep.recv_timeout(PATIENCE))),
+        on_thread(move || {
+            loop {
+                if let Err(error) = dealer.send("x") {
+                    return format!("{:?}", error.reason);
+                }
+            }
+        }),
+        on_thread(move || {
+            loop {
+                if let Err(error) = router.send(["peer", "x"].into_iter().collect::<Message>()) {
+                    return format!("{:?}", error.reason);
+                }
+            }
+        }),
+        on_thread(move || {
+            loop {
+                match reserving.reserve("peer").map(|permit| permit.send("x").map_err(|error| error.reason)) {
+                    Ok(sent) => assert!(matches!(sent, Ok(()) | Err(SendFailure::PeerLeft))),
+                    Err(failure) => return format!("{failure:?}"),
+                }
+            }
+        }),
+        on_thread(move || format!("{:?}", hearing.recv())),
+    ]
+}
+
+#[test]
+fn shutdown_ends_requests_and_addressed_calls() {
+    for policy in POLICIES {
+        for wait in [Duration::ZERO, A_WHILE] {
+            let context = Context::new();
+            let calls = blocked_by_peers(&context, policy);
+            thread::sleep(wait);
+            let report = context.shutdown(PATIENCE);
+            assert_eq!(report.sockets_left, 0, "each thread dropped its socket when its call returned");
+            for (number, call) in calls.iter().enumerate() {
+                let result = returns(call);
+                assert!(result.contains("ContextClosed"), "{number}: {result}");
+            }
+        }
+    }
+}
+
+#[test]
+fn after_shutdown_every_request_is_a_typed_error() {
+    let context = Context::new();
+    let (mut req, mut rep) = (Req::new(&context).unwrap(), Rep::new(&context).unwrap());
+    let (mut dealer, mut router) = (Dealer::new(&context).unwrap(), Router::new(&context).unwrap());
+    rep.bind("inproc://over").unwrap();
+    router.bind("inproc://over-router").unwrap();
+    req.connect("inproc://over").unwrap();
+    dealer.connect("inproc://over-router").unwrap();
+    dealer.send("kept").unwrap();
+    req.send("kept").unwrap();
+    context.shutdown(Duration::ZERO);
+
+    assert_eq!(Req::builder().resend(1).build(&context).map(drop), Err(ContextClosed));
+    assert_eq!(router.connect_as("inproc://x", &RoutingId::new("x").unwrap()), Err(ConnectError::ContextClosed));
+    // What has arrived is handed out; nothing is sent.
+    assert_eq!(rep.recv().unwrap(), "kept".into());
+    assert_eq!(rep.send("reply").unwrap_err().reason, SendFailure::ContextClosed);
+    let message = router.recv().unwrap();
+    assert_eq!(message[1], "kept");
+    let error = router.send(message.clone()).unwrap_err();
+    assert_eq!((&error.message, error.reason), (&message, SendFailure::ContextClosed));
+    assert_eq!(router.reserve(&message[0]).map(drop), Err(SendFailure::ContextClosed));
+    assert_eq!(router.try_reserve("nobody").map(drop), Err(SendFailure::ContextClosed));
+    assert_eq!(router.recv(), Err(RecvError::ContextClosed));
+    assert_eq!(dealer.send("x").unwrap_err().reason, SendFailure::ContextClosed);
+    for error in [req.recv(), req.try_recv(), req.recv_timeout(PATIENCE)] {
+        assert_eq!(error, Err(RecvError::ContextClosed));
+    }
+    assert!(!req.can_send() && !router.can_send() && !rep.can_send());
 }
 
 #[test]

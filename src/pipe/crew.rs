@@ -288,18 +288,18 @@ impl Crew {
         if self.armed > 0 && self.hub.ready().is_marked() {
             self.heat_marked();
         }
-        let (pipes, mut leaver) = (&mut self.pipes, None);
+        let (pipes, mut some_leave) = (&mut self.pipes, false);
         let is_ready = |key: &Key| {
             pipes[*key as usize].as_mut().is_some_and(|pipe| {
-                leaver = leaver.or(pipe.leaving.then_some(*key));
+                some_leave |= pipe.leaving;
                 pipe.end.ready()
             })
         };
         let mut hot = self.hot.keys().iter().copied();
         let found = hot.find(is_ready);
-        if found.is_none() {
-            // A pattern may have others wait for it to be gone.
-            if let Some(key) = leaver {
+        if found.is_none() && some_leave {
+            // A pattern may have others wait for them to be gone.
+            for key in self.hot.keys().to_vec() {
                 self.bury(key);
             }
         }

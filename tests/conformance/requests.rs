@@ -186,7 +186,9 @@ pub(crate) fn only_the_one_asked_is_heard(flavor: Flavor) {
     tell(&mut first, ["", "end"]);
     assert_eq!(asking.next(), "end".into());
     eventually("all of the other's were thrown away", || {
-        let _ = asking.try_send("more").and_then(|()| Ok(tell(&mut second, ["", "end"])));
+        if asking.try_send("more").is_ok() {
+            tell(&mut second, ["", "end"]);
+        }
         let _ = asking.recv_timeout(SOON);
         asking.counters().discarded >= 10
     });
@@ -487,12 +489,15 @@ pub(crate) fn a_request_is_sent_again_when_time_is_over(flavor: Flavor) {
         asking.send("next").unwrap();
         let entered = Instant::now();
         let reply = loop {
-            match (silent.try_recv(), awake.try_recv(), asking.try_recv()) {
-                (Ok(request), ..) => silent.send(request).unwrap(),
-                (_, Ok(request), _) => awake.send(request).unwrap(),
-                (.., Ok(reply)) => break reply,
-                _ => assert!(entered.elapsed() < PATIENCE),
+            for rep in [&mut silent, &mut awake] {
+                if let Ok(request) = rep.try_recv() {
+                    rep.send(request).unwrap();
+                }
             }
+            if let Ok(reply) = asking.try_recv() {
+                break reply;
+            }
+            assert!(entered.elapsed() < PATIENCE);
         };
         assert!(reply == "next".into(), "{reply:?}");
     }
