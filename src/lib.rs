@@ -22,6 +22,7 @@
 //! |---|---|
 //! | [`socket`] | [`Pair`], [`Push`], [`Pull`]: the patterns |
 //! | [`message`] | [`Message`] and [`Frame`]: what they carry |
+//! | [`monitor`] | what happens to a socket, as values: [`Monitor`] |
 //! | [`channel`] | blocking typed channels between threads, without sockets |
 //! | [`ring`] | the lock-free rings themselves; they never wait |
 //! | [`wait`] | how a thread idles: [`WaitPolicy`] and the sleep protocol |
@@ -35,6 +36,7 @@ mod context;
 pub mod endpoint;
 pub mod latency;
 pub mod message;
+pub mod monitor;
 mod pipe;
 pub mod ring;
 mod route;
@@ -47,6 +49,7 @@ pub mod wait;
 pub use context::{Context, ContextClosed, ShutdownReport};
 pub use endpoint::{Endpoint, EndpointError};
 pub use message::{Frame, Message};
+pub use monitor::{Monitor, PeerId};
 pub use socket::{Pair, Pub, Pull, Push, Sub, XPub, XSub};
 pub use socket_type::SocketType;
 pub use wait::WaitPolicy;
@@ -64,4 +67,6 @@ mod documents {
     struct PushPull;
     #[doc = include_str!("../docs/context.md")]
     struct Context;
+    #[doc = include_str!("../docs/monitor.md")]
+    struct Monitor;
 }
