@@ -27,7 +27,7 @@
 //!
 //! Contents: [`tie`] what the two ends share, [`local`] the flavor within a process, [`conflate`] the one that keeps the
 //! newest message only, `awkward` one for tests, [`hub`] where pipes arrive and leave, [`crew`] the owner's private half
-//! of it.
+//! of it, [`news`] what monitors are told of a pipe.
 
 #[cfg(feature = "awkward-pipes")]
 mod awkward;
@@ -39,6 +39,7 @@ mod local;
 mod loom;
 #[cfg(all(test, any(loom, shuttle)))]
 mod models;
+mod news;
 mod ready;
 #[cfg(all(test, shuttle))]
 mod shuttle;

@@ -14,7 +14,9 @@ use std::ptr;
 
 use bytes::Bytes;
 
-use super::{Hub, Key, Lost};
+use super::{Hub, Key, Lost, news};
+use crate::Endpoint;
+use crate::monitor;
 use crate::route::{Changes, Wish};
 use crate::sync::{
     Arc, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number, weakened,
@@ -43,6 +45,8 @@ impl Side {
 pub(crate) struct Tie {
     /// No two pipes of the process have the same.
     number: u64,
+    /// Through which the pipe was made; none in tests of this room.
+    endpoint: Option<Endpoint>,
     quiet: CachePadded<Quiet>,
 }
 
@@ -86,6 +90,16 @@ struct Seat {
     hub: AtomicPtr<Hub>,
     /// Where the socket keeps its end. Meaningful once seated.
     key: AtomicU32,
+    told: Told,
+}
+
+/// What the monitors of a socket have been told of a pipe. Read and written under the lock of its hub only.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// See [`news`](super::news).
+    pub(super) what: AtomicU32,
+    /// The last monitor that is told: those made after the pipe was taken out of the hub have not heard of it.
+    pub(super) last: AtomicU32,
 }
 
 pub(crate) const ARMED: u32 = 1;
@@ -105,9 +119,16 @@ pub(crate) enum Closed {
 
 impl Tie {
     /// A tie whose first seat is `hub`'s.
+    #[cfg(test)]
     pub(crate) fn new(hub: Arc<Hub>) -> Arc<Self> {
+        Self::through(None, hub)
+    }
+
+    /// A tie whose first seat is `hub`'s, which connects to `endpoint`.
+    pub(crate) fn through(endpoint: Option<Endpoint>, hub: Arc<Hub>) -> Arc<Self> {
         let tie = Self {
             number: unique_number(),
+            endpoint,
             quiet: CachePadded::new(Quiet {
                 ways: [Way::new(), Way::new()],
                 seats: [Seat::new(), Seat::new()],
@@ -121,6 +142,16 @@ impl Tie {
     /// The number of the pipe, the same at both ends.
     pub(crate) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Through which the pipe was made.
+    pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint.as_ref()
+    }
+
+    /// What the monitors of the socket behind `side` have been told. Under the lock of its hub.
+    pub(super) fn told(&self, side: Side) -> &Told {
+        &self.seat(side).told
     }
 
     /// Makes the socket behind `side` known. Once for each side.
@@ -232,9 +263,17 @@ impl Tie {
         full_fence();
         let peer = tie.hub(side.other());
         match (tie.hub(side), peer) {
-            (Some(hub), _) => hub.count_lost(lost),
+            (Some(hub), _) => {
+                hub.count_lost(lost);
+                hub.tell_end(tie, side, lost);
+            }
             // Nobody ever sat here: what was sent ahead is the sender's loss.
-            (None, Some(peer)) => peer.count_lost(Lost { undelivered: lost.unread, unread: lost.undelivered }),
+            (None, Some(peer)) => {
+                let lost = Lost { undelivered: lost.unread, unread: lost.undelivered };
+                peer.count_lost(lost);
+                peer.peer_left(tie, side.other());
+                return news::abandoned(peer.monitors(), tie, lost);
+            }
             (None, None) => {}
         }
         if let Some(peer) = peer {
@@ -267,7 +306,8 @@ impl Drop for Tie {
 
 impl Seat {
     fn new() -> Self {
-        Self { hub: AtomicPtr::new(ptr::null_mut()), key: AtomicU32::new(NO_KEY) }
+        let told = Told { what: AtomicU32::new(0), last: AtomicU32::new(monitor::EVERYBODY) };
+        Self { hub: AtomicPtr::new(ptr::null_mut()), key: AtomicU32::new(NO_KEY), told }
     }
 }
 
