@@ -465,8 +465,12 @@ fn the_order_holds_whoever_tells() {
         }
         peers.into_iter().for_each(|peer| peer.join().unwrap());
         drop((pull, pair));
-        readers.into_iter().for_each(|reader| drop(reader.join().unwrap()));
-        late.into_iter().for_each(|monitor| drop(audit(monitor)));
+        for reader in readers {
+            reader.join().unwrap();
+        }
+        for monitor in late {
+            audit(monitor);
+        }
     }
 }
 
