@@ -24,6 +24,7 @@
 //! | [`poll`] | [`Poller`]: waiting on many sockets and descriptors |
 //! | [`proxy`] | forwarding between two sockets |
 //! | [`message`] | [`Message`] and [`Frame`]: what they carry |
+//! | [`monitor`] | what happens to a socket, as values: [`Monitor`] |
 //! | [`channel`] | blocking typed channels between threads, without sockets |
 //! | [`ring`] | the lock-free rings themselves; they never wait |
 //! | [`wait`] | how a thread idles: [`WaitPolicy`] and the sleep protocol |
@@ -37,6 +38,7 @@ mod context;
 pub mod endpoint;
 pub mod latency;
 pub mod message;
+pub mod monitor;
 mod pipe;
 pub mod poll;
 pub mod proxy;
@@ -51,6 +53,7 @@ pub mod wait;
 pub use context::{Context, ContextClosed, ShutdownReport};
 pub use endpoint::{Endpoint, EndpointError};
 pub use message::{Frame, Message};
+pub use monitor::{Monitor, PeerId};
 pub use poll::Poller;
 pub use socket::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, RoutingId, Sub, XPub, XSub};
 pub use socket_type::SocketType;
@@ -73,4 +76,6 @@ mod documents {
     struct DealerRouter;
     #[doc = include_str!("../docs/context.md")]
     struct Context;
+    #[doc = include_str!("../docs/monitor.md")]
+    struct Monitor;
 }

@@ -219,7 +219,7 @@ fn blocked_by_peers(context: &Context, policy: WaitPolicy) -> Vec<mpsc::Receiver
     let mut homeless = Req::builder().resend(1).wait(policy).build(context).unwrap();
     let mut rep = Rep::builder().wait(policy).build(context).unwrap();
     let mut dealer = Dealer::builder().send_hwm(1).wait(policy).build(context).unwrap();
-    let mut router = Router::builder().send_hwm(1).mandatory(true).wait(policy).build(context).unwrap();
+    let mut router = Router::builder().send_hwm(1).mandatory().wait(policy).build(context).unwrap();
     let mut reserving = Router::builder().send_hwm(1).wait(policy).build(context).unwrap();
     let mut hearing = Router::builder().wait(policy).build(context).unwrap();
     let peer = RoutingId::new("peer").unwrap();

@@ -9,9 +9,10 @@ use std::{collections::VecDeque, sync::OnceLock};
 
 use bytes::Bytes;
 
-use super::{End, Key, Lost, Side, Tie, ready::ReadySet};
+use super::{End, Key, Lost, Side, Tie, news, ready::ReadySet};
 use crate::{
-    Frame, Message, SocketType,
+    Endpoint, Frame, Message, SocketType,
+    monitor::{EventKind, Monitor, Monitors, Number, PeerInfo, Sink},
     route::{Added, Interest, Removed, Wish},
     sync::{
         Arc, AtomicBool, AtomicU64, CachePadded, Mutex, MutexGuard, Ordering, full_fence, planted,
@@ -32,6 +33,7 @@ pub(crate) struct Hub {
     tally: Tally,
     /// The losses of all sockets of the context together.
     losses: Arc<Losses>,
+    monitors: Arc<Monitors>,
 }
 
 #[derive(Debug)]
@@ -90,6 +92,8 @@ struct Members {
     interest: Interest,
     /// Pipes that found every seat taken, first come first.
     waiting: VecDeque<End>,
+    /// Monitors there have been.
+    monitors: Number,
     closed: bool,
 }
 
@@ -209,6 +213,7 @@ impl Hub {
             notes: Vec::new(),
             interest: Interest::default(),
             waiting: VecDeque::new(),
+            monitors: 0,
             closed: false,
         };
         let hub = Arc::new(Self {
@@ -224,6 +229,7 @@ impl Hub {
             flow: CachePadded::new(Flow::default()),
             tally: Tally::default(),
             losses,
+            monitors: Monitors::new(),
         });
         if cfg!(loom) {
             // loom does not know that a `OnceLock` orders what made it before those who look.
@@ -267,6 +273,9 @@ impl Hub {
     /// Makes every call of the owner, a waiting one too, return.
     pub(crate) fn terminate(&self) {
         let members = self.members.lock();
+        if self.monitors.is_watched() && !self.is_terminated() {
+            self.monitors.push(EventKind::ContextClosed);
+        }
         self.quiet.terminated.store(true, Ordering::Release);
         self.changed();
         drop(members);
@@ -281,10 +290,18 @@ impl Hub {
         }
         self.tally.joined.fetch_add(1, Ordering::Relaxed);
         if members.seated >= members.options.seats {
+            let (tie, side) = (end.tie().clone(), end.side());
             members.waiting.push_back(end);
+            self.tell(&tie, side);
+            drop(members);
+            if let Some(peer) = tie.hub(side.other()) {
+                peer.tell_news(&tie, side.other());
+            }
+            self.monitors.wake();
             return Joined::Waiting;
         }
         let seated = members.seat(end);
+        self.tell(&seated.tie, seated.side);
         self.changed();
         drop(members);
         self.wake();
@@ -297,7 +314,10 @@ impl Hub {
         let mut members = self.members.lock();
         // Dropped after the lock: it may hold messages.
         let gone = match tie.key(side).filter(|key| members.holds(*key, tie)) {
-            Some(key) => members.peer_left(key),
+            Some(key) => {
+                self.tell(tie, side);
+                members.peer_left(key)
+            }
             None => match members.leave_queue(tie) {
                 Some(end) => Some(end),
                 // We left first.
@@ -305,6 +325,7 @@ impl Hub {
             },
         };
         let seated = members.seat_waiting();
+        seated.iter().for_each(|seated| self.tell(&seated.tie, seated.side));
         self.changed();
         drop(members);
         drop(gone);
@@ -339,6 +360,7 @@ impl Hub {
         let mut members = self.members.lock();
         if let Some(key) = tie.key(side).filter(|key| members.holds(*key, tie)) {
             members.note(key);
+            self.tell(tie, side);
         }
         self.changed();
         drop(members);
@@ -380,6 +402,7 @@ impl Hub {
         let mut members = self.members.lock();
         let gone = members.remove(key);
         let seated = members.seat_waiting();
+        seated.iter().for_each(|seated| self.tell(&seated.tie, seated.side));
         self.changed();
         drop(members);
         drop(gone);
@@ -476,6 +499,66 @@ impl Hub {
         &self.flow
     }
 
+    /// Where those who know more of this socket than its hub tell it.
+    pub(crate) fn monitors(&self) -> &Monitors {
+        &self.monitors
+    }
+
+    /// Makes a monitor, which first hears of what is there: `listening` are the endpoints bound. By the owner.
+    pub(crate) fn monitor(&self, capacity: usize, listening: impl Iterator<Item = Endpoint>) -> Monitor {
+        let mut members = self.members.lock();
+        let mut present: Vec<_> = listening.map(|endpoint| EventKind::Listening { endpoint }).collect();
+        for (tie, side) in members.ties() {
+            // The others first hear what they have not: what has been told is what this one is told.
+            news::tell(&self.monitors, tie, side);
+            news::present(tie, side, &mut present);
+        }
+        if self.is_terminated() {
+            present.push(EventKind::ContextClosed);
+        }
+        members.monitors += 1;
+        let monitor = Monitors::attach(&self.monitors, members.monitors, capacity, present);
+        drop(members);
+        self.monitors.wake();
+        monitor
+    }
+
+    /// The peers there are.
+    pub(crate) fn peer_list(&self) -> Vec<PeerInfo> {
+        self.members.lock().ties().map(|(tie, side)| news::info(tie, side)).collect()
+    }
+
+    /// Our end on `side` of `tie` has closed, and so many messages with it.
+    pub(super) fn tell_end(&self, tie: &Tie, side: Side, lost: Lost) {
+        if !self.monitors.is_watched() {
+            return;
+        }
+        let members = self.members.lock();
+        news::tell_end(&self.monitors, tie, side, lost);
+        drop(members);
+        self.monitors.wake();
+    }
+
+    /// Something about the pipe of `tie` is new to the monitors and not to the owner.
+    fn tell_news(&self, tie: &Arc<Tie>, side: Side) {
+        if !self.monitors.is_watched() {
+            return;
+        }
+        let members = self.members.lock();
+        if members.ties().any(|(other, _)| Arc::ptr_eq(other, tie)) {
+            news::tell(&self.monitors, tie, side);
+        }
+        drop(members);
+        self.monitors.wake();
+    }
+
+    /// With the lock held, of a pipe that has a seat or waits for one. The caller wakes.
+    fn tell(&self, tie: &Tie, side: Side) {
+        if self.monitors.is_watched() {
+            news::tell(&self.monitors, tie, side);
+        }
+    }
+
     /// Makes the owner look at everything once more.
     fn touch(&self) {
         let members = self.members.lock();
@@ -495,6 +578,7 @@ impl Hub {
             full_fence();
         }
         self.quiet.signal.notify();
+        self.monitors.wake();
     }
 }
 
@@ -599,7 +683,15 @@ impl Members {
 
     fn leave_queue(&mut self, tie: &Arc<Tie>) -> Option<End> {
         let place = self.waiting.iter().position(|end| Arc::ptr_eq(end.tie(), tie))?;
-        self.waiting.remove(place)
+        let end = self.waiting.remove(place)?;
+        news::taken_out(end.tie(), end.side(), self.monitors);
+        Some(end)
+    }
+
+    /// The pipes that have a seat or wait for one.
+    fn ties(&self) -> impl Iterator<Item = (&Arc<Tie>, Side)> {
+        let seated = self.seats.iter().flatten().map(|member| (&member.tie, member.side));
+        seated.chain(self.waiting.iter().map(|end| (end.tie(), end.side())))
     }
 
     fn note(&mut self, key: Key) {
@@ -613,6 +705,7 @@ impl Members {
 
     fn remove(&mut self, key: Key) -> Option<Member> {
         let member = self.seats.get_mut(key as usize)?.take()?;
+        news::taken_out(&member.tie, member.side, self.monitors);
         if let Some(place) = member.note {
             self.notes.swap_remove(place);
             if let Some(moved) = self.notes.get(place).and_then(|key| self.seats[*key as usize].as_mut()) {

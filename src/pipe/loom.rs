@@ -135,3 +135,8 @@ fn each_message_is_taken_conflated_or_counted_as_lost() {
     let program = || models::conflating_closed_from_both_ends(2, 1);
     prove("conflating_closed_from_both_ends(2, 1)", 4, program, &plants);
 }
+
+#[test]
+fn monitors_are_told_once_and_in_order() {
+    prove("monitored", 3, models::monitored, &["news-not-kept"]);
+}

@@ -27,7 +27,7 @@
 //!
 //! Contents: [`tie`] what the two ends share, [`local`] the flavor within a process, [`conflate`] the one that keeps the
 //! newest message only, `awkward` one for tests, [`hub`] where pipes arrive and leave, [`crew`] the owner's private half
-//! of it, [`fold`] envelopes that travel with what is in them.
+//! of it, [`fold`] envelopes that travel with what is in them, [`news`] what monitors are told of a pipe.
 
 #[cfg(feature = "awkward-pipes")]
 mod awkward;
@@ -40,6 +40,7 @@ mod local;
 mod loom;
 #[cfg(all(test, any(loom, shuttle)))]
 mod models;
+mod news;
 mod ready;
 #[cfg(all(test, shuttle))]
 mod shuttle;

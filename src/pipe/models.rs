@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Frame, Message,
+    monitor::EventKind,
     sync::{Arc, AtomicU32, Ordering, thread},
     wait::{Awaited, WaitPolicy, Waiter},
 };
@@ -588,4 +589,28 @@ pub(super) fn conflating_closed_from_both_ends(messages: u8, looks: u8) {
     let lost = total(losses);
     assert_eq!(sent, taken + conflated + lost.undelivered + lost.unread, "{taken}, {conflated}, {lost:?}");
     assert_eq!(std::sync::Arc::strong_count(&alive), 1, "each message is dropped once");
+}
+
+/// A pipe comes and goes while another thread seats its far end: each socket's monitor is told of the peer once, and in
+/// order.
+pub(super) fn monitored() {
+    let losses = losses();
+    let (sender, receiver) = (Socket::new(0, MANY, &losses), Socket::new(0, MANY, &losses));
+    let mut monitors = [&sender, &receiver].map(|socket| ManuallyDrop::new(socket.hub.monitor(99, std::iter::empty())));
+    let far = connect_ahead(&sender.hub);
+    let hub = receiver.hub.clone();
+    let joining = thread::spawn(move || drop(seat(far, &hub)));
+    close(sender);
+    joining.join().unwrap();
+    close(receiver);
+    for (index, monitor) in monitors.iter_mut().enumerate() {
+        let told: Vec<_> = monitor.try_iter().map(|event| event.kind).collect();
+        let joined = told.iter().filter(|kind| matches!(kind, EventKind::PeerJoined { .. })).count();
+        let left = told.iter().filter(|kind| matches!(kind, EventKind::PeerLeft { .. })).count();
+        // The sender may have gone before anybody sat there; the receiver has always heard of it.
+        assert!(joined == left && joined <= 1 && (index == 0 || joined == 1), "{told:?}");
+        assert!(matches!(told[..], [] | [EventKind::PeerJoined { .. }, EventKind::PeerLeft { .. }]), "{told:?}");
+    }
+    monitors.into_iter().for_each(|monitor| drop(ManuallyDrop::into_inner(monitor)));
+    total(losses);
 }

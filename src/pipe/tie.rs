@@ -14,12 +14,12 @@ use std::ptr;
 
 use bytes::Bytes;
 
-use super::{Hub, Key, Lost};
+use super::{Hub, Key, Lost, news};
 use crate::sync::{
     Arc, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number, weakened,
 };
 use crate::{
-    Frame,
+    Endpoint, Frame, monitor,
     route::{Changes, Wish},
 };
 
@@ -46,6 +46,8 @@ impl Side {
 pub(crate) struct Tie {
     /// No two pipes of the process have the same.
     number: u64,
+    /// Through which the pipe was made; none in tests of this room.
+    endpoint: Option<Endpoint>,
     /// What the connecting socket calls its peer, whatever that calls itself; empty if it does not say.
     peer_name: Frame,
     quiet: CachePadded<Quiet>,
@@ -91,6 +93,16 @@ struct Seat {
     hub: AtomicPtr<Hub>,
     /// Where the socket keeps its end. Meaningful once seated.
     key: AtomicU32,
+    told: Told,
+}
+
+/// What the monitors of a socket have been told of a pipe. Read and written under the lock of its hub only.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// See [`news`](super::news).
+    pub(super) what: AtomicU32,
+    /// The last monitor that is told: those made after the pipe was taken out of the hub have not heard of it.
+    pub(super) last: AtomicU32,
 }
 
 pub(crate) const ARMED: u32 = 1;
@@ -112,14 +124,15 @@ impl Tie {
     /// A tie whose first seat is `hub`'s.
     #[cfg(test)]
     pub(crate) fn new(hub: Arc<Hub>) -> Arc<Self> {
-        Self::to(Frame::new(), hub)
+        Self::through(None, Frame::new(), hub)
     }
 
-    /// A tie whose first seat is `hub`'s, which calls its peer `peer_name`.
-    pub(crate) fn to(peer_name: Frame, hub: Arc<Hub>) -> Arc<Self> {
+    /// A tie whose first seat is `hub`'s, which connects to `endpoint` and calls its peer `peer_name`.
+    pub(crate) fn through(endpoint: Option<Endpoint>, peer_name: Frame, hub: Arc<Hub>) -> Arc<Self> {
         let tie = Self {
             number: unique_number(),
             peer_name,
+            endpoint,
             quiet: CachePadded::new(Quiet {
                 ways: [Way::new(), Way::new()],
                 seats: [Seat::new(), Seat::new()],
@@ -138,6 +151,16 @@ impl Tie {
     /// What the socket on `side` calls its peer; empty if it does not say.
     pub(crate) fn peer_name(&self, side: Side) -> &[u8] {
         if side == Side::First { &self.peer_name } else { &[] }
+    }
+
+    /// Through which the pipe was made.
+    pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint.as_ref()
+    }
+
+    /// What the monitors of the socket behind `side` have been told. Under the lock of its hub.
+    pub(super) fn told(&self, side: Side) -> &Told {
+        &self.seat(side).told
     }
 
     /// Makes the socket behind `side` known. Once for each side.
@@ -244,9 +267,17 @@ impl Tie {
         full_fence();
         let peer = tie.hub(side.other());
         match (tie.hub(side), peer) {
-            (Some(hub), _) => hub.count_lost(lost),
+            (Some(hub), _) => {
+                hub.count_lost(lost);
+                hub.tell_end(tie, side, lost);
+            }
             // Nobody ever sat here: what was sent ahead is the sender's loss.
-            (None, Some(peer)) => peer.count_lost(Lost { undelivered: lost.unread, unread: lost.undelivered }),
+            (None, Some(peer)) => {
+                let lost = Lost { undelivered: lost.unread, unread: lost.undelivered };
+                peer.count_lost(lost);
+                peer.peer_left(tie, side.other());
+                return news::abandoned(peer.monitors(), tie, lost);
+            }
             (None, None) => {}
         }
         if let Some(peer) = peer {
@@ -279,7 +310,8 @@ impl Drop for Tie {
 
 impl Seat {
     fn new() -> Self {
-        Self { hub: AtomicPtr::new(ptr::null_mut()), key: AtomicU32::new(NO_KEY) }
+        let told = Told { what: AtomicU32::new(0), last: AtomicU32::new(monitor::EVERYBODY) };
+        Self { hub: AtomicPtr::new(ptr::null_mut()), key: AtomicU32::new(NO_KEY), told }
     }
 }
 

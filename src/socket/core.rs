@@ -18,6 +18,7 @@ use super::{
 use crate::{
     Context, ContextClosed, Endpoint, EndpointError, Frame, Message,
     context::Membership,
+    monitor::{BindFailure, EventKind, Monitor, PeerInfo, Sink},
     pipe::{Crew, Hub, HubOptions, Key, Profile, Tie},
     sync::{Arc, Ordering},
     wait::{Awaited, Signal, WaitPolicy, Waiter},
@@ -35,6 +36,7 @@ pub(crate) struct Core<P: Pattern> {
     send_timeout: Option<Duration>,
     recv_timeout: Option<Duration>,
     linger: Duration,
+    monitor_capacity: usize,
     bound: Vec<Endpoint>,
     connected: Vec<(Endpoint, Arc<Tie>)>,
     membership: Membership,
@@ -62,6 +64,7 @@ impl<P: Pattern> Core<P> {
             send_timeout: options.send_timeout,
             recv_timeout: options.recv_timeout,
             linger: options.linger,
+            monitor_capacity: options.monitor_capacity,
             bound: Vec::new(),
             connected: Vec::new(),
             membership,
@@ -72,12 +75,20 @@ impl<P: Pattern> Core<P> {
 
     pub(crate) fn bind(&mut self, endpoint: Result<Endpoint, EndpointError>) -> Result<(), BindError> {
         let endpoint = endpoint?;
+        let failed = |endpoint, reason| {
+            if self.hub.monitors().is_watched() {
+                self.hub.monitors().tell(EventKind::BindFailed { endpoint, reason });
+            }
+        };
         if self.hub.is_terminated() {
+            failed(endpoint, BindFailure::ContextClosed);
             return Err(BindError::ContextClosed);
         }
         let Endpoint::Inproc(name) = &endpoint;
-        let bound = self.membership.names().bind(name, &self.hub);
-        bound.map_err(|_| BindError::AddrInUse)?;
+        if self.membership.names().bind(name, &self.hub).is_err() {
+            failed(endpoint, BindFailure::AddrInUse);
+            return Err(BindError::AddrInUse);
+        }
         self.bound.push(endpoint);
         Ok(())
     }
@@ -180,6 +191,14 @@ impl<P: Pattern> Core<P> {
                 return Err(RecvError::TimedOut);
             }
         }
+    }
+
+    pub(crate) fn monitor(&self) -> Monitor {
+        self.hub.monitor(self.monitor_capacity, self.bound.iter().cloned())
+    }
+
+    pub(crate) fn peer_list(&self) -> Vec<PeerInfo> {
+        self.hub.peer_list()
     }
 
     /// Peers this socket has a pipe to, seen by its application or not.
@@ -395,6 +414,7 @@ impl<P: Pattern> Drop for Core<P> {
             let Endpoint::Inproc(name) = &endpoint;
             self.membership.names().abandon(name, &tie, self.linger);
         }
+        self.hub.monitors().close();
     }
 }
 

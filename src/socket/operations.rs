@@ -89,6 +89,17 @@ macro_rules! common_operations {
                 self.core.with_ref(|core| core.peers())
             }
 
+            /// The peers there are now, those still to come among them: one for each connection.
+            pub fn peer_list(&self) -> Vec<crate::monitor::PeerInfo> {
+                self.core.with_ref(|core| core.peer_list())
+            }
+
+            /// A monitor, which is told what happens to the socket from now on. First it is told what is there: endpoints
+            /// bound, connections, peers.
+            pub fn monitor(&self) -> crate::Monitor {
+                self.core.with_ref(|core| core.monitor())
+            }
+
             /// What the socket has done so far.
             pub fn counters(&self) -> super::Counters {
                 self.core.with_ref(|core| core.counters())

@@ -8,7 +8,7 @@ use super::{
     DuplicateId, Identified, Req, Router, RoutingId, Socket, publish::PubOptions, req::ReqOptions,
     router::RouterOptions, subscribe::SubOptions,
 };
-use crate::{Context, ContextClosed, Frame, Message, WaitPolicy};
+use crate::{Context, ContextClosed, Frame, Message, WaitPolicy, monitor};
 
 /// Messages a queue holds before it counts as full: libzmq's default.
 pub const DEFAULT_HWM: u32 = 1000;
@@ -31,6 +31,8 @@ pub(crate) struct Options {
     pub(crate) hello: Option<Message>,
     /// Keep the newest message of each pipe only.
     pub(crate) conflates: bool,
+    /// Events a monitor holds.
+    pub(crate) monitor_capacity: usize,
     pub(crate) publishing: PubOptions,
     pub(crate) subscribing: SubOptions,
     pub(crate) req: ReqOptions,
@@ -64,6 +66,7 @@ impl<S: Socket> Builder<S> {
             routing_id: Frame::new(),
             hello: None,
             conflates: false,
+            monitor_capacity: monitor::DEFAULT_CAPACITY,
             publishing: PubOptions::default(),
             subscribing: SubOptions::default(),
             req: ReqOptions::default(),
@@ -75,6 +78,13 @@ impl<S: Socket> Builder<S> {
     /// How the socket's waiting calls idle. [`WaitPolicy::Adaptive`] unless said otherwise.
     pub fn wait(mut self, policy: WaitPolicy) -> Self {
         self.options.wait = policy;
+        self
+    }
+
+    /// Events that each [`Monitor`](crate::Monitor) of the socket holds, at least 1; then the oldest give way.
+    /// [`monitor::DEFAULT_CAPACITY`] unless said otherwise.
+    pub fn monitor_capacity(mut self, events: usize) -> Self {
+        self.options.monitor_capacity = events;
         self
     }
 

@@ -12,7 +12,8 @@ use std::{
 };
 
 use crate::{
-    Frame, SocketType,
+    Endpoint, Frame, SocketType,
+    monitor::{EventKind, PeerId, Sink},
     pipe::{Directions, End, Hub, Joined, Side, Tie, conflating_pair, local_pair},
     sync::{Arc, Mutex, full_fence},
 };
@@ -87,8 +88,16 @@ impl Registry {
             return Err(NameInUse);
         }
         entry.bound = Some(hub.clone());
+        // Told under the lock: whoever connects is heard of later.
+        Self::tell(hub, || EventKind::Listening { endpoint: Endpoint::Inproc(name.into()) });
         let ours: Vec<Pending> =
             entry.pending.extract_if(.., |pending| pending.socket_type.talks_to(socket_type)).collect();
+        for theirs in &entry.pending {
+            Self::tell_incompatible(name, hub, theirs.socket_type);
+            if let Some(connected) = theirs.end.tie().hub(Side::First) {
+                Self::tell_incompatible(name, connected, socket_type);
+            }
+        }
         for expiry in ours.iter().filter_map(|pending| pending.kept_until) {
             names.expiries.remove(&expiry);
         }
@@ -101,17 +110,26 @@ impl Registry {
 
     /// Connects the socket behind `hub` to `name`, bound or not, which calls its peer `peer_name`, or nothing if that is
     /// empty. The pipe's tie tells it from others.
-    pub(crate) fn connect(&self, name: &str, hub: &Arc<Hub>, peer_name: Frame) -> Result<Arc<Tie>, Mismatch> {
+    pub(crate) fn connect(
+        &self,
+        name: &std::sync::Arc<str>,
+        hub: &Arc<Hub>,
+        peer_name: Frame,
+    ) -> Result<Arc<Tie>, Mismatch> {
         let socket_type = hub.profile().socket_type;
         self.drop_expired();
         let mut names = self.names.lock();
-        let entry = names.by_name.entry(name.into()).or_default();
-        if let Some(bound) = entry.bound.as_ref().map(|bound| bound.profile().socket_type)
-            && !bound.talks_to(socket_type)
+        let entry = names.by_name.entry((&**name).into()).or_default();
+        if let Some(bound) = &entry.bound
+            && let theirs = bound.profile().socket_type
+            && !theirs.talks_to(socket_type)
         {
-            return Err(Mismatch(bound));
+            Self::tell_incompatible(name, bound, socket_type);
+            Self::tell_incompatible(name, hub, theirs);
+            return Err(Mismatch(theirs));
         }
-        let tie = Tie::to(peer_name, hub.clone());
+        let endpoint = Endpoint::Inproc(name.clone());
+        let tie = Tie::through(Some(endpoint.clone()), peer_name, hub.clone());
         let bound = entry.bound.as_ref().map(|bound| bound.profile().socket_type);
         let directions = Directions {
             forth: socket_type.sends() && bound.is_none_or(SocketType::receives),
@@ -125,6 +143,7 @@ impl Registry {
             Some(bound) => Self::seat(far, bound),
             None => {
                 entry.pending.push(Pending { end: far, socket_type, kept_until: None });
+                Self::tell(hub, || EventKind::Connecting { endpoint, peer: PeerId::new(tie.number()) });
                 Joined::Waiting
             }
         };
@@ -141,6 +160,8 @@ impl Registry {
             return false;
         }
         entry.bound = None;
+        // Told under the lock: whoever came here has been heard of.
+        Self::tell(hub, || EventKind::Unbound { endpoint: Endpoint::Inproc(name.into()) });
         names.forget_unused(name);
         true
     }
@@ -171,6 +192,18 @@ impl Registry {
     fn seat(far: End, hub: &Arc<Hub>) -> Joined {
         far.tie().introduce(Side::Second, hub.clone());
         Self::join(far, hub)
+    }
+
+    /// Tells the monitors of `hub` what `event` makes, if there are any.
+    fn tell(hub: &Hub, event: impl FnOnce() -> EventKind) {
+        if hub.monitors().is_watched() {
+            hub.monitors().tell(event());
+        }
+    }
+
+    /// A socket of type `socket_type` and the one behind `hub` have met at `name`.
+    fn tell_incompatible(name: &str, hub: &Hub, socket_type: SocketType) {
+        Self::tell(hub, || EventKind::Incompatible { endpoint: Endpoint::Inproc(name.into()), socket_type });
     }
 
     /// Lets `hub` have `end`, with what every new peer gets in the pipe: here and not when the application calls in, so
@@ -267,7 +300,7 @@ mod tests {
     /// Leaves a message at `name` that has been kept for long enough.
     fn expire_at(registry: &std::sync::Arc<Registry>, name: &str) {
         let (hub, mut crew) = crew(SocketType::Push);
-        let tie = registry.connect(name, &hub, Frame::new()).unwrap();
+        let tie = registry.connect(&name.into(), &hub, Frame::new()).unwrap();
         let key = crew.writable().unwrap();
         let mut message = Frame::from_owner(Reentrant(std::sync::Arc::downgrade(registry))).into();
         crew.send_to(key, &mut message).unwrap();
@@ -288,6 +321,6 @@ mod tests {
         expire_at(&registry, "one");
         assert!(registry.bind("bound", &sink).is_err());
         expire_at(&registry, "other");
-        assert!(registry.connect("bound", &sink, Frame::new()).is_err());
+        assert!(registry.connect(&"bound".into(), &sink, Frame::new()).is_err());
     }
 }
