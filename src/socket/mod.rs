@@ -38,6 +38,10 @@ mod core;
 mod counters;
 mod error;
 mod held;
+#[cfg(all(test, loom))]
+mod loom;
+#[cfg(all(test, any(loom, shuttle)))]
+mod models;
 #[macro_use]
 mod operations;
 #[macro_use]
@@ -47,6 +51,8 @@ mod pair;
 mod permit;
 mod pipeline;
 mod publish;
+#[cfg(all(test, shuttle))]
+mod shuttle;
 mod subscribe;
 
 pub use counters::Counters;
