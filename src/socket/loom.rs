@@ -52,5 +52,5 @@ fn a_sleeping_publisher_is_told() {
 fn a_publisher_that_drops_nothing_is_woken_by_whoever_has_room() {
     let plants = ["publish-watches-the-first-only", "light-fence-dropped", "waiter-no-second-look"];
     prove("waits_for_two", 3, models::waits_for_two, &plants);
-    prove("waits_for_one_that_leaves", 3, models::waits_for_one_that_leaves, &["hub-join-without-fence"]);
+    prove("waits_for_one_that_leaves", 3, models::waits_for_one_that_leaves, &["waiter-no-second-look"]);
 }

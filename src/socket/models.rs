@@ -55,7 +55,7 @@ pub(super) fn subscribed_while_publishing(publishes_first: bool) {
     assert_eq!(publisher.counters().deliveries, subscriber.counters().messages_received);
     close(ManuallyDrop::new(publisher));
     close(subscriber);
-    drop((is_subscribed, ManuallyDrop::into_inner(subscribed)));
+    drop((ManuallyDrop::into_inner(is_subscribed), ManuallyDrop::into_inner(subscribed)));
     close(context);
 }
 
