@@ -1,4 +1,5 @@
-//! What a message costs beyond the copy: no allocation, no system call. And what peers cost that come and go: nothing.
+//! What a message costs beyond the copy: no allocation, no system call. What peers and subscriptions cost that come and
+//! go: nothing. What a million subscriptions cost.
 //!
 //! Each measurement runs in a child process, this same program with [`SCENARIO`] set, so that nothing else counts. For
 //! system calls its measuring threads put on a seccomp filter that kills the process at any system call at all, talk
@@ -13,10 +14,12 @@ use std::{
     process::{self, Command, ExitStatus},
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use ringway::{Context, Dealer, Message, Pair, Pull, Push, Rep, Req, Router, WaitPolicy, socket::Builder};
+use ringway::{
+    Context, Dealer, Message, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, WaitPolicy, XPub, XSub, socket::Builder,
+};
 
 /// Counts what goes through the system's allocator.
 struct Counting;
@@ -64,7 +67,10 @@ fn status_of(scenario: &str) -> ExitStatus {
     let this = env::current_exe().unwrap();
     let mut child = Command::new(this);
     child.args(["--exact", "child", "--nocapture"]).env(SCENARIO, scenario);
-    child.output().unwrap().status
+    let output = child.output().unwrap();
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    output.status
 }
 
 /// The child's side: does nothing when run as a test of its own.
@@ -79,6 +85,9 @@ fn child() {
         Some(("resent", shape)) => ask(Req::builder().resend(1).reply_timeout(Duration::from_secs(3600)), shape),
         Some(("envelope", shape)) => envelopes(shape),
         Some(("router", shape)) => switchboard(shape),
+        Some(("publish", what)) => publish(what),
+        Some(("wishes", scenario)) => wishes(scenario),
+        Some(("million", scenario)) => million(scenario),
         Some(("call", _)) => one_call_too_many(),
         Some(("allocate", _)) => one_allocation_too_many(),
         _ => come_and_go(&scenario),
@@ -104,6 +113,37 @@ fn messages_cost_no_allocation_and_no_system_call() {
 fn requests_kept_to_be_sent_again_cost_no_allocation() {
     for shape in SHAPES {
         assert_ne!(status_of(&format!("resent {shape}")).code(), Some(ALLOCATED), "of {shape} bytes allocates");
+    }
+}
+
+#[test]
+fn published_messages_cost_no_allocation_and_no_system_call() {
+    for shape in ["8", "64", "200"] {
+        for subscribers in [1, 4] {
+            let status = status_of(&format!("publish {shape} {subscribers}"));
+            let what = format!("{shape} bytes to {subscribers} subscribers");
+            assert_ne!(status.signal(), Some(libc::SIGSYS), "{what} makes system calls");
+            assert_ne!(status.code(), Some(ALLOCATED), "{what} allocates");
+            assert!(status.success(), "{what}: {status}");
+        }
+    }
+}
+
+#[test]
+fn subscriptions_that_come_and_go_leave_nothing() {
+    for publisher in ["idle", "publishing", "deaf", "deaf-manual", "peers", "peers-of-manual", "reconnecting"] {
+        let status = status_of(&format!("wishes {publisher}"));
+        assert_ne!(status.code(), Some(HEAP_GREW), "{publisher}: the heap grows");
+        assert!(status.success(), "{publisher}: {status}");
+    }
+}
+
+#[test]
+fn a_million_subscriptions_can_be_used() {
+    for publisher in ["idle", "looking"] {
+        let status = status_of(&format!("million {publisher}"));
+        assert_ne!(status.code(), Some(HEAP_GREW), "{publisher}: they take too much");
+        assert!(status.success(), "{publisher}: {status}");
     }
 }
 
@@ -333,6 +373,171 @@ fn stream(shape: &str) -> ! {
         measure(2, || receive(MEASURED))
     });
     finish(2)
+}
+
+/// A publisher and so many subscribers in one thread: to leave the turns of the scheduler out of it.
+fn publish(what: &str) -> ! {
+    let (shape, subscribers) = what.split_once(' ').unwrap();
+    let context = Context::new();
+    let mut publisher = Pub::builder().send_hwm(HWM).build(&context).unwrap();
+    publisher.bind("inproc://news").unwrap();
+    let subscriber = |_| {
+        let mut subscriber = Sub::builder().recv_hwm(HWM).build(&context).unwrap();
+        subscriber.connect("inproc://news").unwrap();
+        // The topic is all of the message; several prefixes match.
+        (0..4).for_each(|len| subscriber.subscribe([7; 4].split_at(len).0));
+        subscriber.unsubscribe([7]);
+        subscriber
+    };
+    let mut subscribers: Vec<_> = (0..subscribers.parse().unwrap()).map(subscriber).collect();
+    let news = message(shape);
+    thread::spawn(move || {
+        let mut work = |count: u64| {
+            for _ in 0..count / u64::from(HWM) {
+                // More than one has room for.
+                (0..2 * HWM + 1).for_each(|_| publisher.send(news.clone()).unwrap());
+                for subscriber in &mut subscribers {
+                    (0..2 * HWM).for_each(|_| assert!(subscriber.try_recv().unwrap() == news));
+                    assert!(subscriber.try_recv().is_err());
+                }
+            }
+        };
+        work(WARM_UP);
+        measure(1, || work(MEASURED))
+    });
+    finish(1)
+}
+
+/// A million random changes of what is subscribed to, or peers that come and go, beside a publisher that does not listen.
+fn wishes(scenario: &str) -> ! {
+    const CHANGES: u64 = 1_000_000;
+    const COMINGS: u64 = 30_000;
+    let context = Context::new();
+    let mut plain = Pub::new(&context).unwrap();
+    let builder = XPub::builder().verboser();
+    let mut seeing = if scenario.ends_with("manual") { builder.manual() } else { builder }.build(&context).unwrap();
+    plain.bind("inproc://plain").unwrap();
+    seeing.bind("inproc://seeing").unwrap();
+    let name = if scenario.starts_with("deaf") { "inproc://seeing" } else { "inproc://plain" };
+    let subscriber = || {
+        let mut subscriber = Sub::new(&context).unwrap();
+        subscriber.connect(name).unwrap();
+        subscriber
+    };
+    let mut subscribers = [Wisher::new(subscriber(), 1), Wisher::new(subscriber(), 2)];
+    let mut work = |turns: u64| {
+        for turn in 0..turns {
+            match scenario {
+                "peers" | "peers-of-manual" => {
+                    let mut peer = XSub::builder().subscribe("a").subscribe([turn as u8]).build(&context).unwrap();
+                    peer.connect("inproc://seeing").unwrap();
+                    if turn % 2 == 0 {
+                        seeing.send("x").unwrap();
+                    }
+                }
+                "reconnecting" => {
+                    let [Wisher { subscriber, .. }, _] = &mut subscribers;
+                    subscriber.disconnect(name).unwrap();
+                    subscriber.connect(name).unwrap();
+                    let _ = seeing.disconnect("inproc://peer");
+                    let mut peer = Sub::builder().subscribe([turn as u8]).build(&context).unwrap();
+                    peer.bind("inproc://peer").unwrap();
+                    seeing.connect("inproc://peer").unwrap();
+                }
+                _ => {
+                    subscribers[turn as usize % 2].change();
+                    match scenario {
+                        "publishing" => plain.send("x").unwrap(),
+                        "deaf" | "deaf-manual" if turn % 7 == 0 => seeing.send("x").unwrap(),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    };
+    let turns = if scenario.starts_with("peers") || scenario == "reconnecting" { COMINGS } else { CHANGES };
+    work(turns / 10);
+    let settled = LIVE_SIZE.load(Ordering::Relaxed);
+    work(turns);
+    let grown = LIVE_SIZE.load(Ordering::Relaxed).saturating_sub(settled);
+    println!("{scenario}: {settled} bytes, then {grown} more");
+    process::exit(if grown <= SLACK_SIZE { 0 } else { HEAP_GREW });
+}
+
+/// A subscriber that changes its mind at random.
+struct Wisher {
+    subscriber: Sub,
+    wanted: Vec<bool>,
+    random: u64,
+}
+
+impl Wisher {
+    const TOPICS: u64 = 3_000;
+
+    fn new(subscriber: Sub, seed: u64) -> Self {
+        Self { subscriber, wanted: vec![false; Self::TOPICS as usize], random: seed << 40 | 0x9e37_79b9 }
+    }
+
+    fn change(&mut self) {
+        // Marsaglia: xorshift.
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let topic = self.random % Self::TOPICS;
+        let wanted = &mut self.wanted[topic as usize];
+        *wanted = !*wanted;
+        if *wanted {
+            self.subscriber.subscribe(topic.to_le_bytes());
+        } else {
+            assert!(self.subscriber.unsubscribe(topic.to_le_bytes()));
+        }
+    }
+}
+
+/// A million topics of one subscriber and one publisher, who looks at them as they come or when it first sends.
+fn million(scenario: &str) -> ! {
+    const TOPICS: u32 = if cfg!(debug_assertions) { 200_000 } else { 1_000_000 };
+    const EACH_MAX: usize = 400;
+    let context = Context::new();
+    let (mut publisher, mut subscriber) = (Pub::new(&context).unwrap(), Sub::new(&context).unwrap());
+    publisher.bind("inproc://million").unwrap();
+    subscriber.connect("inproc://million").unwrap();
+    let (before, start) = (LIVE_SIZE.load(Ordering::Relaxed), Instant::now());
+    let topic = |number: u32| format!("quote/{:08x}/bid", number.wrapping_mul(0x9e37_79b1));
+    for number in 0..TOPICS {
+        subscriber.subscribe(topic(number));
+        if scenario == "looking" && number % 100 == 0 {
+            publisher.send("x").unwrap();
+        }
+    }
+    let (waiting, subscribed) = (LIVE_SIZE.load(Ordering::Relaxed) - before, start.elapsed());
+    assert_eq!(publisher.topics(), TOPICS as usize);
+    let (known, fetched) = (LIVE_SIZE.load(Ordering::Relaxed) - before, start.elapsed() - subscribed);
+    let start = Instant::now();
+    for number in (0..TOPICS).step_by(997) {
+        publisher.send(topic(number) + "/1").unwrap();
+        assert_eq!(subscriber.try_recv().unwrap()[0], (topic(number) + "/1").as_bytes());
+    }
+    let used = start.elapsed();
+    let huge = vec![7_u8; 1 << 20];
+    subscriber.subscribe(&huge);
+    publisher.send(huge.clone()).unwrap();
+    publisher.send(&huge[1..]).unwrap();
+    assert_eq!(subscriber.try_recv().unwrap()[0], huge);
+    assert!(subscriber.try_recv().is_err() && subscriber.unsubscribe(&huge));
+    let start = Instant::now();
+    (0..TOPICS).for_each(|number| assert!(subscriber.unsubscribe(topic(number))));
+    assert_eq!((publisher.topics(), publisher.subscribers()), (0, 0));
+    let (ended, left) = (start.elapsed(), LIVE_SIZE.load(Ordering::Relaxed).saturating_sub(before));
+    let each = |size: usize| size / TOPICS as usize;
+    println!(
+        "{TOPICS} subscriptions, publisher {scenario}: made in {subscribed:?}, fetched in {fetched:?}, {} messages in          {used:?}, ended in {ended:?}; {} then {} bytes each on both sides, {left} bytes left",
+        TOPICS / 997,
+        each(waiting),
+        each(known),
+    );
+    let bounded = each(waiting).max(each(known)) <= EACH_MAX && left <= (1 << 21);
+    process::exit(if bounded { 0 } else { HEAP_GREW });
 }
 
 fn one_call_too_many() -> ! {

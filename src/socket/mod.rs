@@ -47,6 +47,10 @@ mod descriptor;
 mod error;
 mod held;
 mod interest;
+#[cfg(all(test, loom))]
+mod loom;
+#[cfg(all(test, any(loom, shuttle)))]
+mod models;
 #[macro_use]
 mod operations;
 #[macro_use]
@@ -61,6 +65,8 @@ mod rep;
 mod req;
 mod router;
 mod routing_id;
+#[cfg(all(test, shuttle))]
+mod shuttle;
 mod subscribe;
 pub(crate) mod watch;
 
