@@ -20,7 +20,8 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`socket`] | [`Pair`], [`Push`], [`Pull`], [`Req`], [`Rep`], [`Dealer`], [`Router`]: the patterns |
+//! | [`socket`] | the patterns: [`Pair`]; [`Push`], [`Pull`]; [`Pub`], [`Sub`], [`XPub`], [`XSub`]; [`Req`], [`Rep`], [`Dealer`], [`Router`] |
+//! | [`poll`] | [`Poller`]: waiting on many sockets and descriptors |
 //! | [`message`] | [`Message`] and [`Frame`]: what they carry |
 //! | [`channel`] | blocking typed channels between threads, without sockets |
 //! | [`ring`] | the lock-free rings themselves; they never wait |
@@ -36,6 +37,7 @@ pub mod endpoint;
 pub mod latency;
 pub mod message;
 mod pipe;
+pub mod poll;
 pub mod ring;
 mod route;
 pub mod socket;
@@ -47,6 +49,7 @@ pub mod wait;
 pub use context::{Context, ContextClosed, ShutdownReport};
 pub use endpoint::{Endpoint, EndpointError};
 pub use message::{Frame, Message};
+pub use poll::Poller;
 pub use socket::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, RoutingId, Sub, XPub, XSub};
 pub use socket_type::SocketType;
 pub use wait::WaitPolicy;

@@ -13,7 +13,7 @@
 use std::{collections::VecDeque, fmt};
 
 use super::{
-    End, Hub, Lost, Refusal,
+    End, Fold, Hub, Lost, Refusal,
     hub::{Flow, Note},
     ready::ReadySet,
     tie::{ARMED, ROOM_WANTED},
@@ -33,11 +33,12 @@ pub(crate) enum Outward {
     Addressed,
 }
 
-/// What happened to a pipe, for a pattern that keeps account of its peers.
+/// What happened to a pipe, for a pattern that keeps account of its peers: one arrival, changes, one leave. A pipe that
+/// left before the pattern heard of it is not mentioned, so that a key never stands for the pipe that had it before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     Arrived(Key),
-    /// Something about the pipe or its peer is new.
+    /// Something about the pipe or its peer is new; the last thing is that the peer has gone and left messages.
     Changed(Key),
     /// The pipe is gone, and its key will be used again.
     Left(Key),
@@ -52,12 +53,18 @@ pub(crate) const HOT_PIPES: usize = if cfg!(any(loom, shuttle)) { 1 } else { 8 }
 /// some hundred nanoseconds is a fraction of what arming and marking costs.
 const QUIET_LOOKS: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
 
+/// Events that mean something are at most two for each key: one of the pipe that is there, one that another has left.
+const EVENTS_PER_PIPE: usize = 4;
+/// Events below which it is not worth looking.
+const KEPT_EVENTS: usize = 16;
+
 /// See the module.
 pub(crate) struct Crew {
     hub: Arc<Hub>,
     outward: Outward,
-    /// What the pattern has not taken note of yet; only kept for one that asked.
-    events: Option<VecDeque<Event>>,
+    /// What the pattern has not taken note of yet, with the numbers of the pipes; only kept for one that asked. At most
+    /// one entry for each pipe that is there, one for each that has left, and some that mean nothing any more.
+    events: Option<VecDeque<(Event, u64)>>,
     /// The hub's epoch when the notes were last fetched.
     epoch: u64,
     terminated: bool,
@@ -87,6 +94,10 @@ struct Pipe {
     touched: bool,
     /// The peer has closed: the pipe goes once its messages are taken.
     leaving: bool,
+    /// There is an event of it that the pattern has not taken.
+    has_news: bool,
+    /// The pattern has heard of it, and is to hear that it left.
+    is_known: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,7 +184,25 @@ impl Crew {
     /// What happened next, of what has not been taken note of.
     #[inline(always)]
     pub(crate) fn take_event(&mut self) -> Option<Event> {
-        self.events.as_mut()?.pop_front()
+        if self.events.as_ref()?.is_empty() {
+            return None;
+        }
+        self.take_event_slow()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_event_slow(&mut self) -> Option<Event> {
+        loop {
+            let (event, number) = self.events.as_mut()?.pop_front()?;
+            let (Event::Arrived(key) | Event::Changed(key)) = event else { return Some(event) };
+            let pipe = self.pipes.get_mut(key as usize).and_then(Option::as_mut);
+            // Else it has gone since, and its key may be another's.
+            if let Some(pipe) = pipe.filter(|pipe| pipe.end.tie().number() == number) {
+                (pipe.has_news, pipe.is_known) = (false, true);
+                return Some(event);
+            }
+        }
     }
 
     /// Our end of a pipe.
@@ -221,13 +250,8 @@ impl Crew {
         }
     }
 
-    /// `message`, just received, is none for the application: counts it so.
-    pub(crate) fn discard(&self, message: &Message) {
-        self.discard_size(message.size());
-    }
-
-    /// As [`Crew::discard`], of a message of `size` bytes in all its frames.
-    pub(crate) fn discard_size(&self, size: usize) {
+    /// A message of `size` bytes in all its frames, just received, is none for the application: counts it so.
+    pub(crate) fn discard(&self, size: usize) {
         self.hub.flow().discard(size as u64);
     }
 
@@ -245,12 +269,18 @@ impl Crew {
 
     /// Is a message waiting? Moves nobody's turn.
     pub(crate) fn has_message(&mut self) -> bool {
+        self.waiting().is_some()
+    }
+
+    /// A pipe with a message, whoever's turn it is. Moves nobody's.
+    pub(crate) fn waiting(&mut self) -> Option<Key> {
         self.sync();
         if self.armed > 0 && self.hub.ready().is_marked() {
             self.heat_marked();
         }
         let pipes = &mut self.pipes;
-        self.hot.keys().iter().any(|key| pipes[*key as usize].as_mut().is_some_and(|pipe| pipe.end.ready()))
+        let mut hot = self.hot.keys().iter().copied();
+        hot.find(|key| pipes[*key as usize].as_mut().is_some_and(|pipe| pipe.end.ready()))
     }
 
     /// The pipe whose turn it is among those with messages. It is the next one's turn then.
@@ -286,12 +316,32 @@ impl Crew {
         if !pipe.end.pop_into(place) {
             return false;
         }
-        pipe.end.publish();
-        light_fence();
-        pipe.end.tie().tell_producer(pipe.end.side());
-        Flow::add(&self.hub.flow().messages_in, 1);
-        Flow::add(&self.hub.flow().bytes_in, place.size() as u64);
+        self.received(key, place.size());
         true
+    }
+
+    /// As [`Crew::receive_from`], but what was folded into the message may stay so: returns what comes before it.
+    #[inline(always)]
+    pub(crate) fn receive_folded(&mut self, key: Key, place: &mut Message) -> Option<Fold> {
+        let fold = self.pipes[key as usize].as_mut()?.end.pop_folded_into(place)?;
+        self.received(key, place.size() + fold.size());
+        Some(fold)
+    }
+
+    #[inline(always)]
+    fn received(&mut self, key: Key, size: usize) {
+        if let Some(pipe) = self.pipes[key as usize].as_mut() {
+            pipe.end.publish();
+            light_fence();
+            pipe.end.tie().tell_producer(pipe.end.side());
+        }
+        Flow::add(&self.hub.flow().messages_in, 1);
+        Flow::add(&self.hub.flow().bytes_in, size as u64);
+    }
+
+    /// Takes back the counting of `message`, which was received and not handed to the application.
+    pub(crate) fn count_not_received(&self, message: &Message) {
+        self.hub.flow().unread(message.size() as u64);
     }
 
     /// Receives up to `max` messages in turn into `messages`, the first from the pipe that [`Crew::readable`] has just
@@ -346,8 +396,14 @@ impl Crew {
     /// That pipe has closed meanwhile, or memory ran out: `message` is unchanged.
     #[inline(always)]
     pub(crate) fn send_to(&mut self, key: Key, message: &mut Message) -> Result<(), Refusal> {
-        let bytes = message.size() as u64;
-        self.push(key, message)?;
+        self.send_folded(key, message, Fold::Nothing)
+    }
+
+    /// As [`Crew::send_to`], of `message` with the frames of `fold` before it; unchanged means without them.
+    #[inline(always)]
+    pub(crate) fn send_folded(&mut self, key: Key, message: &mut Message, fold: Fold) -> Result<(), Refusal> {
+        let bytes = (message.size() + fold.size()) as u64;
+        self.push(key, message, fold)?;
         if !planted("crew-send-no-fence") {
             full_fence();
         }
@@ -377,13 +433,20 @@ impl Crew {
                 None => sent += 1,
                 Some(Refusal::Closed) => {}
                 Some(Refusal::Full | Refusal::OutOfMemory) => {
-                    full += 1;
-                    pipe.end.tie().way_from(pipe.end.side()).count_missed();
+                    let way = pipe.end.tie().way_from(pipe.end.side());
+                    // One that has gone misses nothing.
+                    if !way.consumer_gone() {
+                        full += 1;
+                        way.count_missed();
+                    }
                 }
             }
         }
-        *message = Message::from(Frame::new());
-        full_fence();
+        // Dropped when all have been told: its destructor may take long, wait for one of them, or panic.
+        let _left = std::mem::replace(message, Message::from(Frame::new()));
+        if !planted("crew-send-to-all-no-fence") {
+            full_fence();
+        }
         for key in keys {
             if let Some(pipe) = self.pipes.get_mut(*key as usize).and_then(Option::as_mut) {
                 pipe.end.tie().tell_consumer(pipe.end.side());
@@ -437,7 +500,7 @@ impl Crew {
                     break;
                 }
             };
-            match self.push(key, message) {
+            match self.push(key, message, Fold::Nothing) {
                 Ok(()) => {
                     messages.pop_front();
                     count += 1;
@@ -534,9 +597,9 @@ impl Crew {
     }
 
     #[inline(always)]
-    fn push(&mut self, key: Key, message: &mut Message) -> Result<(), Refusal> {
+    fn push(&mut self, key: Key, message: &mut Message, fold: Fold) -> Result<(), Refusal> {
         let Some(pipe) = self.pipes[key as usize].as_mut() else { return Err(Refusal::Closed) };
-        match pipe.end.push(message) {
+        match pipe.end.push_folded(message, fold) {
             Ok(()) => {
                 self.open.advance();
                 if self.open.is_at_start() && self.full.len() + self.parked > 0 {
@@ -573,10 +636,11 @@ impl Crew {
         let mut left = Vec::new();
         hub.fetch(|note| match note {
             Note::Arrived(key, end) => self.install(key, end),
-            Note::Changed(key) => self.happened(Event::Changed(key)),
+            Note::Changed(key) => self.has_news(key, Event::Changed(key)),
             Note::PeerLeft(key) => left.push(key),
         });
         left.into_iter().for_each(|key| self.peer_left(key));
+        self.forget_old_events();
         // Limits may have changed: look at every full pipe once more.
         self.reopen(|_| true);
         if self.parked > 0 {
@@ -595,6 +659,8 @@ impl Crew {
             full_looks: 0,
             touched: false,
             leaving: false,
+            has_news: false,
+            is_known: false,
             end,
         };
         if pipe.end.has_inlet() {
@@ -611,13 +677,33 @@ impl Crew {
             }
         }
         self.pipes[key as usize] = Some(pipe);
-        self.happened(Event::Arrived(key));
+        self.has_news(key, Event::Arrived(key));
     }
 
-    fn happened(&mut self, event: Event) {
-        if let Some(events) = &mut self.events {
-            events.push_back(event);
+    /// Keeps `event` of the pipe under `key`, unless the pattern is to look at that pipe anyway.
+    fn has_news(&mut self, key: Key, event: Event) {
+        if let Some(events) = &mut self.events
+            && let Some(pipe) = self.pipes.get_mut(key as usize).and_then(Option::as_mut)
+            && !pipe.has_news
+        {
+            pipe.has_news = true;
+            events.push_back((event, pipe.end.tie().number()));
         }
+    }
+
+    /// Drops events of pipes that have gone before anybody heard of them: a pattern that never looks keeps no more than
+    /// the others.
+    fn forget_old_events(&mut self) {
+        let Self { events: Some(events), pipes, .. } = self else { return };
+        if events.len() <= EVENTS_PER_PIPE * pipes.len() + KEPT_EVENTS {
+            return;
+        }
+        events.retain(|(event, number)| match event {
+            Event::Left(_) => true,
+            Event::Arrived(key) | Event::Changed(key) => {
+                pipes[*key as usize].as_ref().is_some_and(|pipe| pipe.end.tie().number() == *number)
+            }
+        });
     }
 
     fn peer_left(&mut self, key: Key) {
@@ -628,7 +714,7 @@ impl Crew {
             self.remove(key);
         } else {
             self.heat(key);
-            self.happened(Event::Changed(key));
+            self.has_news(key, Event::Changed(key));
         }
     }
 
@@ -640,8 +726,12 @@ impl Crew {
             if pipe.receiving == Receiving::Armed {
                 self.armed -= 1;
             }
+            if pipe.is_known
+                && let Some(events) = &mut self.events
+            {
+                events.push_back((Event::Left(key), pipe.end.tie().number()));
+            }
             drop(pipe);
-            self.happened(Event::Left(key));
             self.hub.vacate(key);
         }
     }

@@ -65,13 +65,15 @@ pub(crate) struct Profile {
     pub(crate) hello: Option<Message>,
     /// Its pipes keep the newest message only.
     pub(crate) conflates: bool,
+    /// It publishes, and may send what its peer did not subscribe to.
+    pub(crate) unasked: bool,
 }
 
 #[cfg(test)]
 impl Profile {
     /// Of a socket whose pattern is not looked at.
     pub(super) fn plain() -> Self {
-        Self { socket_type: SocketType::Pair, routing_id: Frame::new(), hello: None, conflates: false }
+        Self { socket_type: SocketType::Pair, routing_id: Frame::new(), hello: None, conflates: false, unasked: false }
     }
 }
 
@@ -530,7 +532,9 @@ impl Word {
     fn tell(self, members: MutexGuard<'_, Members>) {
         drop(members);
         for (tie, side) in self.0 {
-            if let Some(peer) = tie.hub(side.other()) {
+            if let Some(peer) = tie.hub(side.other())
+                && !planted("hub-wish-silent")
+            {
                 peer.pipe_changed(&tie, side.other());
             }
         }
@@ -559,7 +563,9 @@ impl Members {
         let (tie, side) = (end.tie().clone(), end.side());
         self.options.apply(&tie, side);
         tie.seat_at(side, key);
-        self.interest.for_each(|prefix| tie.wish(Bytes::copy_from_slice(prefix), Wish::First));
+        if !planted("hub-seat-forgets-interest") {
+            self.interest.for_each(|prefix| tie.wish(Bytes::copy_from_slice(prefix), Wish::First));
+        }
         self.seats[key as usize] = Some(Member { tie: tie.clone(), side, end: Some(end), note: None });
         self.seated += 1;
         self.note(key);

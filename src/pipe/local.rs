@@ -7,15 +7,15 @@
 //! | all frames of a message too long for [`chunked::RECORD_SLOTS_MAX`] | 1: the list, by value | `LIST` |
 //!
 //! ```text
-//! header, 24 bits:  23     9  8   7    0
-//!                  ┌────────┬─────┬──────┐
-//!                  │ length │ more│ kind │   length of BYTES; more frames of this message follow
-//!                  └────────┴─────┴──────┘
+//! header, 24 bits:  23 22  21   9   8   7    0
+//!                  ┌──────┬──────┬─────┬──────┐   fold: what comes before the message's only frame; a number is the
+//!                  │ fold │length│ more│ kind │   slot's last word. length of BYTES; more frames of this message follow
+//!                  └──────┴──────┴─────┴──────┘
 //! ```
 
 use std::{mem, ptr, slice};
 
-use super::{Refusal, Way};
+use super::{Fold, Refusal, Way};
 use crate::{
     Frame, Message,
     message::{INLINE_MAX, Kind, POOLED_MAX},
@@ -46,9 +46,15 @@ const TAIL: Header = 65;
 const LIST: Header = 66;
 const MORE: Header = 1 << 8;
 const LENGTH_SHIFT: u32 = 9;
+const LENGTH_MASK: Header = (1 << 13) - 1;
+const DELIMITER: Header = 1 << 22;
+const NUMBER: Header = 1 << 23;
+const FOLD: Header = DELIMITER | NUMBER;
+/// Longest frame that leaves the slot's last word to a number.
+const NUMBERED_MAX: u32 = (INLINE_MAX - 8) as u32;
 
 const _: () = assert!(size_of::<Vec<Frame>>() <= SLOT_BYTES && SLOT_BYTES == INLINE_MAX);
-const _: () = assert!(POOLED_MAX < 1 << (24 - LENGTH_SHIFT));
+const _: () = assert!(POOLED_MAX <= LENGTH_MASK as usize && LENGTH_MASK << LENGTH_SHIFT < DELIMITER);
 
 impl Outlet {
     #[inline(always)]
@@ -61,28 +67,28 @@ impl Outlet {
         }
     }
 
-    /// On success `message` is left with nothing in it.
+    /// On success `message` is left with nothing in it; otherwise it is as it was, without what `fold` says.
     #[inline(always)]
-    pub(crate) fn push(&mut self, way: &Way, message: &mut Message) -> Result<(), Refusal> {
+    pub(crate) fn push_folded(&mut self, way: &Way, message: &mut Message, fold: Fold) -> Result<(), Refusal> {
         if way.consumer_gone() {
             return Err(Refusal::Closed);
         }
         match message.single() {
-            Some(frame) if !frame.is_pooled() => {
+            Some(frame) if !frame.is_pooled() && has_place_for(fold, frame) => {
                 let record = self.ring.begin(1).map_err(|_| Refusal::OutOfMemory)?;
-                self.ring.publish(record, |body| store_frame(frame, body));
+                self.ring.publish(record, |body| store_frame(frame, body) | store_fold(fold, body));
                 // The frame lives in the slot only.
                 message.forget();
                 Ok(())
             }
-            Some(frame) => {
+            Some(frame) if frame.is_pooled() && has_place_for(fold, frame) => {
                 let mut record = self.ring.begin(slots_of(frame)).map_err(|_| Refusal::OutOfMemory)?;
                 self.write_tail(&mut record, frame);
-                self.ring.publish(record, |body| store_bytes(frame, body));
+                self.ring.publish(record, |body| store_bytes(frame, body) | store_fold(fold, body));
                 *message = Message::from(Frame::new());
                 Ok(())
             }
-            None => self.push_several(message),
+            _ => self.push_unfolded(message, fold),
         }
     }
 
@@ -100,8 +106,14 @@ impl Outlet {
                 self.ring.publish(record, |body| store_head(frame, body, 0));
                 Ok(())
             }
-            _ => self.push(way, &mut message.clone()),
+            _ => self.push_folded(way, &mut message.clone(), Fold::Nothing),
         }
+    }
+
+    #[inline(never)]
+    fn push_unfolded(&mut self, message: &mut Message, fold: Fold) -> Result<(), Refusal> {
+        fold.put_before(message);
+        self.push_several(message).inspect_err(|_| fold.take_off(message))
     }
 
     /// Upkeep, after the peer has been told.
@@ -205,6 +217,37 @@ impl Inlet {
         true
     }
 
+    /// As [`pop_into`](Self::pop_into), but leaves a fold as it is: returns what comes before the message.
+    #[inline(always)]
+    pub(crate) fn pop_folded_into(&mut self, place: &mut Message) -> Option<Fold> {
+        if !self.ring.ready() {
+            return None;
+        }
+        let single = place.make_single();
+        let take = |header: Header, body: &SlotBody| {
+            if header & !FOLD >= BYTES {
+                return Err((header, *body));
+            }
+            // SAFETY: a slot whose header is a frame's kind, and a fold, was filled by `store_frame` and `store_fold`.
+            let kind = unsafe { Kind::from_code(header & KIND) };
+            // SAFETY: it holds that frame, and it is taken out once: here.
+            unsafe { single.assign_parts(kind, body) };
+            // SAFETY: likewise.
+            Ok(unsafe { load_fold(header, body) })
+        };
+        // SAFETY: a record is waiting, and it has a first slot.
+        let fold = match unsafe { self.ring.read(take) } {
+            Ok(fold) => fold,
+            Err((header, body)) => {
+                *place = self.pop_several(header & !FOLD, body);
+                // A frame of bytes has a delimiter at the most: it leaves no place for a number.
+                if header & FOLD == 0 { Fold::Nothing } else { Fold::Delimiter }
+            }
+        };
+        self.ring.finish();
+        Some(fold)
+    }
+
     #[inline(always)]
     pub(crate) fn publish(&mut self) {
         self.ring.publish_taken();
@@ -231,6 +274,9 @@ impl Inlet {
 
     #[inline(never)]
     fn pop_several(&mut self, mut header: Header, mut body: SlotBody) -> Message {
+        if header & FOLD != 0 {
+            return self.pop_unfolded(header, body);
+        }
         if header & KIND == LIST {
             // SAFETY: a slot of kind LIST holds a list, and it is taken out once: here.
             return Message::from_vec(unsafe { take_list(&body) });
@@ -253,8 +299,21 @@ impl Inlet {
         }
     }
 
+    /// The only frame of a message, behind those that were folded into it.
+    fn pop_unfolded(&mut self, header: Header, body: SlotBody) -> Message {
+        // SAFETY: the slot was filled with this header.
+        let fold = unsafe { load_fold(header, &body) };
+        let mut message = Message::from(match header & KIND {
+            BYTES => self.pop_bytes(header, &body),
+            // SAFETY: a slot of a frame's kind holds that frame, and it is taken out once: here.
+            kind => unsafe { take_frame(kind, body) },
+        });
+        fold.put_before(&mut message);
+        message
+    }
+
     fn pop_bytes(&mut self, header: Header, first: &SlotBody) -> Frame {
-        Frame::pooled_with((header >> LENGTH_SHIFT) as usize, |bytes| {
+        Frame::pooled_with((header >> LENGTH_SHIFT & LENGTH_MASK) as usize, |bytes| {
             let mut parts = bytes.chunks_mut(SLOT_BYTES);
             if let Some(part) = parts.next() {
                 load_bytes(first, part);
@@ -281,6 +340,39 @@ fn store_frame(frame: &Frame, body: &mut SlotBody) -> Header {
         *word = unsafe { ptr::from_ref(from).read_volatile() };
     }
     frame.kind().code()
+}
+
+/// Is there a place for `fold` in the first slot of `frame`?
+#[inline(always)]
+fn has_place_for(fold: Fold, frame: &Frame) -> bool {
+    !matches!(fold, Fold::Number(_)) || frame.kind().code() <= NUMBERED_MAX
+}
+
+/// Adds `fold`, for which there is a place, to a slot that a frame is in. Returns its part of the header.
+#[inline(always)]
+fn store_fold(fold: Fold, body: &mut SlotBody) -> Header {
+    match fold {
+        Fold::Nothing => 0,
+        Fold::Delimiter => DELIMITER,
+        Fold::Number(number) => {
+            body[INLINE_MAX / 8 - 1].write(u64::from(number));
+            NUMBER
+        }
+    }
+}
+
+/// What comes before the message in a slot.
+///
+/// # Safety
+/// `store_fold` had its part in `header` and `body`.
+#[inline(always)]
+unsafe fn load_fold(header: Header, body: &SlotBody) -> Fold {
+    match header & FOLD {
+        0 => Fold::Nothing,
+        // SAFETY: the caller's duty: a number was written.
+        NUMBER => Fold::Number(unsafe { body[INLINE_MAX / 8 - 1].assume_init() } as u32),
+        _ => Fold::Delimiter,
+    }
 }
 
 /// Moves the frame out of a slot.

@@ -27,12 +27,13 @@
 //!
 //! Contents: [`tie`] what the two ends share, [`local`] the flavor within a process, [`conflate`] the one that keeps the
 //! newest message only, `awkward` one for tests, [`hub`] where pipes arrive and leave, [`crew`] the owner's private half
-//! of it.
+//! of it, [`fold`] envelopes that travel with what is in them.
 
 #[cfg(feature = "awkward-pipes")]
 mod awkward;
 mod conflate;
 mod crew;
+mod fold;
 mod hub;
 mod local;
 #[cfg(all(test, loom))]
@@ -49,7 +50,9 @@ mod tie;
 #[cfg(feature = "awkward-pipes")]
 pub(crate) use awkward::Courier;
 pub(crate) use crew::{Crew, Event, Key, Mute, Outward};
-pub(crate) use hub::{Hub, HubOptions, Joined, Losses, Profile};
+pub(crate) use fold::Fold;
+pub(crate) use hub::{Flow, Hub, HubOptions, Joined, Losses, Profile};
+pub(crate) use ready::ReadySet;
 pub(crate) use tie::{Side, Tie, Way};
 
 use crate::{Frame, Message, sync::Arc};
@@ -189,12 +192,24 @@ impl End {
     /// The peer has gone meanwhile, or memory ran out: `message` is unchanged.
     #[inline(always)]
     pub(crate) fn push(&mut self, message: &mut Message) -> Result<(), Refusal> {
+        self.push_folded(message, Fold::Nothing)
+    }
+
+    /// As [`End::push`], of `message` with the frames of `fold` before it. On refusal it is without them, as it was.
+    #[inline(always)]
+    pub(crate) fn push_folded(&mut self, message: &mut Message, fold: Fold) -> Result<(), Refusal> {
         let way = self.tie.way_from(self.side);
         match &mut self.outlet {
-            Some(Outlet::Local(outlet)) => outlet.push(way, message),
-            Some(Outlet::Conflate(outlet)) => outlet.push(way, message),
+            Some(Outlet::Local(outlet)) => outlet.push_folded(way, message, fold),
+            Some(Outlet::Conflate(outlet)) => {
+                fold.put_before(message);
+                outlet.push(way, message).inspect_err(|_| fold.take_off(message))
+            }
             #[cfg(feature = "awkward-pipes")]
-            Some(Outlet::Awkward(outlet)) => outlet.push(way, message),
+            Some(Outlet::Awkward(outlet)) => {
+                fold.put_before(message);
+                outlet.push(way, message).inspect_err(|_| fold.take_off(message))
+            }
             None => Err(Refusal::Closed),
         }
     }
@@ -240,6 +255,21 @@ impl End {
             #[cfg(feature = "awkward-pipes")]
             Some(Inlet::Awkward(inlet)) => inlet.pop().map(|message| *place = message).is_some(),
             None => false,
+        }
+    }
+
+    /// As [`End::pop_into`], but what was folded into the message may stay so: returns what comes before it.
+    #[inline(always)]
+    pub(crate) fn pop_folded_into(&mut self, place: &mut Message) -> Option<Fold> {
+        match &mut self.inlet {
+            Some(Inlet::Local(inlet)) => inlet.pop_folded_into(place),
+            Some(Inlet::Conflate(inlet)) => inlet.pop_into(place).then_some(Fold::Nothing),
+            #[cfg(feature = "awkward-pipes")]
+            Some(Inlet::Awkward(inlet)) => inlet.pop().map(|message| {
+                *place = message;
+                Fold::Nothing
+            }),
+            None => None,
         }
     }
 

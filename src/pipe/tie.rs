@@ -230,11 +230,6 @@ impl Tie {
         self.quiet.wishes.lock().get_or_insert_default().push(topic, wish);
     }
 
-    /// Is there something the publishing side is to be told?
-    pub(crate) fn has_wish(&self) -> bool {
-        self.quiet.wishes.lock().as_ref().is_some_and(|wishes| !wishes.is_empty())
-    }
-
     /// What the publishing side is to be told next.
     pub(crate) fn take_wish(&self) -> Option<(Bytes, Wish)> {
         self.quiet.wishes.lock().as_mut()?.pop()

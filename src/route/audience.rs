@@ -183,12 +183,6 @@ impl Audience {
         &self.found
     }
 
-    /// Is there anyone who wants `topic`?
-    #[inline]
-    pub(crate) fn has_match(&self, topic: &[u8]) -> bool {
-        self.topics.has_match(topic)
-    }
-
     /// Peers that are known, sorted.
     pub(crate) fn peers(&self) -> &[Key] {
         &self.known
@@ -202,20 +196,6 @@ impl Audience {
     /// Prefixes that somebody wants, each counted once.
     pub(crate) fn topics(&self) -> usize {
         self.topics.len()
-    }
-
-    /// Prefixes that `key` wants.
-    pub(crate) fn subscriptions_of(&self, key: Key) -> usize {
-        self.peers.get(key as usize).map_or(0, |peer| peer.wants.len())
-    }
-
-    /// Calls `visit` once with each prefix that somebody wants, in any order.
-    pub(crate) fn for_each_topic(&self, mut visit: impl FnMut(&[u8])) {
-        let mut prefix = Vec::new();
-        for (id, _) in self.topics.iter() {
-            self.topics.write_prefix(id, &mut prefix);
-            visit(&prefix);
-        }
     }
 
     /// Drops the places behind the last known peer.
@@ -398,7 +378,8 @@ mod tests {
                     }
                 }
                 audience.invariants();
-                prop_assert_eq!(audience.subscriptions_of(key), model.get(&key).map_or(0, BTreeSet::len));
+                let wants = audience.peers.get(key as usize).map_or(0, |peer| peer.wants.len());
+                prop_assert_eq!(wants, model.get(&key).map_or(0, BTreeSet::len));
                 for topic in &topics {
                     let topic = topic.as_bytes();
                     let (matching, others) = model.iter().partition::<Vec<_>, _>(|(_, wants)| {
@@ -406,7 +387,6 @@ mod tests {
                     });
                     let keys = |peers: Vec<(&Key, _)>| peers.into_iter().map(|(key, _)| *key).collect::<Vec<_>>();
                     let (matching, others) = (keys(matching), keys(others));
-                    prop_assert_eq!(audience.has_match(topic), !matching.is_empty());
                     prop_assert_eq!(sorted(audience.matching(topic)), matching);
                     prop_assert_eq!(audience.not_matching(topic), others);
                 }
@@ -414,8 +394,7 @@ mod tests {
             prop_assert_eq!(audience.peers(), model.keys().copied().collect::<Vec<_>>());
             prop_assert_eq!(audience.subscribers(), model.values().filter(|wants| !wants.is_empty()).count());
             let distinct = model.into_values().flatten().collect::<BTreeSet<_>>();
-            let mut prefixes = BTreeSet::new();
-            audience.for_each_topic(|prefix| assert!(prefixes.insert(prefix.to_vec())));
+            let prefixes = audience.topics.iter().map(|(id, _)| audience.topics.prefix(id)).collect::<BTreeSet<_>>();
             prop_assert_eq!(audience.topics(), distinct.len());
             prop_assert_eq!(prefixes, distinct);
         }

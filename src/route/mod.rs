@@ -14,6 +14,8 @@ mod table;
 mod trie;
 
 pub(crate) use audience::{Audience, Subscribed, Unsubscribed};
+#[cfg(test)]
+pub(crate) use changes::BOUND;
 pub(crate) use changes::{Changes, Wish};
 pub(crate) use interest::{Added, Interest, Removed};
 pub(crate) use rotation::Rotation;

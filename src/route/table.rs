@@ -5,24 +5,23 @@
 
 #![forbid(unsafe_code)]
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, Hasher, RandomState},
-};
+use std::collections::HashMap;
+
+use ahash::RandomState;
 
 /// See the module. `I` is how an id is kept.
 #[derive(Debug)]
 pub(crate) struct Table<I> {
     /// By key.
     ids: Vec<Option<I>>,
-    keys: HashMap<Box<[u8]>, u32, Seed>,
+    keys: HashMap<Box<[u8]>, u32, RandomState>,
     /// A key asked for lately.
     last: u32,
 }
 
 impl<I: AsRef<[u8]>> Table<I> {
     pub(crate) fn new() -> Self {
-        Self { ids: Vec::new(), keys: HashMap::with_hasher(Seed::random()), last: 0 }
+        Self { ids: Vec::new(), keys: HashMap::default(), last: 0 }
     }
 
     /// Adds an id and a key, neither of which is there yet.
@@ -71,68 +70,6 @@ impl<I: AsRef<[u8]>> Table<I> {
     }
 }
 
-/// What makes the hash of one table unlike that of others.
-#[derive(Clone, Copy, Debug)]
-struct Seed(u64, u64);
-
-impl Seed {
-    fn random() -> Self {
-        let random = RandomState::new();
-        // Odd: a multiplier.
-        Self(random.hash_one(0), random.hash_one(1) | 1)
-    }
-}
-
-impl BuildHasher for Seed {
-    type Hasher = Folded;
-
-    #[inline]
-    fn build_hasher(&self) -> Folded {
-        Folded { state: self.0, multiplier: self.1 }
-    }
-}
-
-/// Multiplies words to twice their width and folds the halves (Yves Orton's StadtX, wyhash: the idea; no claim to be
-/// either).
-#[derive(Debug)]
-struct Folded {
-    state: u64,
-    multiplier: u64,
-}
-
-impl Folded {
-    #[inline(always)]
-    fn fold(&mut self, word: u64) {
-        let product = u128::from(self.state ^ word) * u128::from(self.multiplier);
-        self.state = (product as u64 ^ (product >> 64) as u64).wrapping_add(self.multiplier.rotate_left(32));
-    }
-}
-
-impl Hasher for Folded {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) {
-        let mut words = bytes.chunks_exact(8);
-        for word in &mut words {
-            // Always eight: the chunks are exact.
-            self.fold(word.try_into().map_or(0, u64::from_le_bytes));
-        }
-        let rest = words.remainder();
-        if !rest.is_empty() {
-            self.fold(rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
-        }
-    }
-
-    #[inline]
-    fn write_usize(&mut self, len: usize) {
-        self.fold(len as u64);
-    }
-
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.state
-    }
-}
-
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use std::collections::BTreeMap;
@@ -162,14 +99,5 @@ mod tests {
                 prop_assert_eq!(table.iter().count(), model.len());
             }
         }
-    }
-
-    #[test]
-    fn ids_a_router_makes_up_spread() {
-        let seed = Seed::random();
-        let low_bits: std::collections::BTreeSet<u64> =
-            (0..4096_u32).map(|n| seed.hash_one([&[0][..], &n.to_be_bytes()].concat().as_slice()) % 4096).collect();
-        // A random function leaves 1/e of the places empty.
-        assert!(low_bits.len() > 2300, "{}", low_bits.len());
     }
 }

@@ -181,21 +181,6 @@ impl<V> Trie<V> {
         self.node(at).value.as_ref().map(|_| at)
     }
 
-    /// The value at `id`.
-    ///
-    /// # Panics
-    /// There is none.
-    pub(crate) fn value(&self, id: NodeId) -> &V {
-        self.node(id).value.as_ref().expect(NO_VALUE)
-    }
-
-    /// The prefix that leads to `id`.
-    pub(crate) fn prefix(&self, id: NodeId) -> Vec<u8> {
-        let mut prefix = Vec::new();
-        self.write_prefix(id, &mut prefix);
-        prefix
-    }
-
     /// Makes `prefix` the one that leads to `id`.
     pub(crate) fn write_prefix(&self, id: NodeId, prefix: &mut Vec<u8>) {
         prefix.clear();
@@ -571,6 +556,18 @@ const NO_CHILD: &str = "a child is found by its byte";
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 impl<V> Trie<V> {
+    /// The value at `id`, which there is.
+    fn value(&self, id: NodeId) -> &V {
+        self.node(id).value.as_ref().expect(NO_VALUE)
+    }
+
+    /// The prefix that leads to `id`.
+    pub(super) fn prefix(&self, id: NodeId) -> Vec<u8> {
+        let mut prefix = Vec::new();
+        self.write_prefix(id, &mut prefix);
+        prefix
+    }
+
     /// Checks what the module promises of every node. Costs the size of the arena.
     pub(super) fn invariants(&self) {
         let mut vacant = std::collections::HashSet::new();

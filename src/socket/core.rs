@@ -10,15 +10,17 @@ use std::{
 use super::{
     counters::Counters,
     error::{BindError, ConnectError, DetachError, RecvError, SendFailure},
+    interest::{Interest, Readiness},
     options::Options,
     pattern::{Pattern, Receiving, Sending},
+    watch::{Beckons, Content, Ready},
 };
 use crate::{
     Context, ContextClosed, Endpoint, EndpointError, Frame, Message,
     context::Membership,
     pipe::{Crew, Hub, HubOptions, Key, Profile, Tie},
     sync::Arc,
-    wait::{Awaited, WaitPolicy, Waiter},
+    wait::{Awaited, Signal, WaitPolicy, Waiter},
 };
 
 /// A socket, whatever its pattern: the pattern's decisions, and all that is the same around them.
@@ -45,6 +47,7 @@ impl<P: Pattern> Core<P> {
             routing_id: options.routing_id.clone(),
             hello: options.hello.clone(),
             conflates: options.conflates,
+            unasked: options.hello.is_some() || options.publishing.sends_unasked(),
         };
         let hub_options =
             HubOptions { send_hwm: options.send_hwm, recv_hwm: options.recv_hwm, seats: P::TYPE.peers_max() };
@@ -343,6 +346,34 @@ impl<P: Receiving> Core<P> {
             }
             result => result,
         }
+    }
+}
+
+/// For those who watch.
+impl<P: Pattern> Ready for Core<P> {
+    fn readiness(&mut self, interest: Interest) -> Readiness {
+        Readiness {
+            readable: interest.has_readable() && self.is_readable(),
+            writable: interest.has_writable() && self.is_writable(),
+        }
+    }
+
+    fn want_room(&mut self) {
+        self.pattern.want_room(&mut self.crew);
+    }
+}
+
+impl<P: Pattern> Content for Core<P> {
+    type Hub = Hub;
+
+    fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+}
+
+impl Beckons for Hub {
+    fn signal(&self) -> &Signal {
+        Hub::signal(self)
     }
 }
 

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::{pipe::Hub, sync::Ordering, wait::WaitCounters};
+use crate::{SocketType, pipe::Hub, sync::Ordering, wait::WaitCounters};
 
 /// A snapshot. All counts are since the socket was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Counters {
     pub bytes_received: u64,
     /// Sends that found no room, or no peer, at first.
     pub stalls: u64,
-    /// Messages put into peers' queues by a pattern that publishes: one for each peer that got it.
+    /// Messages put into peers' queues by a pattern that publishes, a welcome too: one for each peer that got it.
     pub deliveries: u64,
     /// Messages that gave way to newer ones before the peer took them: between sockets that conflate.
     pub conflated: u64,
@@ -45,13 +45,15 @@ pub struct Counters {
 impl Counters {
     pub(crate) fn of(hub: &Hub, conflated: u64, send_waits: WaitCounters, recv_waits: WaitCounters) -> Self {
         let (flow, lost) = (hub.flow(), hub.lost());
+        let publishes = matches!(hub.profile().socket_type, SocketType::Pub | SocketType::XPub);
+        let welcomes = if publishes { hub.hellos() } else { 0 };
         Self {
             messages_sent: flow.messages_out.load(Ordering::Relaxed) + hub.hellos(),
             bytes_sent: flow.bytes_out.load(Ordering::Relaxed),
             messages_received: flow.messages_in.load(Ordering::Relaxed),
             bytes_received: flow.bytes_in.load(Ordering::Relaxed),
             stalls: flow.stalls.load(Ordering::Relaxed),
-            deliveries: flow.deliveries.load(Ordering::Relaxed),
+            deliveries: flow.deliveries.load(Ordering::Relaxed) + welcomes,
             conflated,
             dropped: flow.dropped.load(Ordering::Relaxed),
             unroutable: flow.unroutable.load(Ordering::Relaxed),

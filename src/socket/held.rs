@@ -1,19 +1,24 @@
-//! How a socket holds its core: by itself, or shared with a poller that looks whether it is ready.
+//! How a socket holds its core: by itself, or shared with those who watch whether it is ready.
 //!
-//! A socket nobody else looks at owns its core, and a call costs one branch more than none. Once somebody looks, the
-//! core lives behind a lock that its owner takes for each call and the onlooker for each look. They take turns in one
-//! thread as a rule, so the lock is free.
+//! A socket nobody watches owns its core, and a call costs one branch more than none. Once somebody watches, the core
+//! lives behind a lock that its owner takes for each call and a watcher tries for each look (see `watch`). They take
+//! turns in one thread as a rule, so the lock is free. When nobody watches any more, the next call takes the core back.
 
 #![forbid(unsafe_code)]
 
-use super::{core::Core, pattern::Pattern};
-use crate::sync::{Arc, Mutex};
+use std::{mem, sync::Arc as Counted};
+
+use super::{
+    core::Core,
+    pattern::Pattern,
+    watch::{Owner, Shared, Watchable},
+};
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) enum Held<P: Pattern> {
     Alone(Core<P>),
-    Shared(Arc<Mutex<Core<P>>>),
+    Shared(Owner<Core<P>>),
     /// Only while it goes from one to the other.
     Moving,
 }
@@ -36,18 +41,48 @@ impl<P: Pattern> Held<P> {
     pub(crate) fn with_ref<R>(&self, f: impl FnOnce(&Core<P>) -> R) -> R {
         match self {
             Self::Alone(core) => f(core),
-            Self::Shared(core) => f(&core.lock()),
+            Self::Shared(owner) => owner.with_ref(f),
+            Self::Moving => unreachable!("it moves within one call"),
+        }
+    }
+
+    /// The core as a watcher looks at it, who then enrolls there.
+    pub(crate) fn watch(&mut self) -> Counted<dyn Watchable> {
+        self.share()
+    }
+
+    fn share(&mut self) -> Counted<Shared<Core<P>>> {
+        let owner = match mem::replace(self, Self::Moving) {
+            Self::Alone(core) => Owner::new(core),
+            Self::Shared(owner) => owner,
+            Self::Moving => unreachable!("it moves within one call"),
+        };
+        let shared = owner.shared().clone();
+        *self = Self::Shared(owner);
+        shared
+    }
+
+    #[inline(never)]
+    fn with_shared<R>(&mut self, f: impl FnOnce(&mut Core<P>) -> R) -> R {
+        match self {
+            Self::Alone(core) => f(core),
+            Self::Shared(owner) => {
+                let (result, is_watched) = owner.with(f);
+                if !is_watched {
+                    self.take_back();
+                }
+                result
+            }
             Self::Moving => unreachable!("it moves within one call"),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn with_shared<R>(&mut self, f: impl FnOnce(&mut Core<P>) -> R) -> R {
-        match self {
-            Self::Alone(core) => f(core),
-            Self::Shared(core) => f(&mut core.lock()),
-            Self::Moving => unreachable!("it moves within one call"),
-        }
+    fn take_back(&mut self) {
+        *self = match mem::replace(self, Self::Moving) {
+            Self::Shared(owner) => Self::Alone(owner.into_core()),
+            held => held,
+        };
     }
 }

@@ -36,12 +36,17 @@
 //! ```
 //!
 //! Contents: `core` what all of them have, `options` what can be chosen, `error` what can go wrong, `counters` what
-//! happened, `permit` a place reserved for a message, `routing_id` how a ROUTER's peers are called, and the patterns.
+//! happened, `held` and `watch` how a socket is shared with those who wait for it to become ready, `interest` for what,
+//! `descriptor` one of the system that tells, `permit` a place reserved for a message, `routing_id` how a ROUTER's peers
+//! are called, and the patterns.
 
 mod core;
 mod counters;
+#[cfg(target_os = "linux")]
+mod descriptor;
 mod error;
 mod held;
+mod interest;
 #[macro_use]
 mod operations;
 #[macro_use]
@@ -57,10 +62,14 @@ mod req;
 mod router;
 mod routing_id;
 mod subscribe;
+mod watch;
 
 pub use counters::Counters;
 pub use dealer::Dealer;
+#[cfg(target_os = "linux")]
+pub use descriptor::Descriptor;
 pub use error::{BindError, ConnectError, DetachError, RecvError, RequestError, SendError, SendFailure, WaitError};
+pub use interest::Interest;
 pub use options::{Builder, Conflates, DEFAULT_HWM, DEFAULT_LINGER};
 pub use pair::Pair;
 pub use permit::Permit;
@@ -72,6 +81,10 @@ pub use router::{DuplicateId, Router};
 pub use routing_id::{ROUTING_ID_MAX, RoutingId, RoutingIdError};
 pub use subscribe::{Sub, XSub};
 
+pub(crate) use watch::{Looked, Ready, Settled, Watchable, Watcher};
+
+use std::sync::Arc as Counted;
+
 use crate::{Context, ContextClosed};
 
 /// A socket type, as a [`Builder`] makes it. Implemented by the sockets of this crate only.
@@ -79,6 +92,16 @@ pub trait Socket: sealed::Sealed + Sized {
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "only the builder calls it, and only this crate implements it")]
     fn with_options(context: &Context, options: &options::Options) -> Result<Self, ContextClosed>;
+}
+
+/// What a [`Poller`](crate::Poller) waits on: every socket.
+pub trait Pollable: sealed::Sealed {
+    #[doc(hidden)]
+    #[expect(private_interfaces, reason = "only the poller calls it, and only this crate implements it")]
+    fn watch(&mut self) -> Counted<dyn Watchable>;
+
+    #[doc(hidden)]
+    fn identity(&self) -> usize;
 }
 
 /// Sockets that send.

@@ -15,6 +15,17 @@ macro_rules! common_operations {
             }
         }
 
+        #[expect(private_interfaces, reason = "see the trait")]
+        impl super::Pollable for $socket {
+            fn watch(&mut self) -> std::sync::Arc<dyn super::Watchable> {
+                self.core.watch()
+            }
+
+            fn identity(&self) -> usize {
+                self.core.with_ref(|core| super::watch::identity_of(core.hub()))
+            }
+        }
+
         impl $socket {
             /// A socket with default options.
             ///
@@ -73,6 +84,20 @@ macro_rules! common_operations {
             /// What the socket has done so far.
             pub fn counters(&self) -> super::Counters {
                 self.core.with_ref(|core| core.counters())
+            }
+
+            /// A descriptor that is readable while the socket is ready for what `interest` says: for event loops that
+            /// know nothing of this library. It exists until it is dropped, and costs a look per call meanwhile, and a
+            /// system call whenever the socket becomes ready and whenever it ceases to be. See
+            /// [`Descriptor`](super::Descriptor) for the one correct loop.
+            ///
+            /// # Errors
+            /// The system has no descriptor left.
+            #[cfg(target_os = "linux")]
+            pub fn descriptor(&mut self, interest: super::Interest) -> std::io::Result<super::Descriptor> {
+                let descriptor = super::Descriptor::new(self.core.watch(), interest)?;
+                self.core.with(|_| ());
+                Ok(descriptor)
             }
 
             /// Changes how waiting calls idle, from the next one on.

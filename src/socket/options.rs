@@ -159,15 +159,15 @@ impl<S: Identified> Builder<S> {
 
 impl Builder<Req> {
     /// Puts a number before each request and takes a reply only with the same. Off unless said otherwise.
-    pub fn correlate(mut self, on: bool) -> Self {
-        self.options.req.correlate = on;
+    pub fn correlate(mut self) -> Self {
+        self.options.req.correlate = true;
         self
     }
 
     /// Allows sending while a reply is awaited: the old request is forgotten then. Without
     /// [`correlate`](Self::correlate) a late reply to it may pass for one to the next. Off unless said otherwise.
-    pub fn relaxed(mut self, on: bool) -> Self {
-        self.options.req.relaxed = on;
+    pub fn relaxed(mut self) -> Self {
+        self.options.req.relaxed = true;
         self
     }
 
@@ -193,8 +193,8 @@ impl Builder<Req> {
 impl Builder<Router> {
     /// Makes sending to an unknown id fail with [`SendFailure::Unroutable`](super::SendFailure::Unroutable), and sending to
     /// a full peer wait. Unless said otherwise such messages are dropped, and counted.
-    pub fn mandatory(mut self, on: bool) -> Self {
-        self.options.router.mandatory = on;
+    pub fn mandatory(mut self) -> Self {
+        self.options.router.mandatory = true;
         self
     }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Frame, Message, SocketType,
-    pipe::{Crew, Key, Mute, Outward, Refusal},
+    pipe::{Crew, Fold, Key, Mute, Outward, Refusal},
 };
 
 /// What every pattern has.
@@ -115,18 +115,28 @@ pub(crate) trait Receiving: Pattern {
     /// # Errors
     /// As [`receive`](Self::receive), if there is not one.
     fn receive_batch(&mut self, crew: &mut Crew, messages: &mut Vec<Message>, max: usize) -> Result<usize, RecvError> {
-        let mut count = 0;
-        while count < max {
-            let mut place = Message::from(Frame::new());
-            match self.receive(crew, &mut place) {
-                Ok(()) => messages.push(place),
-                Err(_) if count > 0 => break,
-                Err(error) => return Err(error),
-            }
-            count += 1;
+        match receive_several(self, crew, messages, max) {
+            (0, Some(error)) => Err(error),
+            (count, _) => Ok(count),
         }
-        Ok(count)
     }
+}
+
+/// Adds up to `max` messages to `messages`, one by one. Returns how many, and why it stopped before `max`.
+pub(crate) fn receive_several<P: Receiving>(
+    pattern: &mut P,
+    crew: &mut Crew,
+    messages: &mut Vec<Message>,
+    max: usize,
+) -> (usize, Option<RecvError>) {
+    for count in 0..max {
+        let mut place = Message::from(Frame::new());
+        match pattern.receive(crew, &mut place) {
+            Ok(()) => messages.push(place),
+            Err(error) => return (count, Some(error)),
+        }
+    }
+    (max, None)
 }
 
 /// Sends to each peer in turn that has room.
@@ -138,7 +148,13 @@ pub(crate) fn balance(crew: &mut Crew) -> Result<Key, SendFailure> {
 /// Sends `message` to the pipe under `key`.
 #[inline(always)]
 pub(crate) fn send_to(crew: &mut Crew, key: Key, message: &mut Message) -> Result<(), SendFailure> {
-    crew.send_to(key, message).map_err(|refusal| match refusal {
+    send_folded(crew, key, message, Fold::Nothing)
+}
+
+/// Sends `message`, with what `fold` says before it, to the pipe under `key`.
+#[inline(always)]
+pub(crate) fn send_folded(crew: &mut Crew, key: Key, message: &mut Message, fold: Fold) -> Result<(), SendFailure> {
+    crew.send_folded(key, message, fold).map_err(|refusal| match refusal {
         Refusal::Closed | Refusal::Full => SendFailure::PeerLeft,
         Refusal::OutOfMemory => SendFailure::OutOfMemory,
     })
@@ -160,6 +176,18 @@ pub(crate) fn fair(crew: &mut Crew, place: &mut Message) -> Result<Key, RecvErro
         }
     }
     Err(RecvError::Empty)
+}
+
+/// As [`fair`]. Returns also what comes before the message, if that was folded into it.
+#[inline(always)]
+pub(crate) fn fair_folded(crew: &mut Crew, place: &mut Message) -> Option<(Key, Fold)> {
+    while let Some(key) = crew.readable() {
+        // Always there: `readable` has just said so.
+        if let Some(fold) = crew.receive_folded(key, place) {
+            return Some((key, fold));
+        }
+    }
+    None
 }
 
 /// Receives a batch from each peer in turn that has something, and gives credit back once to each.

@@ -4,6 +4,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use bytes::Bytes;
+
 use super::{
     core::Until,
     error::{RecvError, SendFailure, WaitError},
@@ -13,8 +15,9 @@ use super::{
 };
 use crate::{
     Frame, Message, SocketType,
-    pipe::{Crew, Event, Key, Outward},
+    pipe::{Crew, Event, Flow, Key, Outward, Refusal},
     route::{Audience, Changes, Subscribed, Unsubscribed, Wish},
+    sync::{heavy_fence, planted},
 };
 
 /// Publishes to [`Sub`](super::Sub) and [`XSub`](super::XSub) peers: each message goes to those who subscribed to a
@@ -53,7 +56,8 @@ pub struct Pub {
 /// Unless a builder option says otherwise, only what concerns the whole audience is told: the first peer that wants a
 /// topic, and the last that does not any more. Each change is told while the application keeps up; when more than a
 /// thousand wait, changes that cancel out are left out, so that an application that never receives costs no more than
-/// the topics there are. What [`XSub`](super::XSub) peers send is received too, apart from that order.
+/// the topics there are. What [`XSub`](super::XSub) peers send is received too, apart from that order. A peer that comes and
+/// leaves before the publisher has called in is not told of.
 #[derive(Debug)]
 pub struct XPub {
     core: Held<Publisher<true>>,
@@ -87,14 +91,48 @@ pub(super) struct Publisher<const SEES: bool> {
     audience: Audience,
     /// What the application has not been told yet.
     notices: Changes,
+    /// What it is told next: no change of mind takes it back.
+    next: Option<Notice>,
     /// Manual: what peers asked for, whether or not they were given it.
     asked: Audience,
-    /// Manual: peers that may have wishes, first come first. Each at most once in a row.
-    asking: VecDeque<Key>,
+    /// Manual: peers that may have wishes.
+    asking: Asking,
     /// Manual: whose wish the application was told last.
-    last: Option<(Key, u64)>,
+    last: Option<Asker>,
     /// Who had no room when somebody had to have it.
-    blocked: Option<Key>,
+    blockade: Blockade,
+}
+
+#[derive(Debug)]
+struct Notice {
+    topic: Bytes,
+    wish: Wish,
+    /// Manual: whose wish it is. Nobody's, if its peer has left.
+    asker: Option<Asker>,
+}
+
+/// A peer, told from another that has its key later.
+#[derive(Clone, Copy, Debug)]
+struct Asker {
+    key: Key,
+    number: u64,
+}
+
+/// Peers in a queue, each at most once.
+#[derive(Debug, Default)]
+struct Asking {
+    queue: VecDeque<Key>,
+    /// By key: is it in the queue?
+    queued: Vec<bool>,
+}
+
+/// Who stands in the way of a message that nobody may miss, and who was asked to tell when it has room.
+#[derive(Debug, Default)]
+struct Blockade {
+    by: Option<Key>,
+    /// The owner is about to sleep, or does.
+    waits: bool,
+    watched: Vec<Key>,
 }
 
 impl<const SEES: bool> Pattern for Publisher<SEES> {
@@ -107,10 +145,11 @@ impl<const SEES: bool> Pattern for Publisher<SEES> {
             options: options.publishing.clone(),
             audience: Audience::default(),
             notices: Changes::default(),
+            next: None,
             asked: Audience::default(),
-            asking: VecDeque::new(),
+            asking: Asking::default(),
             last: None,
-            blocked: None,
+            blockade: Blockade::default(),
         }
     }
 
@@ -119,7 +158,10 @@ impl<const SEES: bool> Pattern for Publisher<SEES> {
             return false;
         }
         self.attend(crew);
-        !self.notices.is_empty() || self.has_wish(crew) || crew.has_message()
+        if self.next.is_none() {
+            self.next = self.take_notice(crew);
+        }
+        self.next.is_some() || crew.has_message()
     }
 
     /// Always, unless nobody may miss a message: then if everybody has room.
@@ -128,20 +170,15 @@ impl<const SEES: bool> Pattern for Publisher<SEES> {
         if crew.is_terminated() {
             return false;
         }
-        self.blocked = self.options.no_drop.then(|| full_among(crew, self.audience.peers())).flatten();
-        self.blocked.is_none()
+        !self.options.no_drop || !self.blockade.stands(crew, self.audience.peers())
     }
 
     fn want_room(&mut self, crew: &mut Crew) {
-        if let Some(key) = self.blocked {
-            crew.want_room_of(key);
-        }
+        self.blockade.watch(crew);
     }
 
     fn want_no_room(&mut self, crew: &mut Crew) {
-        if let Some(key) = self.blocked {
-            crew.want_no_room_of(key);
-        }
+        self.blockade.watch_no_more(crew);
     }
 }
 
@@ -158,11 +195,8 @@ impl<const SEES: bool> Sending for Publisher<SEES> {
             (Some(topic), true) => self.audience.not_matching(topic),
             (None, _) => return Err(SendFailure::NoFrames),
         };
-        if self.options.no_drop {
-            self.blocked = full_among(crew, keys);
-            if self.blocked.is_some() {
-                return Err(SendFailure::Full);
-            }
+        if self.options.no_drop && self.blockade.stands(crew, keys) {
+            return Err(SendFailure::Full);
         }
         crew.send_to_all(keys, message);
         Ok(())
@@ -178,8 +212,11 @@ impl<const SEES: bool> Sending for Publisher<SEES> {
 impl Receiving for Publisher<true> {
     fn receive(&mut self, crew: &mut Crew, place: &mut Message) -> Result<(), RecvError> {
         self.attend(crew);
-        match self.notices.pop().or_else(|| self.next_wish(crew)) {
-            Some((topic, wish)) => *place = notice(&topic, wish),
+        match self.next.take().or_else(|| self.take_notice(crew)) {
+            Some(notice) => {
+                self.last = notice.asker;
+                *place = notice.into();
+            }
             None => _ = pattern::fair(crew, place)?,
         }
         Ok(())
@@ -197,26 +234,35 @@ impl<const SEES: bool> Publisher<SEES> {
     }
 
     #[cold]
-    fn attend_to(&mut self, event: Event, crew: &Crew) {
+    fn attend_to(&mut self, event: Event, crew: &mut Crew) {
         match event {
             Event::Arrived(key) | Event::Changed(key) => {
                 self.audience.add_peer(key);
                 if self.options.manual {
-                    if self.asking.back() != Some(&key) {
-                        self.asking.push_back(key);
-                    }
-                    return;
+                    return self.asking.add(key);
                 }
                 let Some(end) = crew.end(key) else { return };
                 while let Some((topic, wish)) = end.tie().take_wish() {
                     self.grant(key, topic, wish);
+                }
+                if !SEES {
+                    Self::discard(crew);
                 }
             }
             Event::Left(key) => self.forget(key),
         }
     }
 
-    fn grant(&mut self, key: Key, topic: bytes::Bytes, wish: Wish) {
+    /// Throws away what was sent to us before its sender knew what we are, without which its pipe would never go.
+    fn discard(crew: &mut Crew) {
+        let mut place = Message::new();
+        while pattern::fair(crew, &mut place).is_ok() {
+            crew.count_not_received(&place);
+            crew.count(|flow: &Flow| &flow.discarded, 1);
+        }
+    }
+
+    fn grant(&mut self, key: Key, topic: Bytes, wish: Wish) {
         let tells = self.options.tells;
         let told = match wish {
             Wish::First | Wish::Again => match self.audience.subscribe(key, &topic) {
@@ -236,8 +282,9 @@ impl<const SEES: bool> Publisher<SEES> {
 
     fn forget(&mut self, key: Key) {
         let Self { options, audience, notices, asked, .. } = self;
-        self.asking.retain(|other| *other != key);
+        self.blockade.forget(key);
         if options.manual {
+            self.asking.remove(key);
             // Peers are told of one by one, and so is the end of what each of them asked for.
             asked.drop_peer(key, |topic, _| notices.push(topic.to_vec().into(), Wish::Last));
             return audience.drop_peer(key, |_, _| {});
@@ -251,55 +298,118 @@ impl<const SEES: bool> Publisher<SEES> {
         });
     }
 
+    fn take_notice(&mut self, crew: &Crew) -> Option<Notice> {
+        match self.notices.pop() {
+            Some((topic, wish)) => Some(Notice { topic, wish, asker: None }),
+            None => self.take_wish(crew),
+        }
+    }
+
     /// Manual: the next wish of the peer whose turn it is. It stays with the pipe until now, so that an application that
     /// does not receive costs what a pipe's changes cost.
-    fn next_wish(&mut self, crew: &Crew) -> Option<(bytes::Bytes, Wish)> {
-        while let Some(key) = self.asking.pop_front() {
+    fn take_wish(&mut self, crew: &Crew) -> Option<Notice> {
+        while let Some(key) = self.asking.take() {
             let Some(end) = crew.end(key) else { continue };
             let Some((topic, wish)) = end.tie().take_wish() else { continue };
-            self.last = Some((key, end.tie().number()));
             match wish {
                 Wish::First | Wish::Again => _ = self.asked.subscribe(key, &topic),
                 Wish::Fewer | Wish::Last => _ = self.asked.unsubscribe(key, &topic),
             }
-            self.asking.push_back(key);
-            return Some((topic, wish));
+            self.asking.add(key);
+            return Some(Notice { topic, wish, asker: Some(Asker { key, number: end.tie().number() }) });
         }
         None
-    }
-
-    /// Manual: is there a wish? Forgets those who have none.
-    fn has_wish(&mut self, crew: &Crew) -> bool {
-        while let Some(key) = self.asking.front() {
-            if crew.end(*key).is_some_and(|end| end.tie().has_wish()) {
-                return true;
-            }
-            self.asking.pop_front();
-        }
-        false
     }
 
     /// Manual: the peer whose wish was told last, if it is still there.
     fn last_peer(&mut self, crew: &mut Crew) -> Option<Key> {
         self.attend(crew);
-        let (key, number) = self.last?;
+        let Asker { key, number } = self.last?;
         (crew.number(key) == Some(number)).then_some(key)
     }
 }
 
-/// Who of `keys` has no room, if anybody.
-fn full_among(crew: &mut Crew, keys: &[Key]) -> Option<Key> {
-    keys.iter().copied().find(|key| crew.admits(*key) == Err(crate::pipe::Refusal::Full))
+impl Asking {
+    fn add(&mut self, key: Key) {
+        let places = self.queued.len().max(key as usize + 1);
+        self.queued.resize(places, false);
+        if !std::mem::replace(&mut self.queued[key as usize], true) {
+            self.queue.push_back(key);
+        }
+    }
+
+    fn take(&mut self) -> Option<Key> {
+        let key = self.queue.pop_front()?;
+        self.queued[key as usize] = false;
+        Some(key)
+    }
+
+    fn remove(&mut self, key: Key) {
+        if self.queued.get_mut(key as usize).is_some_and(std::mem::take) {
+            self.queue.retain(|other| *other != key);
+        }
+    }
+}
+
+impl Blockade {
+    /// Has one of `keys` no room?
+    ///
+    /// What a sleeper has asked to be told of is who stood in the way when it looked first. If its last look finds another
+    /// one, that one must be asked too: nobody else would wake it.
+    fn stands(&mut self, crew: &mut Crew, keys: &[Key]) -> bool {
+        loop {
+            self.by = keys.iter().copied().find(|key| crew.admits(*key) == Err(Refusal::Full));
+            let Some(key) = self.by else { return false };
+            if !self.waits || self.watched.contains(&key) || planted("publish-watches-the-first-only") {
+                return true;
+            }
+            self.watch(crew);
+            // Heavy: the asking against the next look; pairs with the light fence after a take. One that is refused makes
+            // the light ones full, and the next one will do.
+            while !heavy_fence() {}
+        }
+    }
+
+    /// Asks who stands in the way to tell when it has room, and those who did before. The caller fences and looks again.
+    fn watch(&mut self, crew: &mut Crew) {
+        self.waits = true;
+        if let Some(key) = self.by
+            && !self.watched.contains(&key)
+        {
+            self.watched.push(key);
+        }
+        self.watched.iter().for_each(|key| crew.want_room_of(*key));
+    }
+
+    fn watch_no_more(&mut self, crew: &mut Crew) {
+        self.waits = false;
+        self.watched.drain(..).for_each(|key| crew.want_no_room_of(key));
+    }
+
+    /// The pipe under `key` is gone.
+    fn forget(&mut self, key: Key) {
+        self.watched.retain(|other| *other != key);
+        self.by = self.by.filter(|by| *by != key);
+    }
 }
 
 /// What an XPUB receives of a change (RFC 29).
-fn notice(topic: &[u8], wish: Wish) -> Message {
-    let first = u8::from(matches!(wish, Wish::First | Wish::Again));
-    let frame = Frame::build(topic.len() + 1, |bytes| {
-        bytes[0] = first;
-        bytes[1..].copy_from_slice(topic);
-    });
-    frame.into()
+impl From<Notice> for Message {
+    fn from(notice: Notice) -> Self {
+        let wanted = u8::from(matches!(notice.wish, Wish::First | Wish::Again));
+        let frame = Frame::build(notice.topic.len() + 1, |bytes| {
+            bytes[0] = wanted;
+            bytes[1..].copy_from_slice(&notice.topic);
+        });
+        frame.into()
+    }
+}
+
+impl PubOptions {
+    /// May a peer be sent what it did not ask for, the welcome apart?
+    pub(super) fn sends_unasked(&self) -> bool {
+        self.invert || self.manual
+    }
 }
 
 /// What PUB and XPUB have beyond sending.
@@ -366,7 +476,7 @@ impl XPub {
     /// built as [`manual`](Builder::manual), which give none by themselves.
     ///
     /// # Errors
-    /// Nothing was received yet, or that peer has left.
+    /// Nothing was received yet, or that peer has left, or what was received last is the end of one that has.
     pub fn subscribe(&mut self, topic: impl AsRef<[u8]>) -> Result<(), NoSubscriber> {
         self.core.with(|core| {
             let (pattern, crew) = core.parts();
@@ -410,7 +520,7 @@ impl Builder<XPub> {
         self
     }
 
-    /// What each new peer is sent first. Like any message, a subscriber gets it only if it subscribed to its topic.
+    /// What each new peer is sent first. Like any message, a [`Sub`](super::Sub) gets it only if it subscribed to its topic.
     pub fn welcome(mut self, message: impl Into<Message>) -> Self {
         self.options.hello = Some(message.into()).filter(|message| !message.is_empty());
         self
@@ -439,3 +549,69 @@ batch_sending_operations!(XPub);
 receiving_operations!(XPub);
 publishing_operations!(XPub);
 impl super::Conflates for Pub {}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::{Context, Sub};
+
+    fn publisher_and_subscriber(builder: Builder<XPub>) -> (XPub, Sub) {
+        let context = Context::new();
+        let (mut publisher, mut subscriber) = (builder.build(&context).unwrap(), Sub::new(&context).unwrap());
+        publisher.bind("inproc://promised").unwrap();
+        subscriber.connect("inproc://promised").unwrap();
+        (publisher, subscriber)
+    }
+
+    fn is_readable(publisher: &mut XPub) -> bool {
+        publisher.core.with(|core| core.is_readable())
+    }
+
+    /// More than are kept one by one: then changes that cancel out are left out.
+    const MANY: u32 = 2 * crate::route::BOUND as u32;
+
+    #[test]
+    fn what_was_promised_is_told_although_it_changed_meanwhile() {
+        for builder in [XPub::builder(), XPub::builder().manual()] {
+            let (mut publisher, mut subscriber) = publisher_and_subscriber(builder);
+            assert!(!is_readable(&mut publisher));
+            (0..MANY).for_each(|topic| subscriber.subscribe(topic.to_string()));
+            assert!(is_readable(&mut publisher));
+            (0..MANY).for_each(|topic| _ = subscriber.unsubscribe(topic.to_string()));
+            let told = publisher.try_recv().unwrap();
+            assert_eq!(told[0][0], 1);
+            let taken_back = publisher.try_recv().unwrap();
+            assert_eq!((taken_back[0][0], &taken_back[0][1..]), (0, &told[0][1..]));
+            assert!(!is_readable(&mut publisher));
+            assert_eq!(publisher.try_recv(), Err(RecvError::Empty));
+        }
+    }
+
+    #[test]
+    fn writable_means_that_nobody_is_full() {
+        let (mut publisher, mut subscriber) = publisher_and_subscriber(XPub::builder().no_drop().send_hwm(1));
+        subscriber.subscribe("");
+        subscriber.set_recv_hwm(1);
+        for _ in 0..2 {
+            assert!(publisher.can_send());
+            publisher.try_send("x").unwrap();
+        }
+        assert!(!publisher.can_send());
+        assert_eq!(publisher.try_send("x").unwrap_err().reason, SendFailure::Full);
+        subscriber.recv().unwrap();
+        assert!(publisher.can_send());
+        drop(subscriber);
+        assert!(publisher.can_send());
+    }
+
+    #[test]
+    fn peers_queue_once() {
+        let mut asking = Asking::default();
+        [3, 1, 3, 0, 1].into_iter().for_each(|key| asking.add(key));
+        asking.remove(1);
+        asking.remove(9);
+        assert_eq!(asking.take(), Some(3));
+        asking.add(3);
+        assert_eq!((asking.take(), asking.take(), asking.take()), (Some(0), Some(3), None));
+    }
+}

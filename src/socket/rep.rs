@@ -17,8 +17,8 @@ use super::{
     pattern::{self, Pattern, Receiving, Sending},
 };
 use crate::{
-    Frame, Message, SocketType,
-    pipe::{Crew, Key, Outward, Refusal},
+    Message, SocketType,
+    pipe::{Crew, Fold, Key, Outward, Refusal},
 };
 
 /// Answers requests, one at a time: receives one, sends the reply to whom it came from, and so on.
@@ -51,16 +51,23 @@ pub struct Rep {
 struct Answer {
     /// Whom a reply is due to: the pipe's key and number.
     due: Option<(Key, u64)>,
-    /// What comes before that reply; a frame at the least.
-    envelope: Message,
+    envelope: Envelope,
     /// A request that was taken to see whether there is one: it is the next.
     ahead: Option<Request>,
+}
+
+/// What comes before the reply.
+#[derive(Debug)]
+struct Envelope {
+    fold: Fold,
+    /// If nothing was folded: frames, the last of them empty.
+    frames: Message,
 }
 
 #[derive(Debug)]
 struct Request {
     from: (Key, u64),
-    envelope: Message,
+    envelope: Envelope,
     body: Message,
 }
 
@@ -69,7 +76,7 @@ impl Pattern for Answer {
     const OUTWARD: Outward = Outward::Addressed;
 
     fn new(_options: &Options, _crew: &mut Crew) -> Self {
-        Self { due: None, envelope: Message::new(), ahead: None }
+        Self { due: None, envelope: Envelope::none(), ahead: None }
     }
 
     /// A request that can be received: the error of one that cannot be yet is none.
@@ -81,7 +88,7 @@ impl Pattern for Answer {
         if self.ahead.is_none()
             && let Some(from) = self.take_request(crew, &mut body)
         {
-            let envelope = std::mem::take(&mut self.envelope);
+            let envelope = std::mem::replace(&mut self.envelope, Envelope::none());
             self.ahead = Some(Request { from, envelope, body });
         }
         self.ahead.is_some()
@@ -93,7 +100,7 @@ impl Pattern for Answer {
 
     fn close(&mut self, crew: &mut Crew) {
         if let Some(request) = self.ahead.take() {
-            crew.lose(request.envelope.size() + request.body.size());
+            crew.lose(request.envelope.fold.size() + request.envelope.frames.size() + request.body.size());
         }
     }
 }
@@ -148,12 +155,15 @@ impl Answer {
     #[inline(always)]
     fn take_request(&mut self, crew: &mut Crew, place: &mut Message) -> Option<(Key, u64)> {
         loop {
-            let key = pattern::fair(crew, place).ok()?;
-            let Some(number) = crew.number(key) else { continue };
-            if self.take_envelope(place) {
-                return Some((key, number));
+            let (key, fold) = pattern::fair_folded(crew, place)?;
+            if fold != Fold::Nothing || self.take_envelope(place) {
+                if fold != Fold::Nothing {
+                    self.envelope.fold = fold;
+                }
+                // Always there: it has just given a message.
+                return crew.number(key).map(|number| (key, number));
             }
-            crew.discard(place);
+            crew.discard(place.size());
         }
     }
 
@@ -164,26 +174,33 @@ impl Answer {
         if last + 1 == message.len() {
             return false;
         }
-        self.envelope = match last {
-            0 => message.pop_front().map_or_else(Message::new, Message::from),
-            _ => message.take_front(last + 1),
-        };
+        if last == 0 {
+            Fold::Delimiter.take_off(message);
+            self.envelope.fold = Fold::Delimiter;
+        } else {
+            self.envelope = Envelope { fold: Fold::Nothing, frames: message.take_front(last + 1) };
+        }
         true
     }
 
     /// Sends `message` behind the envelope that was kept; on failure it is as it was.
     #[inline(always)]
     fn send_enveloped(&mut self, crew: &mut Crew, key: Key, message: &mut Message) -> Result<(), Refusal> {
-        let len = self.envelope.len();
-        if len == 1 {
-            message.push_front(Frame::new());
-        } else {
-            let body = std::mem::replace(message, std::mem::take(&mut self.envelope));
-            body.consume(|frame| {
-                message.push(frame);
-            });
+        if self.envelope.fold != Fold::Nothing {
+            return crew.send_folded(key, message, self.envelope.fold);
         }
-        crew.send_to(key, message).inspect_err(|_| self.envelope = message.take_front(len))
+        let len = self.envelope.frames.len();
+        let body = std::mem::replace(message, std::mem::take(&mut self.envelope.frames));
+        body.consume(|frame| {
+            message.push(frame);
+        });
+        crew.send_to(key, message).inspect_err(|_| self.envelope.frames = message.take_front(len))
+    }
+}
+
+impl Envelope {
+    fn none() -> Self {
+        Self { fold: Fold::Nothing, frames: Message::new() }
     }
 }
 

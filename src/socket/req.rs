@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     Frame, Message, SocketType,
-    pipe::{Crew, Key, Outward},
+    pipe::{Crew, Fold, Key, Outward},
 };
 
 /// Asks, one request at a time: sends one to the next peer in turn, receives its reply, and so on.
@@ -89,7 +89,7 @@ struct Ask {
     until: Option<Instant>,
     /// Attempts left after it.
     attempts_left: u32,
-    /// The request with its envelope, while there are.
+    /// The request, while there are.
     kept: Option<Message>,
     /// What the next receive returns: it was taken to see whether there is something.
     ahead: Option<Result<Message, RecvError>>,
@@ -157,7 +157,7 @@ impl Pattern for Ask {
 
     fn close(&mut self, crew: &mut Crew) {
         if let Some(Ok(reply)) = self.ahead.take() {
-            crew.lose(reply.size() + self.number_size());
+            crew.lose(reply.size() + self.envelope(self.number).size());
         }
     }
 }
@@ -176,12 +176,8 @@ impl Sending for Ask {
         // Replies to earlier requests: none may pass for one to this.
         self.drop_input(crew);
         let request = self.number.wrapping_add(1);
-        self.put_envelope(request, message);
         let kept = if self.options.resend > 0 { Some(message.clone()) } else { None };
-        if let Err(failure) = pattern::send_to(crew, key, message) {
-            self.take_envelope(message);
-            return Err(failure);
-        }
+        pattern::send_folded(crew, key, message, self.envelope(request))?;
         self.number = request;
         self.state = State::Asking { key, number };
         if self.options.resend > 0 || self.until.is_some() || self.options.reply_timeout.is_some() {
@@ -236,12 +232,18 @@ impl Ask {
     /// `Empty`, or why there will be none.
     #[inline(always)]
     fn take_reply(&mut self, crew: &mut Crew, place: &mut Message) -> Result<(), RecvError> {
-        while let Ok(key) = pattern::fair(crew, place) {
-            if self.is_asked(crew, key) && self.is_reply(place) {
-                self.take_envelope(place);
-                return Ok(());
+        while let Some((key, fold)) = pattern::fair_folded(crew, place) {
+            if self.is_asked(crew, key) {
+                let envelope = self.envelope(self.number);
+                if fold == envelope {
+                    return Ok(());
+                }
+                if fold == Fold::Nothing && self.is_reply(place) {
+                    envelope.take_off(place);
+                    return Ok(());
+                }
             }
-            crew.discard(place);
+            crew.discard(place.size() + fold.size());
         }
         let is_gone = match self.state {
             State::Asking { key, number } => crew.number(key) != Some(number),
@@ -258,7 +260,6 @@ impl Ask {
     }
 
     /// Has `message` the envelope of a reply to the last request, and something in it?
-    #[inline(always)]
     fn is_reply(&self, message: &Message) -> bool {
         match message.frames() {
             [number, empty, _, ..] if self.options.correlate => {
@@ -269,24 +270,10 @@ impl Ask {
         }
     }
 
+    /// What comes before the request of this number, and before its reply.
     #[inline(always)]
-    fn put_envelope(&self, request: u32, message: &mut Message) {
-        message.push_front(Frame::new());
-        if self.options.correlate {
-            message.push_front(request.to_ne_bytes());
-        }
-    }
-
-    #[inline(always)]
-    fn take_envelope(&self, message: &mut Message) {
-        if self.options.correlate {
-            message.pop_front();
-        }
-        message.pop_front();
-    }
-
-    fn number_size(&self) -> usize {
-        if self.options.correlate { size_of_val(&self.number) } else { 0 }
+    fn envelope(&self, number: u32) -> Fold {
+        if self.options.correlate { Fold::Number(number) } else { Fold::Delimiter }
     }
 
     /// Throws away what has arrived.
@@ -294,8 +281,8 @@ impl Ask {
     fn drop_input(&mut self, crew: &mut Crew) {
         while let Some(key) = crew.readable_of_known() {
             let mut place = Message::from(Frame::new());
-            if crew.receive_from(key, &mut place) {
-                crew.discard(&place);
+            if let Some(fold) = crew.receive_folded(key, &mut place) {
+                crew.discard(place.size() + fold.size());
             }
         }
         if self.ahead.is_some() {
@@ -306,7 +293,7 @@ impl Ask {
     #[cold]
     fn drop_ahead(&mut self, crew: &mut Crew) {
         if let Some(Ok(reply)) = self.ahead.take() {
-            crew.discard_size(reply.size() + self.number_size());
+            crew.discard(reply.size() + self.envelope(self.number).size());
         }
     }
 
@@ -340,7 +327,7 @@ impl Ask {
         while let Ok(key) = pattern::balance(crew) {
             let (Some(request), Some(number)) = (&self.kept, crew.number(key)) else { return };
             let mut request = request.clone();
-            match pattern::send_to(crew, key, &mut request) {
+            match pattern::send_folded(crew, key, &mut request, self.envelope(self.number)) {
                 Ok(()) => {
                     self.state = State::Asking { key, number };
                     self.until = self.attempt_ends();

@@ -41,7 +41,7 @@ use crate::{
 /// use ringway::{Context, Dealer, Message, Router, RoutingId};
 ///
 /// let context = Context::new();
-/// let mut router = Router::builder().mandatory(true).build(&context)?;
+/// let mut router = Router::builder().mandatory().build(&context)?;
 /// router.bind("inproc://switchboard")?;
 /// let mut worker = Dealer::builder().routing_id(RoutingId::new("worker")?).build(&context)?;
 /// worker.connect("inproc://switchboard")?;
@@ -319,9 +319,13 @@ impl Switchboard {
         let mut next = Some(first);
         while let Some(event) = next {
             match event {
-                Event::Arrived(key) => self.identify(crew, key),
-                Event::Changed(key) if crew.is_leaving(key) => self.leaves(crew, key),
-                Event::Changed(key) => self.identify(crew, key),
+                // One that is on its way out already is heard of once.
+                Event::Arrived(key) | Event::Changed(key) => {
+                    self.identify(crew, key);
+                    if crew.is_leaving(key) {
+                        self.leaves(crew, key);
+                    }
+                }
                 Event::Left(key) => self.left(crew, key),
             }
             next = crew.take_event();

@@ -10,15 +10,17 @@ use super::{
 };
 use crate::{
     Message, SocketType,
-    pipe::{Crew, Event, Key, Outward},
+    pipe::{Crew, Flow, Hub, Key, Lost, Outward},
     route::Removed,
+    sync::Arc,
 };
 
 /// Receives from [`Pub`](super::Pub) and [`XPub`](super::XPub) peers what it has subscribed to, from each in turn as long
 /// as they have some. Subscribed to nothing it receives nothing.
 ///
-/// Publishers filter, and are told of changes whether or not the application of either side calls in. What was on its
-/// way when a subscription ended is thrown away here ([`Counters::filtered`](super::Counters::filtered)).
+/// Publishers filter, and are told of changes whether or not the application of either side calls in. What arrives and is
+/// not subscribed to is thrown away here ([`Counters::filtered`](super::Counters::filtered)): what was on its way when a
+/// subscription ended, or was sent unasked.
 #[derive(Debug)]
 pub struct Sub {
     core: Held<Subscriber<false>>,
@@ -26,6 +28,9 @@ pub struct Sub {
 
 /// A [`Sub`](super::Sub) that subscribes by sending: a byte 1 and a topic, or a byte 0 and a topic to take it back, each as
 /// a message of one frame. Any other message goes to all [`XPub`](super::XPub) peers; one that is full misses it.
+///
+/// What arrives is handed out as it is, also what was on its way when its subscription ended: whoever is behind a
+/// forwarder may want it.
 ///
 /// With [`XPub`](super::XPub) on the other side it makes a forwarder: what one receives the other sends.
 #[derive(Debug)]
@@ -46,18 +51,33 @@ pub(crate) struct SubOptions {
 pub(super) struct Subscriber<const SENDS: bool> {
     invert: bool,
     reports_missed: bool,
-    /// Might something arrive that was not asked for, or not any more?
+    /// Might something arrive that is not asked for any more?
     filters: bool,
-    /// By key: messages missed there that were told.
-    missed_at: Vec<u64>,
+    /// By key.
+    missed_at: Vec<MissedAt>,
     /// Messages missed that were told.
     missed: u64,
     /// That some were missed is to be told before anything else.
     tells_missed: bool,
-    /// Received from its pipe already, and to be handed out next.
-    held: Option<Message>,
+    /// To be handed out next.
+    held: Option<Unhanded>,
     /// Peers for messages that are not subscriptions.
     keys: Vec<Key>,
+}
+
+/// Messages missed from a pipe that were told.
+#[derive(Clone, Copy, Debug, Default)]
+struct MissedAt {
+    /// Of the pipe: its key may have been another's.
+    number: u64,
+    told: u64,
+}
+
+/// A message taken from its pipe and not handed to the application. Counts as lost when dropped.
+#[derive(Debug)]
+struct Unhanded {
+    message: Option<Message>,
+    hub: Arc<Hub>,
 }
 
 impl<const SENDS: bool> Pattern for Subscriber<SENDS> {
@@ -65,13 +85,13 @@ impl<const SENDS: bool> Pattern for Subscriber<SENDS> {
     const OUTWARD: Outward = Outward::Addressed;
 
     fn new(options: &Options, crew: &mut Crew) -> Self {
-        crew.keep_events();
         let options = &options.subscribing;
         options.topics.iter().for_each(|topic| crew.hub().subscribe(topic));
         Self {
             invert: options.invert,
             reports_missed: options.reports_missed,
-            filters: false,
+            // Inverted, a subscription makes unwanted what is on its way.
+            filters: options.invert,
             missed_at: Vec::new(),
             missed: 0,
             tells_missed: false,
@@ -81,24 +101,28 @@ impl<const SENDS: bool> Pattern for Subscriber<SENDS> {
     }
 
     fn is_readable(&mut self, crew: &mut Crew) -> bool {
-        if !self.tells_missed && self.held.is_none() {
-            self.attend(crew);
-            if !self.filters && !self.reports_missed {
-                return crew.has_message();
+        if self.tells_missed || self.held.is_some() {
+            return true;
+        }
+        let Some(key) = crew.waiting() else { return false };
+        if !self.is_to_be_checked(crew, key) {
+            return true;
+        }
+        let mut place = Message::new();
+        match self.receive(crew, &mut place) {
+            Ok(()) => {
+                crew.count_not_received(&place);
+                self.held = Some(Unhanded { message: Some(place), hub: crew.hub().clone() });
             }
-            let mut place = Message::new();
-            match self.receive(crew, &mut place) {
-                Ok(()) => self.held = Some(place),
-                Err(RecvError::Missed) => self.tells_missed = true,
-                Err(_) => return false,
-            }
+            Err(RecvError::Missed) => self.tells_missed = true,
+            Err(_) => return false,
         }
         true
     }
 
     /// Sending drops what a peer has no room for.
     fn is_writable(&mut self, crew: &mut Crew) -> bool {
-        self.attend(crew);
+        crew.sync();
         SENDS && !crew.is_terminated()
     }
 }
@@ -107,28 +131,42 @@ impl<const SENDS: bool> Receiving for Subscriber<SENDS> {
     #[inline(always)]
     fn receive(&mut self, crew: &mut Crew, place: &mut Message) -> Result<(), RecvError> {
         if self.tells_missed || self.held.is_some() {
-            return self.receive_held(place);
+            return self.receive_held(crew, place);
         }
-        loop {
-            self.attend(crew);
-            let key = pattern::fair(crew, place)?;
-            if self.filters && !self.wants(crew, place) {
-                crew.count(|flow| &flow.filtered, 1);
+        while let Some(key) = crew.readable() {
+            if self.reports_missed && self.has_missed(crew, key) {
+                return Err(RecvError::Missed);
+            }
+            // Always there: `readable` has just said so.
+            if !crew.receive_from(key, place) {
                 continue;
             }
-            if self.reports_missed && self.has_missed(crew, key) {
-                self.held = Some(std::mem::take(place));
-                return Err(RecvError::Missed);
+            if self.is_to_be_checked(crew, key) && !self.wants(crew, place) {
+                crew.count_not_received(place);
+                crew.count(|flow: &Flow| &flow.filtered, 1);
+                continue;
             }
             return Ok(());
         }
+        Err(RecvError::Empty)
+    }
+
+    fn receive_batch(&mut self, crew: &mut Crew, messages: &mut Vec<Message>, max: usize) -> Result<usize, RecvError> {
+        let (count, error) = pattern::receive_several(self, crew, messages, max);
+        match error {
+            Some(error) if count == 0 => return Err(error),
+            // The next call's.
+            Some(RecvError::Missed) => self.tells_missed = true,
+            _ => {}
+        }
+        Ok(count)
     }
 }
 
 impl Sending for Subscriber<true> {
     /// Who gets the message is decided when there is one.
     fn reserve(&mut self, crew: &mut Crew) -> Result<Key, SendFailure> {
-        self.attend(crew);
+        crew.sync();
         if crew.is_terminated() { Err(SendFailure::ContextClosed) } else { Ok(0) }
     }
 
@@ -158,35 +196,23 @@ impl Sending for Subscriber<true> {
 }
 
 impl<const SENDS: bool> Subscriber<SENDS> {
-    /// Takes note of peers that came.
-    #[inline(always)]
-    fn attend(&mut self, crew: &mut Crew) {
-        crew.sync();
-        while let Some(event) = crew.take_event() {
-            self.attend_to(event, crew);
-        }
-    }
-
     #[cold]
-    fn attend_to(&mut self, event: Event, crew: &Crew) {
-        let (Event::Arrived(key) | Event::Changed(key)) = event else { return };
-        // One that greets does not know what is wanted.
-        self.filters |= crew.end(key).and_then(|end| end.peer()).is_some_and(|peer| peer.hello.is_some());
-        if let Event::Arrived(key) = event
-            && self.reports_missed
-        {
-            let places = self.missed_at.len().max(key as usize + 1);
-            self.missed_at.resize(places, 0);
-            self.missed_at[key as usize] = 0;
-        }
-    }
-
-    #[cold]
-    fn receive_held(&mut self, place: &mut Message) -> Result<(), RecvError> {
+    fn receive_held(&mut self, crew: &mut Crew, place: &mut Message) -> Result<(), RecvError> {
         if std::mem::take(&mut self.tells_missed) {
             return Err(RecvError::Missed);
         }
-        self.held.take().map(|message| *place = message).ok_or(RecvError::Empty)
+        let held = self.held.take().and_then(|mut held| held.message.take());
+        *place = held.ok_or(RecvError::Empty)?;
+        crew.count(|flow: &Flow| &flow.messages_in, 1);
+        crew.count(|flow: &Flow| &flow.bytes_in, place.size() as u64);
+        Ok(())
+    }
+
+    /// May messages from the pipe under `key` be unwanted? Asked when one is there: whoever sent it is known by then.
+    #[inline(always)]
+    fn is_to_be_checked(&self, crew: &Crew, key: Key) -> bool {
+        let peer = || crew.end(key).and_then(|end| end.peer());
+        !SENDS && (self.filters || peer().is_some_and(|peer| peer.unasked))
     }
 
     fn wants(&self, crew: &Crew, message: &Message) -> bool {
@@ -196,9 +222,15 @@ impl<const SENDS: bool> Subscriber<SENDS> {
     /// Were messages missed from the pipe under `key` that were not told yet? They are now.
     fn has_missed(&mut self, crew: &Crew, key: Key) -> bool {
         let Some(end) = crew.end(key) else { return false };
-        let (missed, told) = (end.tie().way_to(end.side()).missed(), &mut self.missed_at[key as usize]);
-        let news = missed - *told;
-        *told = missed;
+        let places = self.missed_at.len().max(key as usize + 1);
+        self.missed_at.resize(places, MissedAt::default());
+        let (number, before) = (end.tie().number(), &mut self.missed_at[key as usize]);
+        if before.number != number {
+            *before = MissedAt { number, told: 0 };
+        }
+        let missed = end.tie().way_to(end.side()).missed();
+        let news = missed - before.told;
+        before.told = missed;
         self.missed += news;
         news > 0
     }
@@ -206,7 +238,7 @@ impl<const SENDS: bool> Subscriber<SENDS> {
     /// Takes one subscription back. Returns whether there was one.
     fn unsubscribe(&mut self, crew: &Crew, prefix: &[u8]) -> bool {
         let removed = crew.hub().unsubscribe(prefix);
-        // What is on its way was asked for when it was sent. Inverted it is the other way round.
+        // What is on its way was asked for when it was sent.
         self.filters |= removed == Removed::Last;
         removed != Removed::NotThere
     }
@@ -220,10 +252,7 @@ macro_rules! subscribing_operations {
             /// [`unsubscribe`](Self::unsubscribe) to end it. Peers know of it when this returns, and peers to come will.
             pub fn subscribe(&mut self, prefix: impl AsRef<[u8]>) {
                 self.core.with(|core| {
-                    let (pattern, crew) = core.parts();
-                    // Inverted, what is on its way may be unwanted now.
-                    pattern.filters |= pattern.invert;
-                    crew.hub().subscribe(prefix.as_ref());
+                    core.hub().subscribe(prefix.as_ref());
                 });
             }
 
@@ -254,12 +283,6 @@ macro_rules! subscribing_operations {
                 self
             }
 
-            /// Receives what does *not* begin with a prefix subscribed to. Publishers must be told the same.
-            pub fn invert_matching(mut self) -> Self {
-                self.options.subscribing.invert = true;
-                self
-            }
-
             /// When a publisher had no room for messages this socket subscribes to, receiving fails once with
             /// [`RecvError::Missed`]: at the latest before the first message sent after those that were missed. How many
             /// in all says `missed`.
@@ -271,6 +294,22 @@ macro_rules! subscribing_operations {
     };
 }
 
+impl Builder<Sub> {
+    /// Receives what does *not* begin with a prefix subscribed to. Publishers must be told the same.
+    pub fn invert_matching(mut self) -> Self {
+        self.options.subscribing.invert = true;
+        self
+    }
+}
+
+impl Drop for Unhanded {
+    fn drop(&mut self) {
+        if self.message.is_some() {
+            self.hub.count_lost(Lost { undelivered: 0, unread: 1 });
+        }
+    }
+}
+
 common_operations!(Sub);
 receiving_operations!(Sub);
 subscribing_operations!(Sub);
@@ -280,3 +319,60 @@ batch_sending_operations!(XSub);
 receiving_operations!(XSub);
 subscribing_operations!(XSub);
 impl super::Conflates for Sub {}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::{Context, Pub, XPub};
+
+    fn is_readable(subscriber: &mut Sub) -> bool {
+        subscriber.core.with(|core| core.is_readable())
+    }
+
+    #[test]
+    fn readable_is_what_can_be_received() {
+        let context = Context::new();
+        let mut publisher = Pub::builder().send_hwm(1).build(&context).unwrap();
+        let mut subscriber =
+            Sub::builder().recv_hwm(1).report_missed().subscribe("a").subscribe("b").build(&context).unwrap();
+        publisher.bind("inproc://readable").unwrap();
+        subscriber.connect("inproc://readable").unwrap();
+        assert!(!is_readable(&mut subscriber));
+        publisher.send("a").unwrap();
+        subscriber.unsubscribe("a");
+        assert!(!is_readable(&mut subscriber), "what is there is not wanted any more");
+        assert_eq!((subscriber.counters().filtered, subscriber.counters().messages_received), (1, 0));
+        ["b1", "b2", "b3"].into_iter().for_each(|text| publisher.send(text).unwrap());
+        assert!(is_readable(&mut subscriber) && is_readable(&mut subscriber));
+        assert_eq!(subscriber.try_recv(), Err(RecvError::Missed));
+        for text in ["b1", "b2"] {
+            assert!(is_readable(&mut subscriber));
+            assert_eq!(subscriber.try_recv().unwrap()[0], text);
+        }
+        assert!(!is_readable(&mut subscriber));
+        context.shutdown(std::time::Duration::ZERO);
+        assert!(is_readable(&mut subscriber));
+        assert_eq!(subscriber.try_recv(), Err(RecvError::ContextClosed));
+    }
+
+    #[test]
+    fn a_message_looked_at_and_not_taken_is_lost_by_who_looked() {
+        let context = Context::new();
+        let mut publisher = XPub::builder().manual().build(&context).unwrap();
+        let mut subscriber = Sub::builder().subscribe("a").build(&context).unwrap();
+        publisher.bind("inproc://looked-at").unwrap();
+        subscriber.connect("inproc://looked-at").unwrap();
+        publisher.recv().unwrap();
+        publisher.subscribe("a").unwrap();
+        (0..2).for_each(|_| publisher.send("a").unwrap());
+        assert!(is_readable(&mut subscriber));
+        assert_eq!(subscriber.counters().messages_received, 0);
+        assert_eq!(subscriber.try_recv().unwrap()[0], "a");
+        assert_eq!((subscriber.counters().messages_received, subscriber.counters().bytes_received), (1, 1));
+        assert!(is_readable(&mut subscriber));
+        drop(subscriber);
+        assert_eq!(publisher.counters().deliveries, 2);
+        drop(publisher);
+        assert_eq!(context.shutdown(std::time::Duration::ZERO).unread, 1);
+    }
+}

@@ -259,7 +259,7 @@ mod tests {
     }
 
     fn crew(socket_type: SocketType) -> (Arc<Hub>, Crew) {
-        let profile = Profile { socket_type, routing_id: Frame::new(), hello: None, conflates: false };
+        let profile = Profile { socket_type, routing_id: Frame::new(), hello: None, conflates: false, unasked: false };
         let hub = Hub::new(profile, HubOptions { send_hwm: 0, recv_hwm: 0, seats: 8 }, Arc::default());
         (hub.clone(), Crew::new(hub, Outward::Balanced))
     }

@@ -181,6 +181,8 @@ pub(super) fn displaced_target(letters: u32) {
     for expected in 1..=letters {
         await_letters(&mut waiter, &letterbox, expected);
     }
+    // Each wait that took its place has woken it.
+    target.0.store(false, Ordering::Relaxed);
     // The loop's own sleep: a letter after `arm` wakes it, one before is seen by its look.
     letterbox.signal.arm();
     let seen = letterbox.delivered.load(Ordering::Acquire);

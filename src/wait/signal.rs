@@ -90,7 +90,7 @@ impl Signal {
     }
 
     /// `arm` without its fence, which the caller issues.
-    pub(super) fn announce(&self) {
+    pub(crate) fn announce(&self) {
         // Release: the target and all the waiter did before; pairs with Acquire in `notify_slow`.
         self.word.swap(ASLEEP, Ordering::Release);
     }

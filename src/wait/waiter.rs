@@ -163,6 +163,43 @@ impl Waiter {
         }
     }
 
+    /// As [`wait`](Self::wait), for a thread that sleeps elsewhere than in a park: `sleep` is the sleep protocol, from
+    /// the announcement to the last look.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn wait_elsewhere<A: Awaited>(
+        &mut self,
+        deadline: Option<Instant>,
+        what: &mut A,
+        sleep: impl FnOnce(&mut A) -> Option<A::Ready>,
+    ) -> Option<A::Ready> {
+        if let Some(ready) = what.look() {
+            return Some(ready);
+        }
+        if has_passed(deadline) {
+            self.counts.timeouts += 1;
+            return None;
+        }
+        if self.policy == WaitPolicy::Spin {
+            return self.spin(deadline, what);
+        }
+        let budget_ns = pace::budget_ns(cost::wake_ns());
+        let entered_ns = match self.before_sleep(budget_ns, deadline, what) {
+            Before::Ended(ready) => return ready,
+            Before::Sleep { entered_ns } => entered_ns,
+        };
+        self.counts.parks += 1;
+        let ready = sleep(what);
+        // Who woke us, and when, is not known: our own waking is part of the sample, which is kept below two budgets.
+        let slept_ns = clock::now_ns() - entered_ns;
+        if ready.is_some() {
+            self.pace.arrived(slept_ns, budget_ns);
+        } else {
+            self.counts.timeouts += 1;
+            self.pace.gave_up(slept_ns, budget_ns);
+        }
+        ready
+    }
+
     #[inline(never)]
     fn wait_slow<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
         if has_passed(deadline) {
@@ -191,6 +228,22 @@ impl Waiter {
     /// `Adaptive`; and `Park`, which leaves the spins out.
     fn adapt<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
         let budget_ns = pace::budget_ns(cost::wake_ns());
+        let entered_ns = match self.before_sleep(budget_ns, deadline, what) {
+            Before::Ended(ready) => return ready,
+            Before::Sleep { entered_ns } => entered_ns,
+        };
+        let ready = self.park(signal, deadline, what);
+        self.learn_from_park(entered_ns, budget_ns, ready.is_some());
+        ready
+    }
+
+    /// Everything that comes before the sleep protocol.
+    fn before_sleep<A: Awaited>(
+        &mut self,
+        budget_ns: u64,
+        deadline: Option<Instant>,
+        what: &mut A,
+    ) -> Before<A::Ready> {
         let may_spin = self.policy == WaitPolicy::Adaptive;
         let opening = self.pace.open();
         let found = match opening {
@@ -201,19 +254,17 @@ impl Waiter {
         };
         if found.is_some() {
             self.pace.arrived(0, budget_ns);
-            return found;
+            return Before::Ended(found);
         }
         let entered_ns = clock::now_ns();
         if may_spin && opening != Opening::Park && self.pace.expects_within(budget_ns) {
             match self.spin_long(entered_ns, budget_ns, deadline, what) {
-                Spun::Found(ready) => return Some(ready),
-                Spun::DeadlinePassed => return None,
+                Spun::Found(ready) => return Before::Ended(Some(ready)),
+                Spun::DeadlinePassed => return Before::Ended(None),
                 Spun::GaveUp => self.counts.spins_missed += 1,
             }
         }
-        let ready = self.park(signal, deadline, what);
-        self.learn_from_park(entered_ns, budget_ns, ready.is_some());
-        ready
+        Before::Sleep { entered_ns }
     }
 
     /// A few yields, untimed.
@@ -362,7 +413,7 @@ impl Waiter {
     }
 }
 
-/// A signal with our target in it, possibly armed. Dropping it disarms it and brings a displaced target back.
+/// A signal with our target in it, possibly armed. Dropping it disarms it, brings a displaced target back and wakes it.
 struct Asleep<'a> {
     signal: &'a Signal,
     displaced: Option<Target>,
@@ -397,9 +448,23 @@ impl Drop for Asleep<'_> {
         if let Some(displaced) = self.displaced.take()
             && !planted("waiter-keeps-displaced")
         {
-            self.signal.install(displaced);
+            self.signal.install(displaced.clone());
+            if !planted("waiter-silences-displaced") {
+                // What its owner had announced is taken back, and a wake for it may have reached us.
+                displaced.wake();
+            }
         }
     }
+}
+
+/// How a wait stands before its first sleep.
+#[cfg(not(any(loom, shuttle)))]
+enum Before<R> {
+    Ended(Option<R>),
+    Sleep {
+        /// When the wait began, as far as it was timed.
+        entered_ns: u64,
+    },
 }
 
 #[cfg(not(any(loom, shuttle)))]

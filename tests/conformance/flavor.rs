@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ringway::{Context, Message, Pair, Pub, Pull, Push, ShutdownReport, Sub, XPub, XSub, socket::SendFailure};
+use ringway::{
+    Context, Dealer, Message, Pair, Pub, Pull, Push, Rep, Req, Router, RoutingId, ShutdownReport, Sub, XPub, XSub,
+    socket::SendFailure,
+};
 
 /// A kind of pipe to run the suite over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +73,16 @@ pub(crate) fn number(message: &Message) -> u64 {
     u64::from_le_bytes(message[0].as_bytes().try_into().expect("eight bytes"))
 }
 
+/// A message of these frames.
+pub(crate) fn parts<const N: usize>(frames: [&str; N]) -> Message {
+    frames.into_iter().collect()
+}
+
+/// An id that is one.
+pub(crate) fn id(name: &str) -> RoutingId {
+    RoutingId::new(name).unwrap()
+}
+
 /// A socket that sends, for what tests ask of all of them.
 pub(crate) trait Sender {
     fn try_number(&mut self, number: u64) -> Result<(), SendFailure>;
@@ -125,8 +138,8 @@ macro_rules! receives {
     )*};
 }
 
-sends!(Pair, Push, Pub, XPub);
-receives!(Pair, Pull, Sub, XSub, XPub);
+sends!(Pair, Push, Dealer, Pub, XPub);
+receives!(Pair, Pull, Dealer, Req, Rep, Router, Sub, XSub, XPub);
 
 /// A PUSH bound to `name` and a PULL connected to it.
 pub(crate) fn pipeline(context: &Context, name: &str) -> (Push, Pull) {
@@ -136,12 +149,24 @@ pub(crate) fn pipeline(context: &Context, name: &str) -> (Push, Pull) {
     (push, pull)
 }
 
+/// A DEALER called `name`, connected to `endpoint`.
+pub(crate) fn dealer(context: &Context, name: &str, endpoint: &str) -> Dealer {
+    let mut dealer = Dealer::builder().routing_id(id(name)).build(context).unwrap();
+    dealer.connect(endpoint).unwrap();
+    dealer
+}
+
 /// Two PAIRs connected by `name`.
 pub(crate) fn pairs(context: &Context, name: &str) -> (Pair, Pair) {
     let (mut here, mut there) = (Pair::new(context).unwrap(), Pair::new(context).unwrap());
     here.bind(name).unwrap();
     there.connect(name).unwrap();
     (here, there)
+}
+
+/// Messages given to queues and messages that came out of them, of a socket.
+pub(crate) fn flow(counters: &ringway::socket::Counters) -> (u64, u64) {
+    (counters.messages_sent, counters.messages_received + counters.discarded)
 }
 
 /// Ends `context`, all of whose sockets are dropped, and checks that every message is accounted for.

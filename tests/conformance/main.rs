@@ -5,11 +5,12 @@
 //!
 //! Contents: [`flavor`] the flavors and what tests share, [`messages`] order and shapes, [`credit`] high-water marks,
 //! [`routing`] whose turn it is, [`calls`] each way to call, [`endpoints`] who finds whom, [`leaving`] peers that go,
-//! [`death`] pipes that die, [`payloads`] destructors,
-//! [`publishing`] subscriptions, [`newest`] conflation.
+//! [`death`] pipes that die, [`payloads`] destructors, [`newest`] conflation, [`publishing`] subscriptions,
+//! [`requests`] REQ and REP, [`addressed`] DEALER and ROUTER.
 
 #![forbid(unsafe_code)]
 
+mod addressed;
 mod calls;
 mod credit;
 mod death;
@@ -20,6 +21,7 @@ mod messages;
 mod newest;
 mod payloads;
 mod publishing;
+mod requests;
 mod routing;
 
 use flavor::Flavor;
@@ -128,6 +130,55 @@ suite! {
         a_forwarder_passes_subscriptions_up_and_messages_down,
         a_publisher_waits_for_its_subscribers,
         deliveries_add_up;
+    requests:
+        envelopes_are_exact,
+        what_is_no_request_is_discarded,
+        what_is_no_reply_is_discarded,
+        order_is_strict,
+        only_the_one_asked_is_heard,
+        second_replies_are_dropped_before_the_next_request,
+        relaxed_forgets_the_old_request,
+        requests_go_round,
+        requests_wait_for_room_and_hwm_is_exact,
+        a_request_waits_for_its_first_peer,
+        a_permit_is_a_request,
+        connecting_before_binding,
+        deadlines_end_a_wait_and_not_the_request,
+        a_peer_that_leaves_is_told,
+        a_reply_sent_before_leaving_counts,
+        disconnecting_ends_a_request,
+        a_request_is_sent_again_when_its_peer_leaves,
+        a_request_is_sent_again_when_time_is_over,
+        a_request_waits_for_a_peer_to_be_sent_again,
+        a_request_waits_for_room_to_be_sent_again,
+        attempts_end,
+        late_replies_count,
+        looking_takes_nothing,
+        replies_to_nobody_are_dropped,
+        replies_to_the_full_are_dropped,
+        many_ask_many_and_all_adds_up;
+    addressed:
+        ids_are_given_and_made_up,
+        messages_go_whole_to_whom_they_name,
+        nobody_is_unroutable,
+        the_full_are_dropped_or_waited_for,
+        hwm_is_exact_for_each,
+        a_wait_for_room_ends_when_the_peer_leaves,
+        an_id_alone_is_no_message,
+        places_with_one_peer,
+        batches_stop_where_sending_would,
+        duplicates_wait_in_line,
+        duplicates_that_have_left_are_heard_behind_a_leaver,
+        duplicates_that_leave_behind_one_that_stays_are_dropped,
+        duplicates_take_over,
+        peers_are_called_by_their_caller,
+        connecting_before_binding_both_ways,
+        probes_tell_of_new_peers,
+        a_leaver_is_heard_and_not_sent_to,
+        disconnecting_and_coming_back,
+        a_thousand_peers,
+        looking_sees_who_is_in_line,
+        many_talk_at_once_and_all_adds_up;
 }
 
 /// Not captured by the test harness, so that a log tells what was covered.

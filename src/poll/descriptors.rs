@@ -1,0 +1,160 @@
+//! Descriptors of the system among a poller's registrations: epoll, level-triggered.
+//!
+//! While they are there the poller sleeps in `epoll_wait`, with an eventfd among them that its bell writes.
+
+#![forbid(unsafe_code)]
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    mem::MaybeUninit,
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{
+        Timespec,
+        epoll::{self, EventData, EventFlags},
+    },
+    io::Errno,
+};
+
+use super::{
+    bell::Bell,
+    error::{AddError, NotRegistered},
+    event::{Event, Events},
+};
+use crate::{
+    socket::Interest,
+    wait::{EventTarget, Target},
+};
+
+/// See the module.
+pub(super) struct Descriptors {
+    epoll: OwnedFd,
+    /// What the poller's bell writes.
+    target: Arc<EventTarget>,
+    by_fd: HashMap<RawFd, u64>,
+    /// Turns until a wait that spins looks again.
+    turns_left: u32,
+    looks: u64,
+}
+
+/// What the eventfd is registered with. No `RawFd` as `u64` is that.
+const BELL: u64 = u64::MAX;
+/// Turns of a spin between two looks: a system call of some 300 ns against some 20 ns a turn.
+const TURNS_PER_LOOK: u32 = 128;
+/// Descriptors one look reports: 768 bytes of stack. If more are ready the kernel reports the others first next time.
+const READY_MAX: usize = 64;
+
+impl Descriptors {
+    pub(super) fn new(bell: &Bell) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let target = EventTarget::new()?;
+        epoll::add(&epoll, target.fd(), EventData::new_u64(BELL), EventFlags::IN)?;
+        bell.signal.install(Target::Eventfd(target.clone()));
+        Ok(Self { epoll, target, by_fd: HashMap::new(), turns_left: TURNS_PER_LOOK, looks: 0 })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_fd.len()
+    }
+
+    pub(super) fn looks(&self) -> u64 {
+        self.looks
+    }
+
+    pub(super) fn add(&mut self, fd: BorrowedFd<'_>, interest: Interest, data: u64) -> Result<(), AddError> {
+        // The kernel forgets a descriptor that is closed, so it knows better than our table.
+        match epoll::add(&self.epoll, fd, EventData::new_u64(fd.as_raw_fd() as u64), flags(interest)) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Err(AddError::AlreadyRegistered),
+            Err(error) => return Err(AddError::System(error.into())),
+        }
+        self.by_fd.insert(fd.as_raw_fd(), data);
+        Ok(())
+    }
+
+    pub(super) fn modify(&mut self, fd: BorrowedFd<'_>, interest: Interest, data: u64) -> Result<(), NotRegistered> {
+        let number = EventData::new_u64(fd.as_raw_fd() as u64);
+        epoll::modify(&self.epoll, fd, number, flags(interest)).map_err(|_| NotRegistered)?;
+        self.by_fd.insert(fd.as_raw_fd(), data);
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, fd: BorrowedFd<'_>) -> Result<(), NotRegistered> {
+        let known = self.by_fd.remove(&fd.as_raw_fd());
+        // One closed and opened anew under its number is in our table only.
+        match epoll::delete(&self.epoll, fd) {
+            Ok(()) => Ok(()),
+            Err(_) => known.map(drop).ok_or(NotRegistered),
+        }
+    }
+
+    /// Adds those that are ready to `events`.
+    pub(super) fn look(&mut self, events: &mut Events) -> io::Result<()> {
+        self.collect(events, Some(Duration::ZERO))
+    }
+
+    /// As `look`, once in so many calls.
+    #[inline(always)]
+    pub(super) fn look_now_and_then(&mut self, events: &mut Events) -> io::Result<()> {
+        self.turns_left -= 1;
+        if self.turns_left > 0 { Ok(()) } else { self.look(events) }
+    }
+
+    /// Sleeps until something is ready or the bell is rung, and adds what is ready to `events`.
+    pub(super) fn sleep(&mut self, events: &mut Events, deadline: Option<Instant>) -> io::Result<()> {
+        let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        self.collect(events, timeout)
+    }
+
+    fn collect(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        self.turns_left = TURNS_PER_LOOK;
+        self.looks += 1;
+        // Longer than the kernel counts is for ever.
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        let mut buffer = [MaybeUninit::uninit(); READY_MAX];
+        let ready = match epoll::wait(&self.epoll, &mut buffer, timeout.as_ref()) {
+            Ok((ready, _)) => ready,
+            // A signal handler ran: a look like any other that finds nothing.
+            Err(Errno::INTR) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        for ready in ready {
+            if ready.data.u64() == BELL {
+                self.target.drain();
+                continue;
+            }
+            let Some(&data) = self.by_fd.get(&(ready.data.u64() as RawFd)) else { continue };
+            let flags = ready.flags;
+            events.list.push(Event {
+                data,
+                readable: flags.intersects(EventFlags::IN | EventFlags::RDHUP),
+                writable: flags.contains(EventFlags::OUT),
+                error: flags.contains(EventFlags::ERR),
+                hung_up: flags.intersects(EventFlags::HUP | EventFlags::RDHUP),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn flags(interest: Interest) -> EventFlags {
+    let mut flags = EventFlags::empty();
+    if interest.has_readable() {
+        flags |= EventFlags::IN | EventFlags::RDHUP;
+    }
+    if interest.has_writable() {
+        flags |= EventFlags::OUT;
+    }
+    flags
+}
+
+impl fmt::Debug for Descriptors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Descriptors").field("registered", &self.by_fd.len()).finish_non_exhaustive()
+    }
+}

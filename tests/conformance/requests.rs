@@ -1,0 +1,764 @@
+//! REQ and REP: envelopes, order, peers that leave, requests that are sent again.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use ringway::{
+    Context, Dealer, Message, Rep, Req, Router, WaitPolicy,
+    socket::{RecvError, RequestError, SendFailure},
+};
+
+use crate::flavor::{A_WHILE, Dice, Flavor, PATIENCE, Receiver, dealer, eventually, flow, id, numbered, parts, settle};
+
+const SOON: Duration = Duration::from_millis(15);
+
+fn rep(context: &Context, name: &str) -> Rep {
+    let mut rep = Rep::new(context).unwrap();
+    rep.bind(name).unwrap();
+    rep
+}
+
+fn router(context: &Context, name: &str) -> Router {
+    let mut router = Router::builder().mandatory().build(context).unwrap();
+    router.bind(name).unwrap();
+    router
+}
+
+fn req(context: &Context, names: &[&str]) -> Req {
+    connected(Req::builder().routing_id(id("req")).build(context).unwrap(), names)
+}
+
+fn connected(mut req: Req, names: &[&str]) -> Req {
+    names.iter().for_each(|name| req.connect(name).unwrap());
+    req
+}
+
+/// Waits until `router` knows the REQ, and sends it `frames`.
+fn tell<const N: usize>(router: &mut Router, frames: [&str; N]) {
+    eventually("the asker is known", || router.has_peer("req"));
+    let mut message = parts(["req"]);
+    message.extend(frames);
+    router.send(message).unwrap();
+}
+
+pub(crate) fn envelopes_are_exact(flavor: Flavor) {
+    let context = flavor.context();
+    let mut router = router(&context, "inproc://envelopes");
+    let mut asking = req(&context, &["inproc://envelopes"]);
+    asking.send(parts(["one", "two"])).unwrap();
+    assert_eq!(router.next(), parts(["req", "", "one", "two"]));
+    tell(&mut router, ["", "three", ""]);
+    assert_eq!(asking.next(), parts(["three", ""]));
+
+    let mut correlated = Req::builder().correlate().build(&context).unwrap();
+    correlated.connect("inproc://envelopes").unwrap();
+    let mut before = None;
+    for body in ["first", "second"] {
+        correlated.send(body).unwrap();
+        let request = router.next();
+        assert_eq!(request.len(), 4);
+        assert_eq!((request[0].len(), request[0][0]), (5, 0));
+        assert_eq!((request[1].len(), request[2].len()), (4, 0));
+        assert_eq!(request[3], body);
+        let number = u32::from_ne_bytes(request[1].as_bytes().try_into().unwrap());
+        assert!(before.is_none_or(|before: u32| number == before.wrapping_add(1)));
+        before = Some(number);
+        router.send(request).unwrap();
+        assert_eq!(correlated.next(), body.into());
+    }
+
+    let mut rep = rep(&context, "inproc://nested");
+    let mut asking = dealer(&context, "dealer", "inproc://nested");
+    for envelope in [vec![""], vec!["hop", ""], vec!["far", "hop", "id", "0", ""]] {
+        for body in [vec!["body"], vec!["", ""], vec!["three", "", "frames"]] {
+            let request: Message = envelope.iter().chain(&body).copied().collect();
+            asking.send(request).unwrap();
+            assert_eq!(rep.next(), body.iter().copied().collect());
+            rep.send(parts(["re", "ply"])).unwrap();
+            assert_eq!(asking.next(), envelope.iter().copied().chain(["re", "ply"]).collect());
+        }
+    }
+    // What a user sees is counted as sent and received, whatever is around it.
+    assert_eq!((rep.counters().messages_sent, rep.counters().messages_received), (9, 9));
+}
+
+pub(crate) fn what_is_no_request_is_discarded(flavor: Flavor) {
+    let context = flavor.context();
+    let mut rep = rep(&context, "inproc://none");
+    let mut asking = Dealer::builder().probe_router().build(&context).unwrap();
+    asking.connect("inproc://none").unwrap();
+    asking.send("no delimiter").unwrap();
+    asking.send(parts(["nor", "here"])).unwrap();
+    asking.send("").unwrap();
+    asking.send(parts(["no", "body", ""])).unwrap();
+    asking.send(parts(["", ""])).unwrap();
+    assert_eq!(rep.next(), "".into());
+    rep.send("reply").unwrap();
+    assert_eq!(asking.next(), parts(["", "reply"]));
+    let counters = rep.counters();
+    assert_eq!((counters.messages_received, counters.discarded), (1, 5), "one of them is the probe");
+    assert_eq!(asking.counters().messages_sent, 6);
+    drop((rep, asking));
+    settle(&context, 7, 2 + 5);
+}
+
+pub(crate) fn what_is_no_reply_is_discarded(flavor: Flavor) {
+    let context = flavor.context();
+    for correlate in [false, true] {
+        let mut router = router(&context, "inproc://no-reply");
+        let builder = Req::builder();
+        let builder = if correlate { builder.correlate().probe_router() } else { builder };
+        let asking = builder.build(&context).unwrap();
+        let mut asking = connected(asking, &["inproc://no-reply"]);
+        if correlate {
+            assert_eq!(router.next()[1], "", "the probe");
+        }
+        asking.send("request").unwrap();
+        let request = router.next();
+        let envelope = 2 + usize::from(correlate);
+        let behind = |frames: &[&str]| -> Message {
+            let mut message: Message = request.frames()[..envelope].iter().cloned().collect();
+            message.extend(frames.iter().copied());
+            message
+        };
+        let hollow: Message = request.frames()[..envelope].iter().cloned().collect();
+        let mut strange: Message = request.frames()[..1].iter().cloned().collect();
+        strange.extend(["1234", "not empty", "x"]);
+        let mut bare: Message = request.frames()[..1].iter().cloned().collect();
+        bare.push("bare");
+        [hollow, strange, bare].into_iter().for_each(|none| router.send(none).unwrap());
+        router.send(behind(&["reply", "of two"])).unwrap();
+        assert_eq!(asking.next(), parts(["reply", "of two"]));
+        assert_eq!((asking.counters().discarded, asking.counters().messages_received), (3, 1));
+    }
+}
+
+pub(crate) fn order_is_strict(flavor: Flavor) {
+    let context = flavor.context();
+    let mut rep = rep(&context, "inproc://strict");
+    let mut asking = req(&context, &["inproc://strict"]);
+    for _ in 0..3 {
+        for error in [asking.recv(), asking.try_recv(), asking.recv_timeout(PATIENCE)] {
+            assert_eq!(error, Err(RecvError::NoRequest));
+        }
+        assert!(asking.can_send() && !asking.can_recv());
+        for result in [rep.send("x"), rep.try_send("x"), rep.send_timeout("x", PATIENCE)] {
+            let error = result.unwrap_err();
+            assert_eq!((error.message, error.reason), ("x".into(), SendFailure::NoRequest));
+        }
+        assert!(!rep.can_send());
+        asking.send("request").unwrap();
+        assert!(!asking.can_send());
+        for result in [asking.send("y"), asking.try_send("y"), asking.send_timeout("y", PATIENCE)] {
+            let error = result.unwrap_err();
+            assert_eq!((error.message, error.reason), ("y".into(), SendFailure::AwaitingReply));
+        }
+        assert_eq!(asking.reserve().map(drop), Err(SendFailure::AwaitingReply));
+        assert_eq!(rep.next(), "request".into());
+        assert!(rep.can_send() && !rep.can_recv());
+        for error in [rep.recv(), rep.try_recv(), rep.recv_timeout(PATIENCE)] {
+            assert_eq!(error, Err(RecvError::ReplyDue));
+        }
+        rep.send("reply").unwrap();
+        assert_eq!(asking.next(), "reply".into());
+    }
+}
+
+pub(crate) fn only_the_one_asked_is_heard(flavor: Flavor) {
+    let context = flavor.context();
+    let (mut first, mut second) = (router(&context, "inproc://first"), router(&context, "inproc://second"));
+    let mut asking = req(&context, &["inproc://first", "inproc://second"]);
+    for turn in 0..10 {
+        let (asked, other) = if turn % 2 == 0 { (&mut first, &mut second) } else { (&mut second, &mut first) };
+        asking.send("who?").unwrap();
+        assert_eq!(asked.next(), parts(["req", "", "who?"]));
+        tell(other, ["", "not I"]);
+        tell(asked, ["", "I"]);
+        assert_eq!(asking.next(), "I".into());
+    }
+    asking.send("last").unwrap();
+    tell(&mut first, ["", "end"]);
+    assert_eq!(asking.next(), "end".into());
+    eventually("all of the other's were thrown away", || {
+        let _ = asking.try_send("more").and_then(|()| Ok(tell(&mut second, ["", "end"])));
+        let _ = asking.recv_timeout(SOON);
+        asking.counters().discarded >= 10
+    });
+}
+
+pub(crate) fn second_replies_are_dropped_before_the_next_request(flavor: Flavor) {
+    let context = flavor.context();
+    let mut router = router(&context, "inproc://twice");
+    // Where messages may come late, only the number tells.
+    let builder = Req::builder();
+    let builder = if flavor == Flavor::Awkward { builder.correlate() } else { builder };
+    let asking = builder.build(&context).unwrap();
+    let mut asking = connected(asking, &["inproc://twice"]);
+    for turn in 0..20 {
+        asking.send(numbered(turn)).unwrap();
+        let request = router.next();
+        router.send(request.clone()).unwrap();
+        router.send(request).unwrap();
+        assert_eq!(asking.next(), numbered(turn));
+    }
+    asking.send("last").unwrap();
+    assert_eq!(router.next().frames().last().unwrap(), "last");
+    eventually("all second ones were thrown away", || {
+        assert_eq!(asking.try_recv(), Err(RecvError::Empty));
+        asking.counters().discarded == 20
+    });
+    assert_eq!(asking.counters().messages_received, 20);
+}
+
+pub(crate) fn relaxed_forgets_the_old_request(flavor: Flavor) {
+    let context = flavor.context();
+    let mut router = router(&context, "inproc://relaxed");
+    let asking = Req::builder().relaxed().correlate().build(&context).unwrap();
+    let mut asking = connected(asking, &["inproc://relaxed"]);
+    let requests: Vec<Message> = (0..5)
+        .map(|turn| {
+            asking.send(numbered(turn)).unwrap();
+            router.next()
+        })
+        .collect();
+    requests.into_iter().for_each(|request| router.send(request).unwrap());
+    assert_eq!(asking.next(), numbered(4));
+    assert_eq!(asking.counters().discarded, 4);
+    assert_eq!(asking.try_recv(), Err(RecvError::NoRequest));
+}
+
+pub(crate) fn requests_go_round(flavor: Flavor) {
+    let context = flavor.context();
+    let names = ["inproc://a", "inproc://b", "inproc://c"];
+    let mut reps = names.map(|name| rep(&context, name));
+    let mut asking = req(&context, &names);
+    for turn in 0..9 {
+        asking.send("turn").unwrap();
+        assert_eq!(reps[turn % 3].next(), "turn".into());
+        reps[turn % 3].send(numbered(turn as u64)).unwrap();
+        assert_eq!(asking.next(), numbered(turn as u64));
+    }
+    // And REP takes from each in turn.
+    let mut askers: Vec<Req> = (0..4).map(|_| req(&context, &["inproc://a"])).collect();
+    let mut served = [0; 4];
+    for _ in 0..3 {
+        for (number, asker) in askers.iter_mut().enumerate() {
+            asker.send(numbered(number as u64)).unwrap();
+        }
+        for _ in 0..4 {
+            let request = reps[0].next();
+            served[request[0][0] as usize] += 1;
+            reps[0].send(request).unwrap();
+        }
+        askers.iter_mut().for_each(|asker| drop(asker.next()));
+    }
+    assert_eq!(served, [3; 4]);
+}
+
+pub(crate) fn requests_wait_for_room_and_hwm_is_exact(flavor: Flavor) {
+    for policy in [WaitPolicy::Park, WaitPolicy::Adaptive] {
+        for (send_hwm, recv_hwm) in [(1, 1), (2, 5), (7, 1)] {
+            let context = flavor.context();
+            let mut rep = Rep::builder().recv_hwm(recv_hwm).build(&context).unwrap();
+            rep.bind("inproc://full").unwrap();
+            let asking = Req::builder().relaxed().correlate().send_hwm(send_hwm).wait(policy);
+            let mut asking = connected(asking.build(&context).unwrap(), &["inproc://full"]);
+            for turn in 0..send_hwm + recv_hwm {
+                asking.try_send(numbered(turn.into())).unwrap();
+            }
+            assert!(!asking.can_send());
+            let error = asking.try_send(parts(["x", "y"])).unwrap_err();
+            assert_eq!((error.message, error.reason), (parts(["x", "y"]), SendFailure::Full), "unchanged");
+            assert_eq!(asking.send_timeout("x", SOON).unwrap_err().reason, SendFailure::TimedOut);
+            let asker = thread::spawn(move || {
+                asking.send("waits").unwrap();
+                asking
+            });
+            thread::sleep(A_WHILE);
+            for turn in 0..send_hwm + recv_hwm {
+                assert_eq!(rep.next(), numbered(turn.into()));
+                rep.send("stale").unwrap();
+            }
+            assert_eq!(rep.next(), "waits".into());
+            rep.send("reply").unwrap();
+            let mut asking = asker.join().unwrap();
+            assert_eq!(asking.next(), "reply".into());
+            assert_eq!(asking.counters().discarded, u64::from(send_hwm + recv_hwm));
+        }
+    }
+}
+
+pub(crate) fn a_request_waits_for_its_first_peer(flavor: Flavor) {
+    let context = flavor.context();
+    let mut asking = Req::new(&context).unwrap();
+    asking.bind("inproc://asking").unwrap();
+    assert_eq!(asking.try_send("x").unwrap_err().reason, SendFailure::NoPeer);
+    assert_eq!(asking.recv(), Err(RecvError::NoRequest), "nothing was sent");
+    let asker = thread::spawn(move || asking.request("hello").unwrap());
+    thread::sleep(A_WHILE);
+    let mut rep = Rep::new(&context).unwrap();
+    rep.connect("inproc://asking").unwrap();
+    assert_eq!(rep.next(), "hello".into());
+    rep.send("you").unwrap();
+    assert_eq!(asker.join().unwrap(), "you".into());
+}
+
+pub(crate) fn a_permit_is_a_request(flavor: Flavor) {
+    let context = flavor.context();
+    let mut rep = rep(&context, "inproc://permit");
+    let mut asking = req(&context, &["inproc://permit"]);
+    drop(asking.reserve().unwrap());
+    assert_eq!(asking.try_recv(), Err(RecvError::NoRequest));
+    asking.try_reserve().unwrap().send(parts(["by", "permit"])).unwrap();
+    assert_eq!(rep.next(), parts(["by", "permit"]));
+    rep.send("reply").unwrap();
+    assert_eq!(asking.next(), "reply".into());
+    let permit = asking.reserve().unwrap();
+    drop(rep);
+    match permit.send(parts(["too", "late"])) {
+        Err(error) => assert_eq!((error.message, error.reason), (parts(["too", "late"]), SendFailure::PeerLeft)),
+        Ok(()) => assert_eq!(flavor, Flavor::Awkward),
+    }
+}
+
+pub(crate) fn connecting_before_binding(flavor: Flavor) {
+    let context = flavor.context();
+    let mut asking = req(&context, &["inproc://later"]);
+    asking.send("early").unwrap();
+    let mut answering = rep(&context, "inproc://later");
+    assert_eq!(answering.next(), "early".into());
+    answering.send("reply").unwrap();
+    assert_eq!(asking.next(), "reply".into());
+
+    let mut answering = Rep::new(&context).unwrap();
+    answering.connect("inproc://other-way").unwrap();
+    let mut asking = Req::new(&context).unwrap();
+    asking.bind("inproc://other-way").unwrap();
+    asking.send("question").unwrap();
+    assert_eq!(answering.next(), "question".into());
+    answering.send("answer").unwrap();
+    assert_eq!(asking.next(), "answer".into());
+}
+
+pub(crate) fn deadlines_end_a_wait_and_not_the_request(flavor: Flavor) {
+    let context = flavor.context();
+    let mut rep = rep(&context, "inproc://slow");
+    for policy in [WaitPolicy::Park, WaitPolicy::Adaptive, WaitPolicy::Spin] {
+        let asking = Req::builder().recv_timeout(SOON).wait(policy).build(&context).unwrap();
+        let mut asking = connected(asking, &["inproc://slow"]);
+        for timeout in [None, Some(Duration::ZERO), Some(SOON)] {
+            let entered = Instant::now();
+            match timeout {
+                None => {
+                    let error = asking.request("slow").unwrap_err();
+                    assert_eq!(error, RequestError::Unanswered(RecvError::TimedOut));
+                }
+                Some(timeout) => assert_eq!(asking.recv_timeout(timeout), Err(RecvError::TimedOut)),
+            }
+            assert!(entered.elapsed() >= timeout.unwrap_or(SOON));
+        }
+        assert_eq!(asking.try_recv(), Err(RecvError::Empty));
+        let error = asking.request("again").unwrap_err();
+        let RequestError::NotSent(error) = error else { panic!("{error}") };
+        assert_eq!((error.message, error.reason), ("again".into(), SendFailure::AwaitingReply));
+        assert_eq!(rep.next(), "slow".into());
+        rep.send("reply").unwrap();
+        assert_eq!(asking.next(), "reply".into());
+    }
+}
+
+pub(crate) fn a_peer_that_leaves_is_told(flavor: Flavor) {
+    for policy in [WaitPolicy::Park, WaitPolicy::Adaptive, WaitPolicy::Spin] {
+        for waits in [false, true] {
+            let context = flavor.context();
+            let (mut dying, mut living) = (rep(&context, "inproc://dying"), rep(&context, "inproc://living"));
+            let asking = Req::builder().wait(policy).build(&context).unwrap();
+            let mut asking = connected(asking, &["inproc://dying", "inproc://living"]);
+            asking.send("request").unwrap();
+            assert_eq!(dying.next(), "request".into());
+            let asker = thread::spawn(move || {
+                if !waits {
+                    eventually("there is an answer", || asking.can_recv());
+                }
+                assert_eq!(asking.recv(), Err(RecvError::PeerLeft));
+                assert_eq!(asking.recv(), Err(RecvError::NoRequest), "told once");
+                asking.request("next").unwrap()
+            });
+            if waits {
+                thread::sleep(A_WHILE);
+            }
+            drop(dying);
+            assert_eq!(living.next(), "next".into());
+            living.send("reply").unwrap();
+            assert_eq!(asker.join().unwrap(), "reply".into());
+        }
+    }
+}
+
+pub(crate) fn a_reply_sent_before_leaving_counts(flavor: Flavor) {
+    let context = flavor.context();
+    for _ in 0..20 {
+        let mut dying = rep(&context, "inproc://last-words");
+        let mut asking = req(&context, &["inproc://last-words"]);
+        asking.send("request").unwrap();
+        assert_eq!(dying.next(), "request".into());
+        dying.send("reply").unwrap();
+        drop(dying);
+        assert_eq!(asking.next(), "reply".into());
+        eventually("its leaving is heard", || {
+            asking.try_send("x").map_err(|error| error.reason) == Err(SendFailure::NoPeer)
+                || asking.recv_timeout(PATIENCE) == Err(RecvError::PeerLeft)
+        });
+    }
+}
+
+pub(crate) fn disconnecting_ends_a_request(flavor: Flavor) {
+    let context = flavor.context();
+    let mut rep = rep(&context, "inproc://cut");
+    let mut asking = req(&context, &["inproc://cut"]);
+    asking.send("request").unwrap();
+    assert_eq!(rep.next(), "request".into());
+    asking.disconnect("inproc://cut").unwrap();
+    assert_eq!(asking.recv_timeout(PATIENCE), Err(RecvError::PeerLeft));
+    // An endpoint nobody has bound.
+    asking.connect("inproc://nobody").unwrap();
+    asking.send("request").unwrap();
+    asking.disconnect("inproc://nobody").unwrap();
+    assert_eq!(asking.recv_timeout(PATIENCE), Err(RecvError::PeerLeft));
+    // A new pipe under the old one's key is not the one asked.
+    asking.connect("inproc://cut").unwrap();
+    asking.send("again").unwrap();
+    asking.disconnect("inproc://cut").unwrap();
+    asking.connect("inproc://cut").unwrap();
+    assert_eq!(asking.recv_timeout(PATIENCE), Err(RecvError::PeerLeft));
+    eventually("the reply is dropped", || {
+        let _ = rep.try_send("late");
+        rep.counters().unroutable > 0
+    });
+}
+
+pub(crate) fn a_request_is_sent_again_when_its_peer_leaves(flavor: Flavor) {
+    for policy in [WaitPolicy::Park, WaitPolicy::Adaptive, WaitPolicy::Spin] {
+        let context = flavor.context();
+        let names = ["inproc://one", "inproc://two", "inproc://three"];
+        let [mut one, mut two, mut three] = names.map(|name| rep(&context, name));
+        let mut asking = connected(Req::builder().resend(2).wait(policy).build(&context).unwrap(), &names);
+        let asker = thread::spawn(move || {
+            let reply = asking.request(parts(["to", "all"])).unwrap();
+            (reply, asking)
+        });
+        assert_eq!(one.next(), parts(["to", "all"]));
+        drop(one);
+        assert_eq!(two.next(), parts(["to", "all"]));
+        drop(two);
+        assert_eq!(three.next(), parts(["to", "all"]));
+        three.send("reply").unwrap();
+        let (reply, mut asking) = asker.join().unwrap();
+        assert_eq!(reply, "reply".into());
+        // The next request has all its attempts; none is left after them.
+        asking.send("next").unwrap();
+        assert_eq!(three.next(), "next".into());
+        drop(three);
+        assert_eq!(asking.recv_timeout(A_WHILE), Err(RecvError::TimedOut), "it waits for somebody to ask");
+    }
+}
+
+pub(crate) fn a_request_is_sent_again_when_time_is_over(flavor: Flavor) {
+    for policy in [WaitPolicy::Park, WaitPolicy::Adaptive, WaitPolicy::Spin] {
+        let context = flavor.context();
+        let names = ["inproc://silent", "inproc://awake"];
+        let [mut silent, mut awake] = names.map(|name| rep(&context, name));
+        let asking = Req::builder().reply_timeout(SOON).resend(1000).wait(policy).build(&context).unwrap();
+        let mut asking = connected(asking, &names);
+        let asker = thread::spawn(move || (asking.request("anybody?").unwrap(), asking));
+        assert_eq!(silent.next(), "anybody?".into());
+        assert_eq!(awake.next(), "anybody?".into());
+        awake.send("I").unwrap();
+        let (reply, mut asking) = asker.join().unwrap();
+        assert_eq!(reply, "I".into());
+        // The late one is for nobody, and is not the reply to the next request.
+        silent.send("late").unwrap();
+        asking.send("next").unwrap();
+        let entered = Instant::now();
+        let reply = loop {
+            match (silent.try_recv(), awake.try_recv(), asking.try_recv()) {
+                (Ok(request), ..) => silent.send(request).unwrap(),
+                (_, Ok(request), _) => awake.send(request).unwrap(),
+                (.., Ok(reply)) => break reply,
+                _ => assert!(entered.elapsed() < PATIENCE),
+            }
+        };
+        assert!(reply == "next".into(), "{reply:?}");
+    }
+}
+
+pub(crate) fn a_request_waits_for_a_peer_to_be_sent_again(flavor: Flavor) {
+    for policy in [WaitPolicy::Park, WaitPolicy::Adaptive] {
+        let context = flavor.context();
+        let mut asking = Req::builder().resend(1).wait(policy).build(&context).unwrap();
+        asking.bind("inproc://lonely").unwrap();
+        let connected = || {
+            let mut rep = Rep::new(&context).unwrap();
+            rep.connect("inproc://lonely").unwrap();
+            rep
+        };
+        let mut first = connected();
+        let asker = thread::spawn(move || asking.request("hello?"));
+        assert_eq!(first.next(), "hello?".into());
+        drop(first);
+        thread::sleep(A_WHILE);
+        let mut second = connected();
+        assert_eq!(second.next(), "hello?".into());
+        second.send("here").unwrap();
+        assert_eq!(asker.join().unwrap(), Ok("here".into()));
+    }
+}
+
+pub(crate) fn a_request_waits_for_room_to_be_sent_again(flavor: Flavor) {
+    for policy in [WaitPolicy::Park, WaitPolicy::Adaptive] {
+        let context = flavor.context();
+        let mut full = Rep::builder().recv_hwm(1).build(&context).unwrap();
+        let mut dying = rep(&context, "inproc://dying");
+        full.bind("inproc://full").unwrap();
+        let asking = Req::builder().send_hwm(1).resend(1).wait(policy).build(&context).unwrap();
+        let mut asking = connected(asking, &["inproc://full", "inproc://dying"]);
+        // Fills the one; the other always has room.
+        let mut in_full = 0;
+        while in_full < 2 {
+            asking.send("fills").unwrap();
+            match dying.recv_timeout(SOON) {
+                Ok(_) => dying.send("x").unwrap(),
+                Err(_) => in_full += 1,
+            }
+        }
+        eventually("the next goes to the one with room", || {
+            asking.send("request").unwrap();
+            dying.recv_timeout(SOON).is_ok_and(|request| request == "request".into())
+        });
+        drop(dying);
+        let asker = thread::spawn(move || asking.recv());
+        thread::sleep(A_WHILE);
+        loop {
+            let request = full.next();
+            full.send(request.clone()).unwrap();
+            if request == "request".into() {
+                break;
+            }
+        }
+        assert_eq!(asker.join().unwrap(), Ok("request".into()));
+    }
+}
+
+pub(crate) fn attempts_end(flavor: Flavor) {
+    for policy in [WaitPolicy::Park, WaitPolicy::Adaptive, WaitPolicy::Spin] {
+        let context = flavor.context();
+        let mut silent = rep(&context, "inproc://silent");
+        let ask = |resend| {
+            let asking = Req::builder().reply_timeout(SOON).resend(resend).wait(policy).build(&context).unwrap();
+            connected(asking, &["inproc://silent"])
+        };
+        for resend in [0, 1, 3] {
+            let mut asking = ask(resend);
+            let entered = Instant::now();
+            asking.send("request").unwrap();
+            assert_eq!(asking.recv(), Err(RecvError::NoReply));
+            assert!(entered.elapsed() >= SOON * (resend + 1));
+            assert_eq!(asking.counters().messages_sent, u64::from(resend) + 1);
+            assert_eq!(asking.recv(), Err(RecvError::NoRequest));
+            for _ in 0..=resend {
+                assert_eq!(silent.next(), "request".into());
+                silent.send("late").unwrap();
+            }
+            // Usable, and a late reply is not taken for another's.
+            asking.send("next").unwrap();
+            assert_eq!(silent.next(), "next".into());
+            silent.send("reply").unwrap();
+            assert_eq!(asking.next(), "reply".into());
+        }
+        // A shorter wait ends first, and the request goes on.
+        let mut asking = Req::builder().reply_timeout(PATIENCE).build(&context).unwrap();
+        asking.connect("inproc://silent").unwrap();
+        asking.send("request").unwrap();
+        assert_eq!(asking.recv_timeout(SOON), Err(RecvError::TimedOut));
+        assert_eq!(silent.next(), "request".into());
+        silent.send("reply").unwrap();
+        assert_eq!(asking.next(), "reply".into());
+        // Nobody there at all: every attempt takes its time.
+        let mut asking = ask(2);
+        asking.send("request").unwrap();
+        drop(silent);
+        assert_eq!(asking.recv(), Err(RecvError::NoReply));
+        // By looking only.
+        let mut silent = rep(&context, "inproc://silent");
+        let mut asking = ask(1);
+        asking.send("request").unwrap();
+        eventually("it is given up", || match asking.try_recv() {
+            Err(RecvError::Empty) => false,
+            result => {
+                assert_eq!(result, Err(RecvError::NoReply));
+                true
+            }
+        });
+        assert_eq!(silent.next(), "request".into());
+    }
+}
+
+pub(crate) fn late_replies_count(flavor: Flavor) {
+    let context = flavor.context();
+    let (mut slow, mut silent) = (router(&context, "inproc://slow"), router(&context, "inproc://silent"));
+    let asking = Req::builder().reply_timeout(SOON).resend(1000).build(&context).unwrap();
+    let mut asking = connected(asking, &["inproc://slow", "inproc://silent"]);
+    let asker = thread::spawn(move || asking.request("request").unwrap());
+    let request = slow.next();
+    assert_eq!(silent.next()[1], request[1], "the same number");
+    slow.send(request).unwrap();
+    assert_eq!(asker.join().unwrap(), "request".into());
+}
+
+pub(crate) fn looking_takes_nothing(flavor: Flavor) {
+    let context = flavor.context();
+    let mut router = router(&context, "inproc://look");
+    let mut rep = rep(&context, "inproc://look-rep");
+    let mut asking = dealer(&context, "asking", "inproc://look-rep");
+    asking.send("no request").unwrap();
+    asking.send(parts(["hop", "", "request"])).unwrap();
+    eventually("the request is seen", || rep.can_recv());
+    assert!(rep.can_recv());
+    assert!(!rep.can_send());
+    assert_eq!((rep.counters().messages_received, rep.counters().discarded), (1, 1));
+    assert_eq!(rep.try_recv(), Ok("request".into()));
+    rep.send("reply").unwrap();
+    assert_eq!(asking.next(), parts(["hop", "", "reply"]));
+    drop(asking);
+
+    let mut asking = req(&context, &["inproc://look"]);
+    for _ in 0..3 {
+        asking.send("request").unwrap();
+        assert_eq!(router.next(), parts(["req", "", "request"]));
+        assert!(!asking.can_recv());
+        tell(&mut router, ["not a reply"]);
+        tell(&mut router, ["", "reply"]);
+        eventually("the reply is seen", || asking.can_recv());
+        assert_eq!(asking.try_recv(), Ok("reply".into()));
+    }
+    // What was only looked at is lost with the socket, and counted.
+    asking.send("request").unwrap();
+    drop(router.next());
+    tell(&mut router, ["", "reply"]);
+    eventually("the reply is seen", || asking.can_recv());
+    let mut dealer = dealer(&context, "other", "inproc://look-rep");
+    dealer.send(parts(["", "request"])).unwrap();
+    eventually("the request is seen", || rep.can_recv());
+    let sent: u64 =
+        [asking.counters(), router.counters(), rep.counters(), dealer.counters()].map(|c| c.messages_sent).iter().sum();
+    drop((asking, router, rep, dealer));
+    let report = context.shutdown(PATIENCE);
+    assert_eq!(report.unread, 2);
+    assert_eq!((report.sockets_left, sent), (0, 4 + 7 + 1 + 1));
+}
+
+pub(crate) fn replies_to_nobody_are_dropped(flavor: Flavor) {
+    let context = flavor.context();
+    let mut rep = rep(&context, "inproc://vanished");
+    for turn in 0..20 {
+        let mut vanishing = req(&context, &["inproc://vanished"]);
+        vanishing.send("request").unwrap();
+        assert_eq!(rep.next(), "request".into());
+        drop(vanishing);
+        // Another takes its key.
+        let mut staying = req(&context, &["inproc://vanished"]);
+        rep.send(numbered(turn)).unwrap();
+        eventually("the reply went nowhere, or was lost on its way", || {
+            rep.counters().unroutable + rep.counters().undelivered + u64::from(flavor == Flavor::Awkward) > 0
+        });
+        staying.send("mine").unwrap();
+        assert_eq!(rep.next(), "mine".into());
+        rep.send("yours").unwrap();
+        assert_eq!(staying.next(), "yours".into());
+    }
+    if flavor == Flavor::Local {
+        assert_eq!(rep.counters().unroutable, 20);
+    }
+}
+
+pub(crate) fn replies_to_the_full_are_dropped(flavor: Flavor) {
+    let context = flavor.context();
+    let mut rep = Rep::builder().send_hwm(1).build(&context).unwrap();
+    rep.bind("inproc://full").unwrap();
+    let mut asking = Dealer::builder().recv_hwm(2).build(&context).unwrap();
+    asking.connect("inproc://full").unwrap();
+    for turn in 0..10 {
+        asking.send(parts(["", "request"])).unwrap();
+        assert_eq!(rep.next(), "request".into());
+        rep.send(numbered(turn)).unwrap();
+    }
+    assert_eq!((rep.counters().dropped, rep.counters().messages_sent), (7, 3));
+    for turn in 0..3_u64 {
+        assert_eq!(asking.next()[1], turn.to_le_bytes());
+    }
+    asking.send(parts(["", "request"])).unwrap();
+    drop(rep.next());
+    rep.send("room").unwrap();
+    assert_eq!(asking.next(), parts(["", "room"]));
+}
+
+/// REQs of both kinds ask REPs that come and go, one of them silently.
+pub(crate) fn many_ask_many_and_all_adds_up(flavor: Flavor) {
+    for seed in 0..if cfg!(miri) { 1 } else { 6 } {
+        let context = flavor.context();
+        let askers: Vec<_> = (0..3_u64)
+            .map(|asker| {
+                let builder = Req::builder().wait(WaitPolicy::Park).send_timeout(PATIENCE).recv_timeout(PATIENCE);
+                let builder = if asker == 0 { builder } else { builder.reply_timeout(SOON * 4).resend(2) };
+                let mut asking = builder.build(&context).unwrap();
+                asking.connect("inproc://market").unwrap();
+                asking.bind(format!("inproc://asker-{asker}")).unwrap();
+                thread::spawn(move || {
+                    let (mut replies, mut failures) = (0, 0);
+                    for turn in 0..200 {
+                        match asking.request(numbered(asker * 1000 + turn)) {
+                            Ok(reply) => {
+                                assert_eq!(reply, numbered(asker * 1000 + turn));
+                                replies += 1;
+                            }
+                            Err(RequestError::Unanswered(RecvError::PeerLeft | RecvError::NoReply)) => failures += 1,
+                            Err(other) => panic!("{other:?}"),
+                        }
+                    }
+                    assert_eq!(replies + failures, 200);
+                    flow(&asking.counters())
+                })
+            })
+            .collect();
+        let mut stays = Rep::builder().wait(WaitPolicy::Park).build(&context).unwrap();
+        stays.bind("inproc://market").unwrap();
+        let stays = thread::spawn(move || {
+            while let Ok(request) = stays.recv_timeout(A_WHILE * 25) {
+                stays.send(request).unwrap();
+            }
+            flow(&stays.counters())
+        });
+        let mut dice = Dice(seed);
+        let (mut sent, mut received) = (0, 0);
+        for _ in 0..20 {
+            let mut visitor = Rep::new(&context).unwrap();
+            (0..3).for_each(|asker| visitor.connect(format!("inproc://asker-{asker}")).unwrap());
+            for _ in 0..dice.roll(40) {
+                if let Ok(request) = visitor.recv_timeout(Duration::from_millis(1)) {
+                    visitor.send(request).unwrap();
+                }
+            }
+            // One request in hand as a rule.
+            let _ = visitor.recv_timeout(Duration::from_millis(1));
+            let flow = flow(&visitor.counters());
+            (sent, received) = (sent + flow.0, received + flow.1);
+        }
+        for ended in askers.into_iter().chain([stays]) {
+            let flow = ended.join().unwrap();
+            (sent, received) = (sent + flow.0, received + flow.1);
+        }
+        settle(&context, sent, received);
+    }
+}
