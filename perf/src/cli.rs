@@ -12,7 +12,7 @@ use crate::{
     end::Terms,
     payload::SIZE_MIN,
     pins::Pins,
-    work::{one_way::OneWay, ping_pong::PingPong},
+    work::{fan_out::FanOut, one_way::OneWay, ping_pong::PingPong},
 };
 
 /// Measures Ringway against what the machine itself allows.
@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Latency(Latency),
     /// One way, as many as go.
     Throughput(Throughput),
+    /// One publisher to many subscribers, every one of whom gets all it wants.
+    Fanout(Fanout),
     /// CPU use of a receiver that waits: for nothing, and for a message a millisecond.
     Idle(Idle),
     /// Live heap of a connected pair, before and after it carried messages.
@@ -76,6 +78,9 @@ pub(crate) struct Latency {
     pub(crate) rate: Option<NonZeroU64>,
 
     #[command(flatten)]
+    pub(crate) company: Company,
+
+    #[command(flatten)]
     pub(crate) output: Output,
 }
 
@@ -88,9 +93,58 @@ pub(crate) struct Throughput {
     #[arg(long, default_value = "1", value_parser = clap::value_parser!(u64).range(1..=65_536))]
     pub(crate) batch: u64,
 
-    /// Threads that send to the one receiver; more than one needs push-pull.
+    /// Threads that send to the one receiver; more than one needs a pattern with several senders.
     #[arg(long, default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub(crate) senders: u16,
+
+    #[command(flatten)]
+    pub(crate) company: Company,
+
+    /// Write the result as JSON; - is standard output, in place of the text.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Fanout {
+    /// Sockets that subscribe, all received from by one thread.
+    #[arg(long, default_value = "16", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) subscribers: u16,
+
+    /// Who wants what.
+    #[arg(long = "match", value_enum, default_value = "all")]
+    pub(crate) matching: Match,
+
+    /// Kind of endpoint.
+    #[arg(long, value_enum, default_value = "inproc")]
+    pub(crate) transport: Transport,
+
+    /// Bytes of every message; 64, 64k and 1m are understood.
+    #[arg(long, default_value = "8", value_parser = parse_size)]
+    pub(crate) size: usize,
+
+    /// Messages a call of the publisher.
+    #[arg(long, default_value = "1", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub(crate) batch: u64,
+
+    /// How the publisher waits for room.
+    #[arg(long, value_enum, default_value = "spin")]
+    pub(crate) wait: Wait,
+
+    /// High-water mark of each side.
+    #[arg(long, default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) hwm: u32,
+
+    #[command(flatten)]
+    pub(crate) place: Place,
+
+    #[command(flatten)]
+    pub(crate) repeat: Repeat,
+
+    /// Ringway alone, without other libraries and rings.
+    #[cfg(feature = "peers")]
+    #[arg(long)]
+    pub(crate) alone: bool,
 
     /// Write the result as JSON; - is standard output, in place of the text.
     #[arg(long, value_name = "FILE")]
@@ -138,6 +192,10 @@ pub(crate) struct Compare {
     /// What to do with each library.
     #[arg(long, value_enum)]
     pub(crate) work: Work,
+
+    /// Sockets of this pattern, beside PAIR or PUSH/PULL. Libraries without patterns cannot take part then.
+    #[arg(long, value_enum)]
+    pub(crate) pattern: Option<Pattern>,
 
     /// Which libraries, with commas between them; all that can do the work if absent. One that cannot is an error.
     #[arg(long, value_enum, value_delimiter = ',')]
@@ -211,6 +269,19 @@ pub(crate) struct Route {
     pub(crate) hwm: u32,
 }
 
+/// Who else is connected to a receiver.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Company {
+    /// Peers connected to the receiver, of which those that are active talk; beside it, taking turns, the same with the
+    /// active ones alone. Needs push-pull or dealer-router.
+    #[arg(long, value_name = "PEERS", value_parser = clap::value_parser!(u16).range(2..=10_000))]
+    pub(crate) peers: Option<u16>,
+
+    /// How many of them talk.
+    #[arg(long, requires = "peers", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1))]
+    pub(crate) active: u16,
+}
+
 /// A load and how often to repeat it.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Setup {
@@ -272,6 +343,20 @@ pub(crate) enum Pattern {
     Pair,
     /// Senders and a receiver; round trips use one such road each way.
     PushPull,
+    /// A publisher that drops nothing and a subscriber that wants everything; round trips use one such road each way.
+    PubSub,
+    /// Requests, each of which awaits its reply: round trips only.
+    ReqRep,
+    /// A router that answers each dealer by its id; one way, dealers send to it.
+    DealerRouter,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Match {
+    /// Every subscriber wants every message.
+    All,
+    /// Each subscriber wants a topic of its own; messages of all topics in turn.
+    Distinct,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -321,6 +406,51 @@ impl Place {
 impl Route {
     pub(crate) fn terms(&self, pins: &Pins) -> Terms {
         Terms { size: self.size, wait: self.wait, relax: pins.relax(), high_water_mark: self.hwm as usize }
+    }
+}
+
+impl Pattern {
+    /// May many senders talk to one receiver?
+    pub(crate) fn has_many_senders(self) -> bool {
+        matches!(self, Self::PushPull | Self::PubSub | Self::DealerRouter)
+    }
+}
+
+impl Company {
+    /// How many are connected to the receiver of `pattern` and say nothing; `None` if nobody asked for company.
+    pub(crate) fn silent(self, pattern: Pattern, senders: u16) -> Result<Option<u16>, String> {
+        match self.peers {
+            None => Ok(None),
+            Some(_) if !matches!(pattern, Pattern::PushPull | Pattern::DealerRouter) => {
+                Err("--peers needs --pattern push-pull or dealer-router".to_owned())
+            }
+            Some(_) if senders != self.active => Err("--peers goes with one sender, the active one".to_owned()),
+            Some(peers) => Ok(Some(peers - self.active)),
+        }
+    }
+}
+
+impl Fanout {
+    pub(crate) fn plan(&self, pins: &Pins) -> FanOut {
+        let setup = self.setup();
+        let deliveries = if self.matching == Match::All { u64::from(self.subscribers) } else { 1 };
+        let per_s = (20_000_000 / deliveries).min(1_000_000_000 / self.size as u64).max(1);
+        FanOut {
+            subscribers: self.subscribers,
+            matching: self.matching,
+            count: self.repeat.count.map_or_else(|| setup.seconds_of(per_s), NonZeroU64::get),
+            warmup: self.repeat.warmup.unwrap_or(setup.seconds_of(per_s) / 50),
+            batch: self.batch,
+            limit: setup.limit(),
+            pins: pins.clone(),
+        }
+    }
+
+    /// As a load from one sender to one receiver: the floor's.
+    pub(crate) fn setup(&self) -> Setup {
+        let Self { transport, size, wait, hwm, .. } = *self;
+        let route = Route { transport, pattern: Pattern::PubSub, size, wait, hwm };
+        Setup { route, place: self.place.clone(), repeat: self.repeat.clone() }
     }
 }
 
@@ -453,11 +583,26 @@ mod tests {
             "throughput --senders 0",
             "throughput --hwm 0",
             "memory --pairs 0",
+            "fanout --subscribers 0",
+            "fanout --match some",
+            "latency --peers 1",
+            "latency --peers 8 --active 2",
+            "throughput --active 1",
             "nonsense",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
         assert_eq!(parse("latency --rate").unwrap_err().kind(), ErrorKind::InvalidValue);
+    }
+
+    #[test]
+    fn company_is_for_receivers_of_many() {
+        let company = Company { peers: Some(8), active: 1 };
+        assert_eq!(company.silent(Pattern::PushPull, 1), Ok(Some(7)));
+        assert_eq!(company.silent(Pattern::DealerRouter, 1), Ok(Some(7)));
+        assert!(company.silent(Pattern::Pair, 1).is_err());
+        assert!(company.silent(Pattern::PushPull, 2).is_err());
+        assert_eq!(Company { peers: None, active: 1 }.silent(Pattern::Pair, 1), Ok(None));
     }
 
     #[test]

@@ -7,14 +7,17 @@ use std::{num::NonZeroU64, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{self, Pattern, Place, Route, Setup},
+    cli::{self, Place, Route, Setup},
     end::Terms,
     failure::Failure,
     floor::{self, Effort, SlotRing},
     heap,
     pins::Pins,
     progress::Progress,
-    report::{LatencyReport, bytes_per_second, is_stdout, median, per_second, print, rounded, value_name, write_json},
+    report::{
+        Beside, Extra, LatencyReport, bytes_per_second, is_stdout, median, per_second, print, rounded, value_name,
+        write_json,
+    },
     road,
     subject::Subject,
     work::{
@@ -38,9 +41,11 @@ pub(crate) fn calibrate(asked: &cli::Calibrate) -> Result<(), Failure> {
 pub(crate) fn latency(asked: &cli::Latency) -> Result<(), Failure> {
     let (setup, pins) = (&asked.setup, asked.setup.place.pins());
     warn_of_spinning(&setup.route, &pins);
-    let progress = Progress::new(u64::from(setup.reps()) + 1);
+    let extra = asked.company.silent(setup.route.pattern, 1).map_err(Failure::Asked)?.map(Extra::Peers);
+    let turns = if extra.is_some() { 2 } else { 1 };
+    let progress = Progress::new(turns * u64::from(setup.reps()) + 1);
     progress.step("floor");
-    let report = measure_latency(setup, asked.rate, &pins, &progress)?;
+    let report = measure_latency(setup, asked.rate, extra, &pins, &progress)?;
     drop(progress);
     let title = title(&setup.route, asked.rate);
     report.write(&asked.output, &title)?;
@@ -49,45 +54,63 @@ pub(crate) fn latency(asked: &cli::Latency) -> Result<(), Failure> {
         let (floor_ns, vs_floor, p50_ns) = (report.floor_ns, report.vs_floor(), report.summary.p50_ns);
         print(&format!(
             "{title}\n\n{table}\n{bars}\nThe median of the p50s of {} repetitions, {p50_ns} ns, is {vs_floor:.2} × the \
-             floor: {floor_ns} ns, a cache line there and back\n",
-            setup.reps()
+             floor: {floor_ns} ns, a cache line there and back\n{}",
+            setup.reps(),
+            report.beside.map_or_else(String::new, |beside| beside.text(p50_ns)),
         ))?;
     }
     Ok(())
 }
 
-/// Repetitions of one latency load and the floor of the same run.
+/// Repetitions of one latency load and the floor of the same run; taking turns with the plain load, if there is
+/// something extra to it.
 pub(crate) fn measure_latency(
     setup: &Setup,
     rate: Option<NonZeroU64>,
+    extra: Option<Extra>,
     pins: &Pins,
     progress: &Progress,
 ) -> Result<LatencyReport, Failure> {
-    let subject = road::of(setup.route.transport, setup.route.pattern);
+    let (transport, pattern) = (setup.route.transport, setup.route.pattern);
+    let plain = road::of(transport, pattern);
+    let subject = match extra {
+        Some(Extra::Peers(silent)) => &road::among(transport, pattern, silent),
+        None => &plain,
+    };
     let floor_ns = floor::line(pins, effort(&setup.place))?.p50_ns;
     progress.done();
     let (plan, terms) = (setup.ping_pong(rate, pins), setup.route.terms(pins));
-    let mut repetitions = Vec::new();
+    let (mut repetitions, mut plain_p50s) = (Vec::new(), Vec::new());
     for n in 1..=setup.reps() {
+        if extra.is_some() {
+            progress.step(&format!("plain, repetition {n}"));
+            plain_p50s.push(plain.ping_pong(&plan, &terms)?.recorder.summary().p50_ns as f64);
+            progress.done();
+        }
         progress.step(&format!("{}, repetition {n}", title(&setup.route, rate)));
         repetitions.push(subject.ping_pong(&plan, &terms)?);
         progress.done();
     }
-    Ok(LatencyReport::new(setup.route, &repetitions, floor_ns))
+    let beside = extra.map(|extra| Beside { extra, plain: median(&plain_p50s) });
+    Ok(LatencyReport { beside, ..LatencyReport::new(setup.route, &repetitions, floor_ns) })
 }
 
 pub(crate) fn throughput(asked: &cli::Throughput) -> Result<(), Failure> {
     let (setup, pins) = (&asked.setup, asked.setup.place.pins());
     warn_of_spinning(&setup.route, &pins);
-    if asked.senders > 1 && setup.route.pattern == Pattern::Pair {
-        return Err(Failure::Asked("--senders needs --pattern push-pull: a pair has one sender".to_owned()));
+    if asked.senders > 1 && !setup.route.pattern.has_many_senders() {
+        return Err(Failure::Asked(
+            "--senders needs --pattern push-pull, pub-sub or dealer-router: others have one sender".to_owned(),
+        ));
     }
-    let progress = Progress::new(2 * u64::from(setup.reps()));
+    let silent = asked.company.silent(setup.route.pattern, asked.senders).map_err(Failure::Asked)?;
+    let turns = if silent.is_some() { 3 } else { 2 };
+    let progress = Progress::new(turns * u64::from(setup.reps()));
     let plan = setup.one_way(asked.batch, asked.senders, &pins);
-    let through = measure_throughput(setup, &plan, &pins, &progress)?;
+    let through = measure_throughput(setup, &plan, silent, &pins, &progress)?;
     drop(progress);
     let text = format!(
-        "{}, {} a call, {} sender{}\n\n  {:>12}  {}\n  floor {}: a bare slot ring, fenced, same capacity{}; this is {:.2} × that\n",
+        "{}, {} a call, {} sender{}\n\n  {:>12}  {}\n  floor {}: a bare slot ring, fenced, same capacity{}; this is {:.2} × that\n{}",
         title(&setup.route, None),
         asked.batch,
         asked.senders,
@@ -97,6 +120,7 @@ pub(crate) fn throughput(asked: &cli::Throughput) -> Result<(), Failure> {
         per_second(through.floor_msgs_per_s),
         if asked.senders == 1 { "" } else { ", one sender" },
         through.vs_floor(),
+        through.beside.map_or_else(String::new, |beside| beside.text_of_rate(through.msgs_per_s)),
     );
     show(asked.json.as_ref(), &text, &through.to_json(&setup.route, &plan))
 }
@@ -107,6 +131,7 @@ pub(crate) struct Through {
     pub(crate) messages: u64,
     pub(crate) msgs_per_s: f64,
     pub(crate) floor_msgs_per_s: f64,
+    pub(crate) beside: Option<Beside>,
 }
 
 impl Through {
@@ -115,7 +140,7 @@ impl Through {
     }
 
     pub(crate) fn to_json(self, route: &Route, plan: &OneWay) -> Value {
-        json!({
+        let mut object = json!({
             "transport": value_name(route.transport),
             "pattern": value_name(route.pattern),
             "size": route.size,
@@ -127,32 +152,48 @@ impl Through {
             "bytes_per_s": rounded(self.msgs_per_s * route.size as f64, 0),
             "floor_msgs_per_s": rounded(self.floor_msgs_per_s, 0),
             "vs_floor": rounded(self.vs_floor(), 3),
-        })
+        });
+        if let Some(beside) = self.beside {
+            beside.add_to(&mut object, "msgs_per_s", self.msgs_per_s);
+        }
+        object
     }
 }
 
-/// Repetitions of one flow, taking turns with the bare slot ring.
+/// Repetitions of one flow, taking turns with the bare slot ring, and with the flow of one peer if there are silent
+/// ones.
 pub(crate) fn measure_throughput(
     setup: &Setup,
     plan: &OneWay,
+    silent: Option<u16>,
     pins: &Pins,
     progress: &Progress,
 ) -> Result<Through, Failure> {
-    let subject = road::of(setup.route.transport, setup.route.pattern);
+    let plain = road::of(setup.route.transport, setup.route.pattern);
+    let subject = match silent {
+        Some(silent) => &road::among(setup.route.transport, setup.route.pattern, silent),
+        None => &plain,
+    };
     let terms = setup.route.terms(pins);
     let floor_plan = OneWay { senders: 1, ..plan.clone() };
-    let (mut flows, mut floors, mut messages) = (Vec::new(), Vec::new(), 0);
+    let (mut flows, mut floors, mut plains, mut messages) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for n in 1..=setup.reps() {
         progress.step(&format!("floor, repetition {n}"));
         floors.push(floor_plan.run(&SlotRing, &terms)?.msgs_per_s);
         progress.done();
+        if silent.is_some() {
+            progress.step(&format!("one peer, repetition {n}"));
+            plains.push(plain.one_way(plan, &terms)?.msgs_per_s);
+            progress.done();
+        }
         progress.step(&format!("{}, repetition {n}", title(&setup.route, None)));
         let flow = subject.one_way(plan, &terms)?;
         flows.push(flow.msgs_per_s);
         messages += flow.messages;
         progress.done();
     }
-    Ok(Through { messages, msgs_per_s: median(&flows), floor_msgs_per_s: median(&floors) })
+    let beside = silent.map(|silent| Beside { extra: Extra::Peers(silent), plain: median(&plains) });
+    Ok(Through { messages, msgs_per_s: median(&flows), floor_msgs_per_s: median(&floors), beside })
 }
 
 pub(crate) fn idle(asked: &cli::Idle) -> Result<(), Failure> {

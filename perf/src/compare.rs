@@ -43,14 +43,16 @@ pub(crate) fn run(asked: &Compare) -> Result<(), Failure> {
     };
     let json = json!({
         "work": value_name(asked.work),
+        "pattern": asked.pattern.map(value_name),
         "size": asked.size,
         "capacity": asked.hwm,
         "repetitions": repetitions,
         "pin": arena.pins.to_string(),
         "rows": results,
     });
-    let heading =
-        format!("{}, {} B, medians of {}", value_name(asked.work), asked.size, arena.setup(Wait::Adaptive).reps());
+    let pattern = asked.pattern.map_or_else(String::new, |pattern| format!(" {}", value_name(pattern)));
+    let reps = arena.setup(Wait::Adaptive).reps();
+    let heading = format!("{}{pattern}, {} B, medians of {reps}", value_name(asked.work), asked.size);
     show(asked.json.as_ref(), &format!("{heading}\n\n{}", table.markdown()), &json)
 }
 
@@ -72,10 +74,16 @@ struct Arena<'a> {
 fn contestants(asked: &Compare, pins: &Pins) -> Result<Vec<Contestant>, Failure> {
     let sleeps = matches!(asked.work, Work::Sporadic | Work::SameCore | Work::FourThreads);
     let terms = |wait| Terms { size: asked.size, wait, relax: pins.relax(), high_water_mark: asked.hwm as usize };
-    let patterns: &[Pattern] = match asked.work {
+    let usual: &[Pattern] = match asked.work {
         Work::OneWay | Work::Batched => &[Pattern::PushPull, Pattern::Pair],
         Work::Memory => &[Pattern::Pair],
         _ => &[Pattern::Pair, Pattern::PushPull],
+    };
+    // The pattern asked for, and what every road of this work is compared with.
+    let patterns = match asked.pattern {
+        None => usual.to_vec(),
+        Some(pattern) if pattern == usual[0] => vec![pattern],
+        Some(pattern) => vec![pattern, usual[0]],
     };
     let our_waits: &[Wait] = match asked.work {
         Work::SameCore => &[Wait::Adaptive, Wait::Park],
@@ -89,7 +97,10 @@ fn contestants(asked: &Compare, pins: &Pins) -> Result<Vec<Contestant>, Failure>
         all.push(Contestant { name, subject, terms: terms(wait) });
     }
     let peers = match asked.peers.as_slice() {
-        [] => Peer::value_variants().iter().copied().filter(|peer| peer.sleeps() || !sleeps).collect(),
+        [] => {
+            let able = |peer: &Peer| (peer.sleeps() || !sleeps) && (peer.has_patterns() || asked.pattern.is_none());
+            Peer::value_variants().iter().copied().filter(able).collect()
+        }
         named => named.to_vec(),
     };
     for peer in peers {
@@ -101,7 +112,7 @@ fn contestants(asked: &Compare, pins: &Pins) -> Result<Vec<Contestant>, Failure>
             _ => &[Wait::Spin],
         };
         for &wait in waits {
-            let subject = peer.road(&terms(wait))?;
+            let subject = peer.road(&terms(wait), asked.pattern)?;
             let how = if wait == Wait::Spin { "polled" } else { "blocking" };
             let name = if peer.sleeps() { format!("{} {how}", subject.name()) } else { subject.name() };
             all.push(Contestant { name, subject, terms: terms(wait) });

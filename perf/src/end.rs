@@ -7,13 +7,25 @@
 //! | `recv(see)` | until a message comes | `see` was shown one message, whole |
 //! | `recv_batch(max, see)` | until a message comes | `see` was shown 1 to `max` messages, one by one, in order |
 //!
+//! And of one publisher and many subscribers, all of whom one thread receives from:
+//!
+//! | operation | may it wait | afterwards |
+//! |---|---|---|
+//! | `publish(headers)` | until everybody has room | each is on its way to everybody who wants it; one call into the library if it has one |
+//! | `look(subscriber, max, see)` | no | `see` was shown what was there for that subscriber, `max` messages at most, in order |
+//! | `wait()` | until something may be there | it is worth looking again |
+//!
 //! How an end waits was settled when it was made. Ends move to the thread that uses them and stay there.
 
 #![forbid(unsafe_code)]
 
 use std::{hint, ops::Range, thread};
 
-use crate::{cli::Wait, failure::Failure, payload::Header};
+use crate::{
+    cli::{Match, Wait},
+    failure::Failure,
+    payload::Header,
+};
 
 /// An end that sends messages of one size.
 pub(crate) trait Tx: Send + 'static {
@@ -57,7 +69,10 @@ impl<T: Send + 'static, R: Rx> Rx for Both<T, R> {
 
 /// Something messages travel on.
 pub(crate) trait Road {
-    type End: Tx + Rx;
+    /// The end that begins.
+    type Near: Tx + Rx;
+    /// The end that answers.
+    type Far: Tx + Rx;
     type Tx: Tx;
     type Rx: Rx;
 
@@ -65,10 +80,35 @@ pub(crate) trait Road {
     fn name(&self) -> String;
 
     /// Two connected ends, each of which sends and receives.
-    fn pair(&self, terms: &Terms) -> Result<(Self::End, Self::End), Failure>;
+    fn pair(&self, terms: &Terms) -> Result<(Self::Near, Self::Far), Failure>;
 
     /// `senders` ends that send to one that receives.
     fn funnel(&self, terms: &Terms, senders: usize) -> Result<(Vec<Self::Tx>, Self::Rx), Failure>;
+}
+
+/// An end that sends to many.
+pub(crate) trait Publisher: Send + 'static {
+    fn publish(&mut self, headers: impl ExactSizeIterator<Item = Header>) -> Result<(), Failure>;
+}
+
+/// Many ends that receive, in one thread's hands.
+pub(crate) trait Crowd: Send + 'static {
+    fn look(&mut self, subscriber: usize, max: usize, see: impl FnMut(&[u8])) -> Result<usize, Failure>;
+
+    /// To be called when a look at each of them found nothing.
+    fn wait(&mut self) -> Result<(), Failure>;
+}
+
+/// Something one publisher reaches many subscribers on, none of whom misses a message.
+pub(crate) trait Fan {
+    type Publisher: Publisher;
+    type Crowd: Crowd;
+
+    /// What a table calls it.
+    fn name(&self) -> String;
+
+    /// A publisher and its subscribers, connected and subscribed.
+    fn fan(&self, terms: &Terms, subscribers: u16, matching: Match) -> Result<(Self::Publisher, Self::Crowd), Failure>;
 }
 
 /// What every end of one run agrees on.

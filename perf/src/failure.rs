@@ -13,6 +13,8 @@ use crate::payload::Corrupt;
 pub(crate) enum Failure {
     /// What was asked for cannot be measured.
     Asked(String),
+    /// A road on which every message needs an answer was asked to carry them one way.
+    TwoWayOnly { road: String },
     /// A message arrived damaged, doubled, out of order, or not at all.
     Corrupt { road: String, corrupt: Corrupt },
     /// The road refused a message or broke.
@@ -40,6 +42,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Asked(why) => f.write_str(why),
+            Self::TwoWayOnly { road } => {
+                write!(f, "{road} has round trips only: every request awaits its reply, so nothing streams one way")
+            }
             Self::Corrupt { road, corrupt } => write!(f, "{road}: {corrupt}"),
             Self::Road { road, error } => write!(f, "{road}: {error}"),
             Self::Thread(error) => {

@@ -1,6 +1,7 @@
 //! Measures Ringway against the machine's own floor.
 //!
 //! - `cli`: the command line. `commands`: what each subcommand does. `tour`: what happens without one.
+//! - `fanout`: one publisher to many subscribers.
 //! - `floor`: what the machine allows. `road`: Ringway's roads. `peers`: other libraries' (feature `peers`).
 //! - `end`: the seam between them and the loops in `work`. `subject`: any road as one object.
 //! - `payload`: messages whose every byte can be checked. `crew`, `pins`: threads and where they run.
@@ -13,6 +14,7 @@ mod compare;
 mod crew;
 mod end;
 mod failure;
+mod fanout;
 mod floor;
 mod heap;
 mod payload;
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Some(Command::Calibrate(asked)) => commands::calibrate(asked),
         Some(Command::Latency(asked)) => commands::latency(asked),
         Some(Command::Throughput(asked)) => commands::throughput(asked),
+        Some(Command::Fanout(asked)) => fanout::run(asked),
         Some(Command::Idle(asked)) => commands::idle(asked),
         Some(Command::Memory(asked)) => commands::memory(asked),
         #[cfg(feature = "peers")]

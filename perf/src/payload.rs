@@ -1,7 +1,7 @@
 //! What a message carries, so that its receiver can tell whether every byte is right.
 //!
-//! The first eight bytes are the header: the sender's number and the message's place in its sequence. Every later word
-//! follows from the header and its own place, so that a byte changed, moved, or left over from another message shows.
+//! The first eight bytes are the header: two for the sender's number, six for the message's place in its sequence. The
+//! sender comes first, so that it can serve as a topic to subscribe to. Every later word follows from the header and its own place, so that a byte changed, moved, or left over from another message shows.
 //! Writing and checking are one addition and one comparison a word, which compilers vectorise: a check reads memory as
 //! fast as anything could.
 
@@ -9,7 +9,7 @@
 
 use std::fmt;
 
-/// The first word of a message.
+/// The first word of a message, little-endian: its first two bytes are the sender's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header(pub(crate) u64);
 
@@ -21,15 +21,20 @@ impl Header {
 
     /// Message `sequence` of `sender`.
     pub(crate) fn new(sender: u16, sequence: u64) -> Self {
-        Self(u64::from(sender) << SEQUENCE_BITS | sequence & SEQUENCE_MAX)
+        Self((sequence & SEQUENCE_MAX) << SENDER_BITS | u64::from(sender))
     }
 
     pub(crate) fn sender(self) -> u16 {
-        (self.0 >> SEQUENCE_BITS) as u16
+        self.0 as u16
     }
 
     pub(crate) fn sequence(self) -> u64 {
-        self.0 & SEQUENCE_MAX
+        self.0 >> SENDER_BITS
+    }
+
+    /// What every message of `sender` begins with.
+    pub(crate) fn topic(sender: u16) -> [u8; 2] {
+        sender.to_le_bytes()
     }
 
     pub(crate) fn is_stop(self) -> bool {
@@ -162,11 +167,11 @@ impl fmt::Display for Corrupt {
 /// Smallest message: the header.
 pub(crate) const SIZE_MIN: usize = 8;
 
-/// Bits of a sequence number: 281 trillion messages, beside 65,536 senders.
-const SEQUENCE_BITS: u32 = 48;
+/// Bits of a sender's number: 65,536 senders, beside 281 trillion messages.
+const SENDER_BITS: u32 = 16;
 
 /// Sequence number of a stop.
-const SEQUENCE_MAX: u64 = (1 << SEQUENCE_BITS) - 1;
+const SEQUENCE_MAX: u64 = u64::MAX >> SENDER_BITS;
 
 /// Odd, with bits everywhere: neighbouring headers give words with no byte in common.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -199,6 +204,14 @@ mod tests {
         for (index, word) in message(64, header).chunks(8).enumerate() {
             assert_eq!(word, header.word(index).to_le_bytes());
         }
+    }
+
+    #[test]
+    fn messages_begin_with_their_senders_topic() {
+        assert!(message(64, Header::new(0x1234, 5)).starts_with(&Header::topic(0x1234)));
+        assert_eq!(Header::new(0x1234, 5).sender(), 0x1234);
+        assert_eq!(Header::new(0x1234, 5).sequence(), 5);
+        assert_eq!((Header::stop(7).sender(), Header::stop(7).is_stop()), (7, true));
     }
 
     #[test]

@@ -30,6 +30,55 @@ pub(crate) struct LatencyReport {
     pub(crate) recorder: Recorder,
     /// The raw cache-line round trip of the same run.
     pub(crate) floor_ns: u64,
+    pub(crate) beside: Option<Beside>,
+}
+
+/// The plain load, which took turns with one that has something extra.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beside {
+    pub(crate) extra: Extra,
+    /// Its figure: the median of p50s in nanoseconds, or of messages a second.
+    pub(crate) plain: f64,
+}
+
+/// What a load has that the plain one has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extra {
+    /// So many peers of the receiver that say nothing.
+    Peers(u16),
+}
+
+impl Beside {
+    /// Adds to a result what the plain load's `figure` was, and ours, `value`, as a multiple of it.
+    pub(crate) fn add_to(self, object: &mut Value, figure: &str, value: f64) {
+        let ratio = rounded(value / self.plain, 3);
+        match self.extra {
+            Extra::Peers(silent) => {
+                object["peers"] = json!(silent + 1);
+                object["active"] = json!(1);
+                object[format!("one_peer_{figure}")] = json!(rounded(self.plain, 0));
+                object["vs_one_peer"] = json!(ratio);
+            }
+        }
+    }
+
+    /// A line for the terminal.
+    pub(crate) fn text(self, p50_ns: u64) -> String {
+        let ratio = p50_ns as f64 / self.plain;
+        format!("With {}: {ratio:.2} × the {:.0} ns of the same run without\n", self.extra(), self.plain)
+    }
+
+    /// As [`text`](Self::text), of messages a second.
+    pub(crate) fn text_of_rate(self, msgs_per_s: f64) -> String {
+        let (ratio, plain) = (msgs_per_s / self.plain, per_second(self.plain));
+        format!("  with {}: {ratio:.2} × the {plain} of the same run without\n", self.extra())
+    }
+
+    fn extra(self) -> String {
+        match self.extra {
+            Extra::Peers(silent) => format!("{} peers of which one talks", silent + 1),
+        }
+    }
 }
 
 impl LatencyReport {
@@ -39,7 +88,7 @@ impl LatencyReport {
         let mut recorder = Recorder::new();
         repetitions.iter().for_each(|trips| recorder.merge(&trips.recorder));
         let rates: Vec<f64> = repetitions.iter().map(|trips| trips.rate_per_s).collect();
-        Self { route, summary: medians(&summaries), rate_per_s: median(&rates), recorder, floor_ns }
+        Self { route, summary: medians(&summaries), rate_per_s: median(&rates), recorder, floor_ns, beside: None }
     }
 
     /// How many times the floor the median round trip takes.
@@ -49,7 +98,7 @@ impl LatencyReport {
 
     pub(crate) fn to_json(&self) -> Value {
         let Summary { p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, mean_ns, count, .. } = self.summary;
-        json!({
+        let mut object = json!({
             "transport": value_name(self.route.transport),
             "pattern": value_name(self.route.pattern),
             "size": self.route.size,
@@ -65,7 +114,11 @@ impl LatencyReport {
             "rate_per_s": rounded(self.rate_per_s, 1),
             "floor_ns": self.floor_ns,
             "vs_floor": rounded(self.vs_floor(), 3),
-        })
+        });
+        if let Some(beside) = self.beside {
+            beside.add_to(&mut object, "p50_ns", p50_ns as f64);
+        }
+        object
     }
 
     /// Writes what `output` asks for; the rest is for the terminal.
@@ -276,6 +329,14 @@ mod tests {
         assert_eq!(json["max_ns"], 300, "the maximum of all");
         assert_eq!(json["count"], 3);
         assert_eq!(json["vs_floor"], 2.0);
+    }
+
+    #[test]
+    fn company_is_told_beside_the_plain_load() {
+        let beside = Some(Beside { extra: Extra::Peers(7), plain: 100.0 });
+        let json = LatencyReport { beside, ..LatencyReport::new(ROUTE, &[trips([130])], 100) }.to_json();
+        assert_eq!((json["peers"].as_u64(), json["one_peer_p50_ns"].as_f64()), (Some(8), Some(100.0)));
+        assert_eq!(json["vs_one_peer"], 1.3);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    end::{Road, Terms},
+    end::{Fan, Road, Terms},
     failure::Failure,
     work::{
+        fan_out::{Deliveries, FanOut},
         idle::Idle,
         memory::{Memory, PerPair},
         one_way::{Flow, OneWay},
@@ -41,6 +42,22 @@ impl<R: Road> Subject for R {
     }
 
     fn memory(&self, plan: &Memory, terms: &Terms) -> Result<PerPair, Failure> {
+        plan.run(self, terms)
+    }
+}
+
+/// A fan of any type as one object.
+pub(crate) trait Fanned {
+    fn name(&self) -> String;
+    fn fan_out(&self, plan: &FanOut, terms: &Terms) -> Result<Deliveries, Failure>;
+}
+
+impl<F: Fan> Fanned for F {
+    fn name(&self) -> String {
+        Fan::name(self)
+    }
+
+    fn fan_out(&self, plan: &FanOut, terms: &Terms) -> Result<Deliveries, Failure> {
         plan.run(self, terms)
     }
 }

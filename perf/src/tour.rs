@@ -6,18 +6,18 @@
 
 use std::{fs, num::NonZeroU64, time::Duration};
 
-use clap::ValueEnum;
+use ringway::latency::Ns;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Output, Pattern, Repeat, Route, Setup, Tour, Transport, Wait},
+    cli::{Fanout, Match, Output, Pattern, Repeat, Route, Setup, Tour, Transport, Wait},
     commands::{BAR_WIDTH, ROWS, effort, measure_idle, measure_latency, measure_memory, measure_throughput, title},
     failure::Failure,
-    floor,
+    fanout, floor,
     pins::Pins,
     plot,
     progress::Progress,
-    report::{Columns, LatencyReport, PERCENTILES, bytes_per_second, per_second, percentile_cells, write_json},
+    report::{Columns, Extra, LatencyReport, PERCENTILES, bytes_per_second, per_second, percentile_cells, write_json},
     road,
 };
 
@@ -31,11 +31,15 @@ pub(crate) fn run(asked: &Tour) -> Result<(), Failure> {
 
     let latencies = tour.latencies()?;
     let throughputs = tour.throughputs()?;
+    let fans = tour.fans()?;
+    let company = tour.company()?;
     let upkeep = tour.upkeep()?;
     let results = json!({
         "calibration": calibration.to_json(),
         "latency": latencies.iter().map(|(_, report)| report.to_json()).collect::<Vec<_>>(),
         "throughput": throughputs,
+        "fanout": fans,
+        "peers": company,
         "upkeep": upkeep,
     });
     write_json(&asked.out.join("results.json"), &results)?;
@@ -62,7 +66,7 @@ impl Visit<'_> {
             let setup = self.setup(route, if rate.is_some() { 1 } else { REPS });
             let quiet = Progress::hidden();
             self.progress.step(&title(&route, rate));
-            let report = measure_latency(&setup, rate, self.pins, &quiet)?;
+            let report = measure_latency(&setup, rate, None, self.pins, &quiet)?;
             self.progress.done();
             reports.push((title(&route, rate), report));
         }
@@ -92,7 +96,7 @@ impl Visit<'_> {
             let plan = setup.one_way(batch, 1, self.pins);
             let name = format!("{}, {batch} a call", title(&route, None));
             self.progress.step(&name);
-            let through = measure_throughput(&setup, &plan, self.pins, &Progress::hidden())?;
+            let through = measure_throughput(&setup, &plan, None, self.pins, &Progress::hidden())?;
             self.progress.done();
             table.row([
                 name,
@@ -104,6 +108,57 @@ impl Visit<'_> {
             results.push(through.to_json(&route, &plan));
         }
         self.progress.say(&format!("Throughput: one sender, one receiver\n\n{}", table.text()))?;
+        Ok(results)
+    }
+
+    /// One publisher to many subscribers, as a table.
+    fn fans(&self) -> Result<Vec<Value>, Failure> {
+        let mut table = Columns::new(&fanout::Seen::HEADING);
+        let mut results = Vec::new();
+        for matching in [Match::All, Match::Distinct] {
+            let wait = if may_wait(Wait::Spin, self.pins) { Wait::Spin } else { Wait::Adaptive };
+            let Setup { route, place, repeat } = self.setup(route(Pattern::PubSub, wait, 8), 1);
+            let asked = Fanout {
+                subscribers: 16,
+                matching,
+                transport: route.transport,
+                size: route.size,
+                batch: 1,
+                wait,
+                hwm: route.hwm,
+                place,
+                repeat,
+                #[cfg(feature = "peers")]
+                alone: true,
+                json: None,
+            };
+            self.progress.step(&fanout::title(&asked));
+            let seen = fanout::measure_ours(&asked, self.pins)?;
+            self.progress.done();
+            table.row(seen.cells(&asked));
+            results.push(seen.to_json(&asked));
+        }
+        self.progress.say(&format!("Fan-out: one publisher, subscribers that miss nothing\n\n{}", table.text()))?;
+        Ok(results)
+    }
+
+    /// Receivers with many peers of which one talks, as a table.
+    fn company(&self) -> Result<Vec<Value>, Failure> {
+        let mut table = Columns::new(&["one talks, there and back", "p50", "with one peer", "× one peer"]);
+        let mut results = Vec::new();
+        for (route, peers) in crowds(self.pins) {
+            let name = format!("{}, {peers} peers", title(&route, None));
+            self.progress.step(&name);
+            let setup = self.setup(route, 1);
+            let extra = Some(Extra::Peers(peers - 1));
+            let report = measure_latency(&setup, None, extra, self.pins, &Progress::hidden())?;
+            self.progress.done();
+            let (p50_ns, plain) = (report.summary.p50_ns, report.beside.map_or(0.0, |beside| beside.plain));
+            let ratio = format!("{:.2}", p50_ns as f64 / plain);
+            table.row([name, Ns(p50_ns).to_string(), Ns(plain as u64).to_string(), ratio]);
+            results.push(report.to_json());
+        }
+        self.progress.say(&format!("Company: peers that say nothing\n\n{}", table.text()))?;
         Ok(results)
     }
 
@@ -137,15 +192,25 @@ impl Visit<'_> {
     }
 }
 
-/// Every pattern and way of waiting of every transport, then a sporadic load.
+/// PAIR and PUSH/PULL in every way of waiting, requests and dealers in the fastest; then a sporadic load.
 fn round_trips(pins: &Pins) -> Vec<(Route, Option<NonZeroU64>)> {
-    let mut loads: Vec<_> = Pattern::value_variants()
-        .iter()
-        .flat_map(|&pattern| [Wait::Spin, Wait::Adaptive, Wait::Park].map(|wait| (route(pattern, wait, 32), None)))
-        .filter(|(route, _)| may_wait(route.wait, pins))
-        .collect();
+    let every = [Pattern::Pair, Pattern::PushPull]
+        .into_iter()
+        .flat_map(|pattern| [Wait::Spin, Wait::Adaptive, Wait::Park].map(|wait| (pattern, wait)))
+        .filter(|(_, wait)| may_wait(*wait, pins));
+    let fastest = if may_wait(Wait::Spin, pins) { Wait::Spin } else { Wait::Adaptive };
+    let others = [Pattern::ReqRep, Pattern::DealerRouter].map(|pattern| (pattern, fastest));
+    let mut loads: Vec<_> = every.chain(others).map(|(pattern, wait)| (route(pattern, wait, 32), None)).collect();
     loads.push((route(Pattern::Pair, Wait::Adaptive, 64), Some(A_KILOHERTZ)));
     loads
+}
+
+/// Receivers and their peers.
+fn crowds(pins: &Pins) -> Vec<(Route, u16)> {
+    let wait = if may_wait(Wait::Spin, pins) { Wait::Spin } else { Wait::Adaptive };
+    [(Pattern::PushPull, 8), (Pattern::DealerRouter, 64)]
+        .map(|(pattern, peers)| (route(pattern, wait, 32), peers))
+        .to_vec()
 }
 
 /// Sizes below and above what travels inline, single and batched.
@@ -162,7 +227,8 @@ fn may_wait(wait: Wait, pins: &Pins) -> bool {
 }
 
 fn steps(pins: &Pins) -> u64 {
-    (1 + round_trips(pins).len() + flows(pins).len() + 1) as u64
+    // The machine, two fans, and memory beside them.
+    (1 + round_trips(pins).len() + flows(pins).len() + 2 + crowds(pins).len() + 1) as u64
 }
 
 fn route(pattern: Pattern, wait: Wait, size: usize) -> Route {
@@ -181,7 +247,8 @@ const A_KILOHERTZ: NonZeroU64 = NonZeroU64::new(1_000).expect("not zero");
 /// Repetitions of each round-trip load.
 const REPS: u32 = 3;
 
-/// Longest repetition: eight loads of three, ten flows and floors, and the rest then stay below a minute.
+/// Longest repetition: eight loads of three, ten flows and floors, four fans and floors, four crowds and the rest then
+/// stay below a minute.
 const LOAD_LIMIT: Duration = Duration::from_millis(900);
 
 #[cfg(test)]

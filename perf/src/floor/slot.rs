@@ -171,7 +171,8 @@ impl Rx for Consumer {
 }
 
 impl Road for SlotRing {
-    type End = Both<Producer, Consumer>;
+    type Near = Both<Producer, Consumer>;
+    type Far = Both<Producer, Consumer>;
     type Tx = Producer;
     type Rx = Consumer;
 
@@ -179,7 +180,7 @@ impl Road for SlotRing {
         "bare slot ring".to_owned()
     }
 
-    fn pair(&self, terms: &Terms) -> Result<(Self::End, Self::End), Failure> {
+    fn pair(&self, terms: &Terms) -> Result<(Self::Near, Self::Far), Failure> {
         let (there, arriving) = Ring::ends(terms);
         let (back, returning) = Ring::ends(terms);
         Ok((Both { tx: there, rx: returning }, Both { tx: back, rx: arriving }))

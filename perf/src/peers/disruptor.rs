@@ -5,14 +5,14 @@
 use std::{marker::PhantomData, ops::Range};
 
 use disruptor::{
-    BusySpinWithSpinLoopHint, EventPoller, Polling, Producer, SingleConsumerBarrier, SingleProducer,
-    SingleProducerBarrier, build_single_producer,
+    BusySpinWithSpinLoopHint, EventPoller, MultiConsumerBarrier, Polling, Producer, SingleConsumerBarrier,
+    SingleProducer, SingleProducerBarrier, build_single_producer,
 };
 
 use super::parcel::Parcel;
 use crate::{
-    cli::Wait,
-    end::{Both, Relax, Road, Rx, Terms, Tx},
+    cli::{Match, Wait},
+    end::{Both, Crowd, Fan, Publisher, Relax, Road, Rx, Terms, Tx},
     failure::Failure,
     payload::Header,
 };
@@ -28,6 +28,14 @@ pub(super) struct Receiver<P: Parcel> {
     ring: EventPoller<P, SingleProducerBarrier>,
     relax: Relax,
 }
+
+/// The writing half of a ring with many readers.
+pub(super) struct FanSender<P: Parcel> {
+    ring: SingleProducer<P, MultiConsumerBarrier>,
+    batch_max: usize,
+}
+
+pub(super) struct Readers<P: Parcel>(Vec<Receiver<P>>);
 
 impl<P: Parcel> Disruptor<P> {
     pub(super) fn new() -> Self {
@@ -92,7 +100,8 @@ impl<P: Parcel> Rx for Receiver<P> {
 }
 
 impl<P: Parcel> Road for Disruptor<P> {
-    type End = Both<Sender<P>, Receiver<P>>;
+    type Near = Both<Sender<P>, Receiver<P>>;
+    type Far = Both<Sender<P>, Receiver<P>>;
     type Tx = Sender<P>;
     type Rx = Receiver<P>;
 
@@ -100,7 +109,7 @@ impl<P: Parcel> Road for Disruptor<P> {
         "disruptor".to_owned()
     }
 
-    fn pair(&self, terms: &Terms) -> Result<(Self::End, Self::End), Failure> {
+    fn pair(&self, terms: &Terms) -> Result<(Self::Near, Self::Far), Failure> {
         let (there, arriving) = self.ring(terms)?;
         let (back, returning) = self.ring(terms)?;
         Ok((Both { tx: there, rx: returning }, Both { tx: back, rx: arriving }))
@@ -112,5 +121,72 @@ impl<P: Parcel> Road for Disruptor<P> {
         }
         let (sender, receiver) = self.ring(terms)?;
         Ok((vec![sender], receiver))
+    }
+}
+
+impl<P: Parcel> Publisher for FanSender<P> {
+    #[inline]
+    fn publish(&mut self, mut headers: impl ExactSizeIterator<Item = Header>) -> Result<(), Failure> {
+        while headers.len() > 0 {
+            let len = headers.len().min(self.batch_max);
+            if len == 1 {
+                headers.by_ref().take(1).for_each(|header| self.ring.publish(|slot| slot.repack(header)));
+            } else {
+                self.ring.batch_publish(len, |slots| {
+                    slots.zip(headers.by_ref()).for_each(|(slot, header)| slot.repack(header));
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<P: Parcel> Crowd for Readers<P> {
+    #[inline]
+    fn look(&mut self, subscriber: usize, max: usize, mut see: impl FnMut(&[u8])) -> Result<usize, Failure> {
+        match self.0[subscriber].ring.take(max as u64) {
+            Ok(mut slots) => {
+                let shown = ExactSizeIterator::len(&&mut slots);
+                (&mut slots).for_each(|slot| see(slot.bytes()));
+                Ok(shown)
+            }
+            Err(Polling::NoEvents) => Ok(0),
+            Err(error @ Polling::Shutdown) => Err(Failure::road("disruptor", error)),
+        }
+    }
+
+    fn wait(&mut self) -> Result<(), Failure> {
+        self.0[0].relax.once();
+        Ok(())
+    }
+}
+
+/// Everybody sees everything: there are no topics.
+impl<P: Parcel> Fan for Disruptor<P> {
+    type Publisher = FanSender<P>;
+    type Crowd = Readers<P>;
+
+    fn name(&self) -> String {
+        "disruptor".to_owned()
+    }
+
+    fn fan(&self, terms: &Terms, subscribers: u16, matching: Match) -> Result<(FanSender<P>, Readers<P>), Failure> {
+        if matching != Match::All || subscribers < 2 {
+            return Err(Failure::Asked("a disruptor with several readers shows everything to all of them".to_owned()));
+        }
+        let slots = terms.high_water_mark.next_power_of_two();
+        let size = terms.size;
+        let factory = move || P::pack(Header::new(0, 0), size);
+        let builder = build_single_producer(slots, factory, BusySpinWithSpinLoopHint);
+        let (first, builder) = builder.new_event_poller();
+        let (second, mut builder) = builder.new_event_poller();
+        let mut readers = vec![first, second];
+        while readers.len() < usize::from(subscribers) {
+            let (poller, next) = builder.new_event_poller();
+            readers.push(poller);
+            builder = next;
+        }
+        let readers = readers.into_iter().map(|ring| Receiver { ring, relax: terms.relax }).collect();
+        Ok((FanSender { ring: builder.build(), batch_max: slots }, Readers(readers)))
     }
 }

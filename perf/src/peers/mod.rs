@@ -3,9 +3,11 @@
 //! - `parcel`: the typed values that in-process queues carry.
 //! - `queue`: what queues of owned values have in common, and their ends.
 //! - `array_queue`, `crossbeam_channel`, `kanal`, `rtrb`: those queues. `disruptor` lends its slots instead.
+//! - `broadcast`: Ringway's own ring for many readers, beside disruptor's.
 //! - `libzmq`: the system's libzmq, through its C interface.
 
 mod array_queue;
+mod broadcast;
 mod crossbeam_channel;
 mod disruptor;
 mod kanal;
@@ -15,16 +17,55 @@ mod queue;
 mod rtrb;
 
 use crate::{
+    cli::{Match, Pattern},
     end::Terms,
     failure::Failure,
     peers::{
         parcel::{Block, Heap},
         queue::QueueRoad,
     },
-    subject::Subject,
+    report::value_name,
+    subject::{Fanned, Subject},
 };
 
 pub(crate) use libzmq::live_malloc;
+
+/// Calls what is behind the arrow with the type that carries so many bytes.
+macro_rules! for_size {
+    ($size:expr, $parcel:ident => $call:expr) => {
+        for_size!(@ $size, $parcel, $call, 8 16 32 48 64 128 256 512 1_024)
+    };
+    (@ $size:expr, $parcel:ident, $call:expr, $($bytes:literal)+) => {
+        match $size {
+            $($bytes => {
+                type $parcel = Block<$bytes>;
+                $call
+            })+
+            1_025.. => {
+                type $parcel = Heap;
+                $call
+            }
+            size => Err(Failure::Asked(format!(
+                "typed queues are built for 8, 16, 32, 48, 64, 128, 256, 512 and 1024 bytes and anything above, not {size}"
+            ))),
+        }
+    };
+}
+
+/// The fans of other libraries for messages of this size, and our own ring for many readers; the rings only where
+/// everybody sees everything.
+pub(crate) fn fans(terms: &Terms, matching: Match, subscribers: u16) -> Result<Vec<Box<dyn Fanned>>, Failure> {
+    let mut fans: Vec<Box<dyn Fanned>> = vec![Box::new(libzmq::Sockets::new(Some(Pattern::PubSub))?)];
+    // A disruptor with one reader is built in another way: see `compare`.
+    if matching == Match::All && subscribers > 1 {
+        for_size!(terms.size, P => {
+            fans.push(Box::new(broadcast::Broadcast::<P>::new()));
+            fans.push(Box::new(disruptor::Disruptor::<P>::new()));
+            Ok(())
+        })?;
+    }
+    Ok(fans)
+}
 
 /// A library that messages can be sent through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -43,24 +84,20 @@ impl Peer {
         matches!(self, Self::CrossbeamChannel | Self::Kanal | Self::Libzmq)
     }
 
-    /// Its road for messages of this size.
-    pub(crate) fn road(self, terms: &Terms) -> Result<Box<dyn Subject>, Failure> {
-        match terms.size {
-            _ if self == Self::Libzmq => Ok(Box::new(libzmq::Sockets::new()?)),
-            8 => Ok(self.typed::<Block<8>>()),
-            16 => Ok(self.typed::<Block<16>>()),
-            32 => Ok(self.typed::<Block<32>>()),
-            48 => Ok(self.typed::<Block<48>>()),
-            64 => Ok(self.typed::<Block<64>>()),
-            128 => Ok(self.typed::<Block<128>>()),
-            256 => Ok(self.typed::<Block<256>>()),
-            512 => Ok(self.typed::<Block<512>>()),
-            1_024 => Ok(self.typed::<Block<1_024>>()),
-            1_025.. => Ok(self.typed::<Heap>()),
-            size => Err(Failure::Asked(format!(
-                "typed queues are built for 8, 16, 32, 48, 64, 128, 256, 512 and 1024 bytes and anything above, not {size}"
-            ))),
+    /// Has it sockets of different patterns?
+    pub(crate) fn has_patterns(self) -> bool {
+        self == Self::Libzmq
+    }
+
+    /// Its road for messages of this size, with sockets of this pattern if that was asked for.
+    pub(crate) fn road(self, terms: &Terms, pattern: Option<Pattern>) -> Result<Box<dyn Subject>, Failure> {
+        if self == Self::Libzmq {
+            return Ok(Box::new(libzmq::Sockets::new(pattern)?));
         }
+        if pattern.is_some() {
+            return Err(Failure::Asked(format!("{} is a queue and has no patterns", value_name(self))));
+        }
+        for_size!(terms.size, P => Ok(self.typed::<P>()))
     }
 
     fn typed<P: parcel::Parcel>(self) -> Box<dyn Subject> {
@@ -85,7 +122,7 @@ mod tests {
     use crate::{
         cli::Wait,
         pins::Pins,
-        work::{memory::Memory, one_way::OneWay, ping_pong::PingPong},
+        work::{fan_out::FanOut, memory::Memory, one_way::OneWay, ping_pong::PingPong},
     };
 
     fn terms(size: usize, wait: Wait, pins: &Pins) -> Terms {
@@ -107,7 +144,7 @@ mod tests {
                 let terms = terms(size, wait, &pins);
                 let limit = Duration::from_secs(5);
                 let plan = PingPong { count: 100, warmup: 0, rate: None, limit, pins: pins.clone(), pairs: 1 };
-                let trips = peer.road(&terms).unwrap().ping_pong(&plan, &terms).unwrap();
+                let trips = peer.road(&terms, None).unwrap().ping_pong(&plan, &terms).unwrap();
                 assert_eq!(trips.recorder.len(), 100, "{peer:?} {size} {wait:?}");
             }
         }
@@ -121,8 +158,45 @@ mod tests {
                 let terms = terms(64, *waits(peer).last().unwrap(), &pins);
                 let limit = Duration::from_secs(5);
                 let plan = OneWay { count: 2_000, warmup: 10, batch, senders: 1, limit, pins: pins.clone() };
-                let flow = peer.road(&terms).unwrap().one_way(&plan, &terms).unwrap();
+                let flow = peer.road(&terms, None).unwrap().one_way(&plan, &terms).unwrap();
                 assert!(flow.messages > 1_900, "{peer:?} {batch} {flow:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn libzmq_has_every_pattern() {
+        let pins = Pins::choose();
+        let limit = Duration::from_secs(5);
+        for &pattern in Pattern::value_variants() {
+            for wait in [Wait::Spin, Wait::Adaptive] {
+                let terms = terms(64, wait, &pins);
+                let road = Peer::Libzmq.road(&terms, Some(pattern)).unwrap();
+                let plan = PingPong { count: 100, warmup: 0, rate: None, limit, pins: pins.clone(), pairs: 1 };
+                assert_eq!(road.ping_pong(&plan, &terms).unwrap().recorder.len(), 100, "{pattern:?}");
+                let plan = OneWay { count: 2_000, warmup: 10, batch: 1, senders: 1, limit, pins: pins.clone() };
+                match road.one_way(&plan, &terms) {
+                    Ok(flow) => assert!(flow.messages > 1_900, "{pattern:?} {flow:?}"),
+                    Err(failure) => assert!(matches!(failure, Failure::TwoWayOnly { .. }), "{failure}"),
+                }
+            }
+        }
+        assert!(Peer::Rtrb.road(&terms(64, Wait::Spin, &pins), Some(Pattern::Pair)).is_err());
+    }
+
+    #[test]
+    fn every_fan_reaches_everybody() {
+        let pins = Pins::choose();
+        let terms = terms(64, Wait::Spin, &pins);
+        for matching in [Match::All, Match::Distinct] {
+            for fan in fans(&terms, matching, 5).unwrap() {
+                for batch in [1, 16] {
+                    let limit = Duration::from_secs(5);
+                    let plan =
+                        FanOut { subscribers: 5, matching, count: 2_000, warmup: 10, batch, limit, pins: pins.clone() };
+                    let seen = fan.fan_out(&plan, &terms).unwrap();
+                    assert!(seen.deliveries > 1_900, "{} {plan:?} {seen:?}", fan.name());
+                }
             }
         }
     }
@@ -134,10 +208,10 @@ mod tests {
         let limit = Duration::from_secs(5);
         let plan = PingPong { count: 1, warmup: 0, rate: None, limit, pins: pins.clone(), pairs: 1 };
         for &peer in Peer::value_variants() {
-            let ran = peer.road(&asleep).unwrap().ping_pong(&plan, &asleep);
+            let ran = peer.road(&asleep, None).unwrap().ping_pong(&plan, &asleep);
             assert_eq!(ran.is_ok(), peer.sleeps(), "{peer:?}");
         }
-        assert!(Peer::Rtrb.road(&terms(33, Wait::Spin, &pins)).is_err());
+        assert!(Peer::Rtrb.road(&terms(33, Wait::Spin, &pins), None).is_err());
     }
 
     #[test]
@@ -146,7 +220,7 @@ mod tests {
         let terms = terms(64, Wait::Spin, &pins);
         let plan = Memory { pairs: 10, count: 10, live: live_malloc };
         for &peer in Peer::value_variants() {
-            let per_pair = peer.road(&terms).unwrap().memory(&plan, &terms).unwrap();
+            let per_pair = peer.road(&terms, None).unwrap().memory(&plan, &terms).unwrap();
             // Other tests allocate meanwhile; the figure itself means nothing here.
             assert!(per_pair.before_bytes.is_finite(), "{peer:?}");
         }

@@ -136,7 +136,8 @@ impl<Q: Queue, P: Parcel> Rx for Receiver<Q, P> {
 }
 
 impl<Q: Queue, P: Parcel> Road for QueueRoad<Q, P> {
-    type End = Both<Sender<Q, P>, Receiver<Q, P>>;
+    type Near = Both<Sender<Q, P>, Receiver<Q, P>>;
+    type Far = Both<Sender<Q, P>, Receiver<Q, P>>;
     type Tx = Sender<Q, P>;
     type Rx = Receiver<Q, P>;
 
@@ -144,7 +145,7 @@ impl<Q: Queue, P: Parcel> Road for QueueRoad<Q, P> {
         Q::NAME.to_owned()
     }
 
-    fn pair(&self, terms: &Terms) -> Result<(Self::End, Self::End), Failure> {
+    fn pair(&self, terms: &Terms) -> Result<(Self::Near, Self::Far), Failure> {
         let (there, arriving) = self.queue(terms)?;
         let (back, returning) = self.queue(terms)?;
         Ok((Both { tx: there, rx: returning }, Both { tx: back, rx: arriving }))

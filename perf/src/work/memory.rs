@@ -44,18 +44,10 @@ impl Memory {
         Ok(PerPair { before_bytes: per_pair(before), after_bytes: per_pair(after) })
     }
 
-    fn carry<E: Tx + Rx>(
-        &self,
-        road: &impl Road<End = E>,
-        (near, far): &mut (E, E),
-        terms: &Terms,
-    ) -> Result<(), Failure> {
+    fn carry<R: Road>(&self, road: &R, (near, far): &mut (R::Near, R::Far), terms: &Terms) -> Result<(), Failure> {
         for n in 0..self.count {
-            let (from, to) = if n % 2 == 0 { (&mut *near, &mut *far) } else { (&mut *far, &mut *near) };
-            from.send(Header::new(0, n))?;
-            let mut arrived = Ok(Header::new(0, n));
-            to.recv(|bytes| arrived = check(bytes, terms.size))?;
-            let corrupt = match arrived {
+            let arrived = if n % 2 == 0 { cross(near, far, n, terms) } else { cross(far, near, n, terms) };
+            let corrupt = match arrived? {
                 Ok(header) if header == Header::new(0, n) => continue,
                 Ok(header) => Corrupt::Sequence { expected: Some(n), header },
                 Err(corrupt) => corrupt,
@@ -64,4 +56,12 @@ impl Memory {
         }
         Ok(())
     }
+}
+
+/// Message `n` from one end to the other: what arrived.
+fn cross(from: &mut impl Tx, to: &mut impl Rx, n: u64, terms: &Terms) -> Result<Result<Header, Corrupt>, Failure> {
+    from.send(Header::new(0, n))?;
+    let mut arrived = Ok(Header::new(0, n));
+    to.recv(|bytes| arrived = check(bytes, terms.size))?;
+    Ok(arrived)
 }

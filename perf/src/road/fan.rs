@@ -1,0 +1,90 @@
+//! PUB to many SUB that one thread receives from.
+
+#![forbid(unsafe_code)]
+
+use ringway::{Message, Pub, Sub, socket::RecvError};
+
+use super::{
+    Sockets,
+    ends::{End, broken, policy, see_whole},
+};
+use crate::{
+    cli::{Match, Transport},
+    end::{Crowd, Fan, Publisher, Relax, Terms},
+    failure::Failure,
+    payload::Header,
+    subject::Fanned,
+};
+
+/// PUB to many SUB over this transport.
+pub(crate) fn fan(transport: Transport) -> Box<dyn Fanned> {
+    Box::new(Fans(Sockets::new(transport, 0)))
+}
+
+struct Fans(Sockets);
+
+/// The subscribers, each looked at in turn.
+pub(crate) struct Subscribers {
+    sockets: Vec<Sub>,
+    incoming: Vec<Message>,
+    relax: Relax,
+}
+
+impl Fan for Fans {
+    type Publisher = End<Pub>;
+    type Crowd = Subscribers;
+
+    fn name(&self) -> String {
+        "Ringway PUB/SUB".to_owned()
+    }
+
+    fn fan(&self, terms: &Terms, subscribers: u16, matching: Match) -> Result<(End<Pub>, Subscribers), Failure> {
+        let (endpoint, high_water_mark) = (self.0.endpoint(), terms.high_water_mark as u32);
+        let mut publisher = End::new(Pub::builder().no_drop().send_hwm(high_water_mark), &self.0.context, terms)?;
+        publisher.socket.bind(&endpoint).map_err(broken)?;
+        let subscriber = |n| {
+            let mut socket = Sub::builder()
+                .recv_hwm(high_water_mark)
+                .wait(policy(terms.wait))
+                .build(&self.0.context)
+                .map_err(broken)?;
+            socket.connect(&endpoint).map_err(broken)?;
+            match matching {
+                Match::All => socket.subscribe(""),
+                Match::Distinct => socket.subscribe(Header::topic(n)),
+            }
+            Ok(socket)
+        };
+        let sockets = (0..subscribers).map(subscriber).collect::<Result<_, Failure>>()?;
+        Ok((publisher, Subscribers { sockets, incoming: Vec::new(), relax: terms.relax }))
+    }
+}
+
+impl Publisher for End<Pub> {
+    #[inline]
+    fn publish(&mut self, mut headers: impl ExactSizeIterator<Item = Header>) -> Result<(), Failure> {
+        match (headers.len(), headers.next()) {
+            (_, None) => Ok(()),
+            (1, Some(header)) => crate::end::Tx::send(self, header),
+            (_, Some(first)) => self.send_all([first].into_iter().chain(headers)),
+        }
+    }
+}
+
+impl Crowd for Subscribers {
+    fn look(&mut self, subscriber: usize, max: usize, mut see: impl FnMut(&[u8])) -> Result<usize, Failure> {
+        match self.sockets[subscriber].try_recv_batch(&mut self.incoming, max) {
+            Ok(received) => {
+                self.incoming.drain(..).for_each(|message| see_whole(&message, &mut see));
+                Ok(received)
+            }
+            Err(RecvError::Empty) => Ok(0),
+            Err(error) => Err(broken(error)),
+        }
+    }
+
+    fn wait(&mut self) -> Result<(), Failure> {
+        self.relax.once();
+        Ok(())
+    }
+}
