@@ -138,7 +138,7 @@ impl Sockets {
     fn dealer_router(&self, terms: &Terms, senders: usize) -> Result<(Vec<End<Dealer>>, End<Router>), Failure> {
         let (endpoint, high_water_mark) = (self.endpoint(), terms.high_water_mark as u32);
         // Mandatory: what cannot be sent back is an error, not a message less.
-        let router = Router::builder().mandatory(true).send_hwm(high_water_mark).recv_hwm(high_water_mark);
+        let router = Router::builder().mandatory().send_hwm(high_water_mark).recv_hwm(high_water_mark);
         let mut router = End::new(router, &self.context, terms)?;
         router.socket.bind(&endpoint).map_err(broken)?;
         let connected = || {
