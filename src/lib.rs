@@ -69,4 +69,6 @@ mod documents {
     struct PushPull;
     #[doc = include_str!("../docs/context.md")]
     struct Context;
+    #[doc = include_str!("../docs/poll.md")]
+    struct Poll;
 }

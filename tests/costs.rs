@@ -16,7 +16,10 @@ use std::{
     time::Duration,
 };
 
-use ringway::{Context, Message, Pair, Pull, Push, WaitPolicy};
+use ringway::{
+    Context, Message, Pair, Poller, Pull, Push, WaitPolicy,
+    poll::{Events, Interest},
+};
 
 /// Counts what goes through the system's allocator.
 struct Counting;
@@ -74,6 +77,7 @@ fn child() {
     match scenario.split_once(' ') {
         Some(("pair", shape)) => ping_pong(shape),
         Some(("push", shape)) => stream(shape),
+        Some(("poll", shape)) => polled_ping_pong(shape),
         Some(("call", _)) => one_call_too_many(),
         Some(("allocate", _)) => one_allocation_too_many(),
         _ => come_and_go(&scenario),
@@ -84,7 +88,7 @@ const SHAPES: [&str; 5] = ["8", "55", "64", "200", "8+20+8"];
 
 #[test]
 fn messages_cost_no_allocation_and_no_system_call() {
-    for pattern in ["pair", "push"] {
+    for pattern in ["pair", "push", "poll"] {
         for shape in SHAPES {
             let status = status_of(&format!("{pattern} {shape}"));
             assert_ne!(status.signal(), Some(libc::SIGSYS), "{pattern} of {shape} bytes makes system calls");
@@ -185,6 +189,53 @@ fn ping_pong(shape: &str) -> ! {
             for _ in 0..turns {
                 here.send(ball.clone()).unwrap();
                 assert!(here.recv().unwrap() == ball);
+            }
+        };
+        play(WARM_UP);
+        measure(2, || play(MEASURED))
+    });
+    finish(2)
+}
+
+/// As `ping_pong`, through pollers that have idle sockets as well.
+fn polled_ping_pong(shape: &str) -> ! {
+    const IDLE: usize = 20;
+    let context = Context::new();
+    let pair = || Pair::builder().send_hwm(HWM).recv_hwm(HWM).wait(WaitPolicy::Spin).build(&context).unwrap();
+    let (mut here, mut there) = (pair(), pair());
+    here.bind("inproc://ping").unwrap();
+    there.connect("inproc://ping").unwrap();
+    let poller = |pair: &mut Pair| {
+        let mut poller = Poller::with_policy(WaitPolicy::Spin);
+        poller.add(pair, Interest::READABLE, 0).unwrap();
+        let idle: Vec<Pull> = (0..IDLE).map(|_| Pull::new(&context).unwrap()).collect();
+        (poller, idle)
+    };
+    let (mut here_poller, mut here_idle) = poller(&mut here);
+    let (mut there_poller, mut there_idle) = poller(&mut there);
+    here_idle.iter_mut().for_each(|idle| assert!(here_poller.add(idle, Interest::READABLE, 1).is_ok()));
+    there_idle.iter_mut().for_each(|idle| assert!(there_poller.add(idle, Interest::READABLE, 1).is_ok()));
+    let shape = shape.to_owned();
+    thread::spawn(move || {
+        let mut events = Events::with_capacity(IDLE);
+        let mut echo = |turns| {
+            for _ in 0..turns {
+                assert_eq!(there_poller.wait(&mut events, None).unwrap(), 1);
+                let ball = there.try_recv().unwrap();
+                there.send(ball).unwrap();
+            }
+        };
+        echo(WARM_UP);
+        measure(2, || echo(MEASURED))
+    });
+    thread::spawn(move || {
+        let mut events = Events::with_capacity(IDLE);
+        let ball = message(&shape);
+        let mut play = |turns| {
+            for _ in 0..turns {
+                here.send(ball.clone()).unwrap();
+                assert_eq!(here_poller.wait(&mut events, None).unwrap(), 1);
+                assert!(here.try_recv().unwrap() == ball);
             }
         };
         play(WARM_UP);
