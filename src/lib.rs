@@ -78,4 +78,8 @@ mod documents {
     struct Context;
     #[doc = include_str!("../docs/monitor.md")]
     struct Monitor;
+    #[doc = include_str!("../docs/poll.md")]
+    struct Poll;
+    #[doc = include_str!("../docs/proxy.md")]
+    struct Proxy;
 }

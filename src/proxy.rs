@@ -474,8 +474,8 @@ impl<'a, 'b, 's> Proxy<'a, 'b, 's> {
     /// A burst each way.
     fn turn(&mut self) -> [Option<Burst>; 2] {
         let mut bursts = [None; 2];
-        for index in 0..self.ways.len() {
-            bursts[index] = Some(self.forward(index));
+        for (index, burst) in bursts.iter_mut().enumerate().take(self.ways.len()) {
+            *burst = Some(self.forward(index));
         }
         bursts
     }

@@ -18,7 +18,9 @@ use std::{
 };
 
 use ringway::{
-    Context, Dealer, Message, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, WaitPolicy, XPub, XSub, socket::Builder,
+    Context, Dealer, Message, Pair, Poller, Pub, Pull, Push, Rep, Req, Router, Sub, WaitPolicy, XPub, XSub,
+    poll::{Events, Interest},
+    socket::Builder,
 };
 
 /// Counts what goes through the system's allocator.
@@ -88,6 +90,7 @@ fn child() {
         Some(("publish", what)) => publish(what),
         Some(("wishes", scenario)) => wishes(scenario),
         Some(("million", scenario)) => million(scenario),
+        Some(("poll", shape)) => polled_ping_pong(shape),
         Some(("call", _)) => one_call_too_many(),
         Some(("allocate", _)) => one_allocation_too_many(),
         _ => come_and_go(&scenario),
@@ -98,7 +101,7 @@ const SHAPES: [&str; 5] = ["8", "55", "64", "200", "8+20+8"];
 
 #[test]
 fn messages_cost_no_allocation_and_no_system_call() {
-    for pattern in ["pair", "push", "request", "correlated", "envelope", "router"] {
+    for pattern in ["pair", "push", "request", "correlated", "envelope", "router", "poll"] {
         for shape in SHAPES {
             let status = status_of(&format!("{pattern} {shape}"));
             assert_ne!(status.signal(), Some(libc::SIGSYS), "{pattern} of {shape} bytes makes system calls");
@@ -338,6 +341,53 @@ fn switchboard(shape: &str) -> ! {
                 let dealer = &mut dealers[turn as usize % 3];
                 dealer.send(ball.clone()).unwrap();
                 assert!(dealer.recv().unwrap() == ball);
+            }
+        };
+        play(WARM_UP);
+        measure(2, || play(MEASURED))
+    });
+    finish(2)
+}
+
+/// As `ping_pong`, through pollers that have idle sockets as well.
+fn polled_ping_pong(shape: &str) -> ! {
+    const IDLE: usize = 20;
+    let context = Context::new();
+    let pair = || Pair::builder().send_hwm(HWM).recv_hwm(HWM).wait(WaitPolicy::Spin).build(&context).unwrap();
+    let (mut here, mut there) = (pair(), pair());
+    here.bind("inproc://ping").unwrap();
+    there.connect("inproc://ping").unwrap();
+    let poller = |pair: &mut Pair| {
+        let mut poller = Poller::with_policy(WaitPolicy::Spin);
+        poller.add(pair, Interest::READABLE, 0).unwrap();
+        let idle: Vec<Pull> = (0..IDLE).map(|_| Pull::new(&context).unwrap()).collect();
+        (poller, idle)
+    };
+    let (mut here_poller, mut here_idle) = poller(&mut here);
+    let (mut there_poller, mut there_idle) = poller(&mut there);
+    here_idle.iter_mut().for_each(|idle| assert!(here_poller.add(idle, Interest::READABLE, 1).is_ok()));
+    there_idle.iter_mut().for_each(|idle| assert!(there_poller.add(idle, Interest::READABLE, 1).is_ok()));
+    let shape = shape.to_owned();
+    thread::spawn(move || {
+        let mut events = Events::with_capacity(IDLE);
+        let mut echo = |turns| {
+            for _ in 0..turns {
+                assert_eq!(there_poller.wait(&mut events, None).unwrap(), 1);
+                let ball = there.try_recv().unwrap();
+                there.send(ball).unwrap();
+            }
+        };
+        echo(WARM_UP);
+        measure(2, || echo(MEASURED))
+    });
+    thread::spawn(move || {
+        let mut events = Events::with_capacity(IDLE);
+        let ball = message(&shape);
+        let mut play = |turns| {
+            for _ in 0..turns {
+                here.send(ball.clone()).unwrap();
+                assert_eq!(here_poller.wait(&mut events, None).unwrap(), 1);
+                assert!(here.try_recv().unwrap() == ball);
             }
         };
         play(WARM_UP);

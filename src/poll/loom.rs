@@ -60,6 +60,11 @@ fn a_registration_may_follow_another() {
 }
 
 #[test]
+fn a_wake_for_nothing_is_forgotten_and_the_next_is_not() {
+    prove("woken_for_nothing", 4, models::woken_for_nothing, &["poll-forgets-marks"]);
+}
+
+#[test]
 fn a_dropped_socket_is_noticed() {
     prove("dropped", 4, models::dropped, &["watch-drops-silently"]);
 }

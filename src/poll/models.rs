@@ -158,7 +158,7 @@ pub(super) fn in_use() {
 /// next one.
 pub(super) fn displaced() {
     let (letterbox, mut owner) = socket();
-    let (_other_letterbox, other) = socket();
+    let (_, other) = socket();
     let (mut poller, mut events) = poller();
     add(&mut poller, &owner, 0);
     add(&mut poller, &other, 1);
@@ -175,7 +175,7 @@ pub(super) fn displaced() {
 /// A socket is taken out and registered anew while a wake for it may be in flight.
 pub(super) fn registered_anew() {
     let (letterbox, mut owner) = socket();
-    let (_other_letterbox, other) = socket();
+    let (_, other) = socket();
     let (mut poller, mut events) = poller();
     let key = add(&mut poller, &owner, 0);
     add(&mut poller, &other, 1);
@@ -190,9 +190,24 @@ pub(super) fn registered_anew() {
     drop((ManuallyDrop::into_inner(poller), ManuallyDrop::into_inner(owner), ManuallyDrop::into_inner(other)));
 }
 
+/// A socket's peer wakes its watchers for nothing before the letter comes, as one does that joins or leaves.
+pub(super) fn woken_for_nothing() {
+    let (letterbox, mut owner) = socket();
+    let (mut poller, mut events) = poller();
+    add(&mut poller, &owner, 0);
+    let sender = thread::spawn(move || {
+        letterbox.signal.fence_and_notify();
+        letterbox.deliver();
+    });
+    assert_eq!(poller.wait(&mut events, None).unwrap(), 1);
+    assert!(take(&mut owner));
+    sender.join().unwrap();
+    drop((ManuallyDrop::into_inner(poller), ManuallyDrop::into_inner(owner)));
+}
+
 /// A socket is dropped, elsewhere, while the poller waits for it alone.
 pub(super) fn dropped() {
-    let (_letterbox, owner) = socket();
+    let (_, owner) = socket();
     let (mut poller, mut events) = poller();
     add(&mut poller, &owner, 0);
     let dropper = thread::spawn(move || drop(ManuallyDrop::into_inner(owner)));

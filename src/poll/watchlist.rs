@@ -240,7 +240,9 @@ impl Watchlist {
                     events.list.push(Event::of_socket(entry.data, readiness.readable, readiness.writable));
                     index += 1;
                 }
-                Looked::Seen(_) | Looked::Busy if self.look_again => index += 1,
+                // Marked since it was armed: the mark has been taken out, or will be, while it is hot. It is not armed any
+                // more, and the bell that came with the mark ends the sleep.
+                Looked::Seen(_) | Looked::Busy if self.look_again || !entry.may_rest() => index += 1,
                 Looked::Seen(_) | Looked::Busy => {
                     entry.is_hot = false;
                     self.armed += 1;
@@ -289,7 +291,7 @@ impl Watchlist {
                 entry.socket.look(entry.interest)
             };
             match looked {
-                Looked::Seen(readiness) if !readiness.any() && fenced => {
+                Looked::Seen(readiness) if !readiness.any() && fenced && entry.may_rest() => {
                     entry.is_hot = false;
                     self.armed += 1;
                     self.hot.retain(|other| *other != place);
@@ -355,6 +357,11 @@ impl Entry {
             self.socket.want_room();
         }
         self.interest.has_writable()
+    }
+
+    /// Will it be marked?
+    fn may_rest(&self) -> bool {
+        self.registration.is_armed() || self.interest.is_none() || planted("poll-forgets-marks")
     }
 
     /// It is looked at from now on. What was announced to its peers stays, as others may have announced it too: at worst

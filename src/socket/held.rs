@@ -17,6 +17,10 @@ use crate::SocketType;
 
 /// See the module.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the one nearly every socket has, and calls go straight to it"
+)]
 pub(crate) enum Held<P: Pattern> {
     Alone(Core<P>),
     Shared(Owner<Core<P>>),
