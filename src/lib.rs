@@ -20,7 +20,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`socket`] | [`Pair`], [`Push`], [`Pull`]: the patterns |
+//! | [`socket`] | [`Pair`], [`Push`] and [`Pull`], [`Pub`] and [`Sub`], [`XPub`] and [`XSub`]: the patterns |
 //! | [`message`] | [`Message`] and [`Frame`]: what they carry |
 //! | [`channel`] | blocking typed channels between threads, without sockets |
 //! | [`ring`] | the lock-free rings themselves; they never wait |
@@ -62,6 +62,8 @@ mod documents {
     struct Pair;
     #[doc = include_str!("../docs/push-pull.md")]
     struct PushPull;
+    #[doc = include_str!("../docs/pub-sub.md")]
+    struct PubSub;
     #[doc = include_str!("../docs/context.md")]
     struct Context;
 }

@@ -11,6 +11,7 @@ use crate::sync::{Arc, Mutex};
 
 /// See the module.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the rule, and a box would cost each call a miss")]
 pub(crate) enum Held<P> {
     Alone(Core<P>),
     Shared(Arc<Mutex<Core<P>>>),
