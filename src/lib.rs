@@ -74,6 +74,8 @@ mod documents {
     struct ReqRep;
     #[doc = include_str!("../docs/dealer-router.md")]
     struct DealerRouter;
+    #[doc = include_str!("../docs/pub-sub.md")]
+    struct PubSub;
     #[doc = include_str!("../docs/context.md")]
     struct Context;
     #[doc = include_str!("../docs/monitor.md")]

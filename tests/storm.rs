@@ -1,6 +1,12 @@
 //! Storms: threads that make, bind, connect, use, hand on and drop sockets of all types at random. Whatever happens,
 //! every message is received once or counted as lost, and nothing hangs.
 //!
+//! A message of a type that publishes counts as often as it was put into a queue, and each of these is received once,
+//! filtered, conflated or lost.
+//!
+//! To add a type: a variant of [`Socket`], a line in each `match` on it, and a prefix in [`Sailor::name`] that it shares
+//! with those it talks to.
+//!
 //! `RINGWAY_STORMS` says how many storms of each flavor to run, `RINGWAY_STORM_SEED` with which seed to begin.
 
 #![forbid(unsafe_code)]
@@ -17,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use ringway::{Context, Message, Pair, Pull, Push, WaitPolicy};
+use ringway::{Context, Message, Pair, Pub, Pull, Push, Sub, WaitPolicy, XPub, XSub, socket::Counters};
 
 const STORMS: u64 = if cfg!(miri) { 1 } else { 12 };
 const THREADS: u64 = 4;
@@ -32,6 +38,11 @@ enum Socket {
     Pair(Pair),
     Push(Push),
     Pull(Pull),
+    Pub(Pub),
+    Sub(Sub),
+    XPub(XPub),
+    XSub(XSub),
+    // REQ, REP, DEALER and ROUTER go here.
 }
 
 /// Calls what every type has.
@@ -41,8 +52,19 @@ macro_rules! any {
             Socket::Pair($inner) => $call,
             Socket::Push($inner) => $call,
             Socket::Pull($inner) => $call,
+            Socket::Pub($inner) => $call,
+            Socket::Sub($inner) => $call,
+            Socket::XPub($inner) => $call,
+            Socket::XSub($inner) => $call,
         }
     };
+}
+
+/// Topics: one of them begins with another.
+const TOPICS: u64 = 4;
+
+fn topic(number: u64) -> &'static [u8] {
+    [&b""[..], b"a", b"ab", b"b"][number as usize]
 }
 
 /// One thread of a storm.
@@ -56,20 +78,59 @@ struct Sailor {
     next: u64,
     sent: u64,
     received: Vec<u64>,
+    /// Of sockets that publish and subscribe.
+    published: Published,
     /// Steps done by all, for the watchdog.
     progress: Arc<AtomicU64>,
 }
 
+/// What became of published messages, summed over sockets.
+#[derive(Clone, Copy, Default)]
+struct Published {
+    put: u64,
+    conflated: u64,
+    filtered: u64,
+    discarded: u64,
+    received: u64,
+}
+
+impl Published {
+    fn add(&mut self, counters: Counters) {
+        self.put += counters.deliveries;
+        self.conflated += counters.conflated;
+        self.filtered += counters.filtered;
+        self.discarded += counters.discarded;
+    }
+
+    fn sum(self, other: Self) -> Self {
+        Self {
+            put: self.put + other.put,
+            conflated: self.conflated + other.conflated,
+            filtered: self.filtered + other.filtered,
+            discarded: self.discarded + other.discarded,
+            received: self.received + other.received,
+        }
+    }
+}
+
 impl Sailor {
-    fn sail(mut self) -> (u64, Vec<u64>) {
+    fn sail(mut self) -> (u64, Vec<u64>, Published) {
         for _ in 0..STEPS {
             self.step();
             self.progress.fetch_add(1, Ordering::Relaxed);
         }
         // Some are dropped by whoever comes last.
-        let keep = self.roll(3) as usize;
-        self.afloat.lock().unwrap().extend(self.sockets.drain(..).take(keep));
-        (self.sent, self.received)
+        let keep = (self.roll(3) as usize).min(self.sockets.len());
+        self.afloat.lock().unwrap().extend(self.sockets.drain(..keep));
+        self.sockets.drain(..).for_each(|socket| Self::scuttle(&mut self.published, socket));
+        (self.sent, self.received, self.published)
+    }
+
+    /// Drops `socket`. What becomes of messages in its queues after this is counted by the context.
+    fn scuttle(published: &mut Published, socket: Socket) {
+        if matches!(socket, Socket::Pub(_) | Socket::Sub(_) | Socket::XPub(_) | Socket::XSub(_)) {
+            published.add(any!(&socket, socket => socket.counters()));
+        }
     }
 
     /// The next of a sequence that depends on the seed only (Steele, Lea and Flood: SplitMix64).
@@ -87,7 +148,7 @@ impl Sailor {
         let place = self.roll(self.sockets.len() as u64) as usize;
         let mut socket = self.sockets.swap_remove(place);
         match self.roll(100) {
-            0..5 => return drop(socket),
+            0..5 => return Self::scuttle(&mut self.published, socket),
             5..8 => {
                 let mut afloat = self.afloat.lock().unwrap();
                 afloat.push_back(socket);
@@ -98,8 +159,8 @@ impl Sailor {
             }
             8..20 => self.attach(&mut socket),
             20..24 => self.detach(&mut socket),
-            24..28 => self.change(&mut socket),
-            28..65 => self.send(&mut socket),
+            24..33 => self.change(&mut socket),
+            33..67 => self.send(&mut socket),
             _ => self.receive(&mut socket),
         }
         self.sockets.push(socket);
@@ -113,7 +174,8 @@ impl Sailor {
         };
         let (send_hwm, recv_hwm) = (self.roll(5) as u32, self.roll(5) as u32);
         let linger = Duration::from_micros(self.roll(3) * 500);
-        let mut socket = match self.roll(3) {
+        let (flags, wanted) = (self.roll(64), topic(self.roll(TOPICS)));
+        let mut socket = match self.roll(7) {
             0 => Socket::Pair(
                 Pair::builder()
                     .send_hwm(send_hwm)
@@ -126,7 +188,38 @@ impl Sailor {
             1 => Socket::Push(
                 Push::builder().send_hwm(send_hwm).linger(linger).wait(policy).build(&self.context).unwrap(),
             ),
-            _ => Socket::Pull(Pull::builder().recv_hwm(recv_hwm).wait(policy).build(&self.context).unwrap()),
+            2 => Socket::Pull(Pull::builder().recv_hwm(recv_hwm).wait(policy).build(&self.context).unwrap()),
+            3 => {
+                let mut builder = Pub::builder().send_hwm(send_hwm).linger(linger).wait(policy);
+                if flags & 1 == 0 {
+                    builder = builder.no_drop();
+                }
+                // A pipe that conflates says what it replaced only when it is asked: not after its socket has gone.
+                Socket::Pub(
+                    if flags & 14 == 0 { builder.invert_matching() } else { builder }.build(&self.context).unwrap(),
+                )
+            }
+            4 => {
+                let mut builder = Sub::builder().recv_hwm(recv_hwm).wait(policy).subscribe(wanted);
+                if flags & 1 == 0 {
+                    builder = builder.report_missed();
+                }
+                Socket::Sub(builder.build(&self.context).unwrap())
+            }
+            5 => {
+                let mut builder = XPub::builder().send_hwm(send_hwm).recv_hwm(recv_hwm).linger(linger).wait(policy);
+                if flags & 1 == 0 {
+                    builder = builder.verboser();
+                }
+                if flags & 6 == 0 {
+                    builder = builder.manual();
+                }
+                Socket::XPub(if flags & 8 == 0 { builder.no_drop() } else { builder }.build(&self.context).unwrap())
+            }
+            _ => {
+                let builder = XSub::builder().send_hwm(send_hwm).recv_hwm(recv_hwm).linger(linger).wait(policy);
+                Socket::XSub(builder.subscribe(wanted).build(&self.context).unwrap())
+            }
         };
         self.attach(&mut socket);
         self.sockets.push(socket);
@@ -135,7 +228,13 @@ impl Sailor {
     /// A name; mostly one where the socket finds its kind.
     fn name(&mut self, socket: &Socket) -> String {
         let number = self.roll(NAMES);
-        let kind = if matches!(socket, Socket::Pair(_)) != (self.roll(20) == 0) { "pair" } else { "line" };
+        let kinds = ["pair", "line", "news"];
+        let kind = match socket {
+            Socket::Pair(_) => 0,
+            Socket::Push(_) | Socket::Pull(_) => 1,
+            Socket::Pub(_) | Socket::Sub(_) | Socket::XPub(_) | Socket::XSub(_) => 2,
+        };
+        let kind = if self.roll(20) == 0 { kinds[self.roll(3) as usize] } else { kinds[kind] };
         format!("inproc://{kind}-{number}")
     }
 
@@ -164,6 +263,22 @@ impl Sailor {
             Socket::Pair(pair) => pair.set_send_hwm(hwm),
             Socket::Push(push) => push.set_send_hwm(hwm),
             Socket::Pull(pull) => pull.set_recv_hwm(hwm),
+            Socket::Pub(publisher) => publisher.set_send_hwm(hwm),
+            Socket::XPub(publisher) => match self.roll(3) {
+                0 => publisher.set_send_hwm(hwm),
+                1 => _ = publisher.subscribe(topic(self.roll(TOPICS))),
+                _ => _ = publisher.unsubscribe(topic(self.roll(TOPICS))),
+            },
+            Socket::Sub(subscriber) => match self.roll(5) {
+                0 => subscriber.set_recv_hwm(hwm),
+                1 | 2 => subscriber.subscribe(topic(self.roll(TOPICS))),
+                _ => _ = subscriber.unsubscribe(topic(self.roll(TOPICS))),
+            },
+            Socket::XSub(subscriber) => match self.roll(5) {
+                0 => subscriber.set_send_hwm(hwm),
+                1 | 2 => subscriber.subscribe(topic(self.roll(TOPICS))),
+                _ => _ = subscriber.send([&[0_u8][..], topic(self.roll(TOPICS))].concat()),
+            },
         }
     }
 
@@ -184,6 +299,13 @@ impl Sailor {
         let (way, timeout) = (self.roll(6), Duration::from_micros(self.roll(300)));
         let count = if way == 0 { self.roll(12) as usize } else { 1 };
         let mut messages: VecDeque<Message> = (0..count).map(|_| self.message()).collect();
+        let publishes = matches!(socket, Socket::Pub(_) | Socket::XPub(_) | Socket::XSub(_));
+        if publishes {
+            let topic = [b"+", topic(self.roll(TOPICS))].concat();
+            // An XSUB would take a 0 or 1 for a subscription.
+            let topic = if matches!(socket, Socket::XSub(_)) { &topic[..] } else { &topic[1..] };
+            messages.iter_mut().for_each(|message| _ = message.push_front(topic));
+        }
         macro_rules! send_by {
             ($socket:expr) => {
                 match way {
@@ -196,10 +318,31 @@ impl Sailor {
                 }
             };
         }
+        macro_rules! publish_by {
+            ($socket:expr) => {
+                match way {
+                    0 => drop($socket.try_send_batch(&mut messages)),
+                    1..4 => drop($socket.send_timeout(messages.remove(0).unwrap(), timeout)),
+                    _ => drop($socket.try_send(messages.remove(0).unwrap())),
+                }
+            };
+        }
         let sent: usize = match socket {
             Socket::Pair(pair) => send_by!(pair),
             Socket::Push(push) => send_by!(push),
-            Socket::Pull(_) => 0,
+            Socket::Pull(_) | Socket::Sub(_) => 0,
+            Socket::Pub(publisher) => {
+                publish_by!(publisher);
+                0
+            }
+            Socket::XPub(publisher) => {
+                publish_by!(publisher);
+                0
+            }
+            Socket::XSub(subscriber) => {
+                publish_by!(subscriber);
+                0
+            }
         };
         self.sent += sent as u64;
     }
@@ -219,7 +362,19 @@ impl Sailor {
         match socket {
             Socket::Pair(pair) => receive_by!(pair),
             Socket::Pull(pull) => receive_by!(pull),
-            Socket::Push(_) => {}
+            Socket::Sub(subscriber) => receive_by!(subscriber),
+            Socket::XPub(publisher) => receive_by!(publisher),
+            Socket::XSub(subscriber) => receive_by!(subscriber),
+            Socket::Push(_) | Socket::Pub(_) => {}
+        }
+        if matches!(socket, Socket::Sub(_) | Socket::XPub(_) | Socket::XSub(_)) {
+            for mut message in messages {
+                let topic = message.pop_front().unwrap();
+                let is_notice = matches!(socket, Socket::XPub(_)) && topic.first().is_some_and(|first| *first <= 1);
+                assert_eq!(message.is_empty(), is_notice, "{topic:?} {message:?}");
+                self.published.received += u64::from(!is_notice);
+            }
+            return;
         }
         for message in &messages {
             let whole = message.frames()[1..].iter().all(|frame| frame.iter().all(|byte| *byte == frame.len() as u8));
@@ -241,6 +396,7 @@ fn storm(context: Context, seed: u64, deaths: bool, progress: &Arc<AtomicU64>) {
                 next: number,
                 sent: 0,
                 received: Vec::new(),
+                published: Published::default(),
                 progress: progress.clone(),
             };
             thread::spawn(|| sailor.sail())
@@ -250,21 +406,28 @@ fn storm(context: Context, seed: u64, deaths: bool, progress: &Arc<AtomicU64>) {
         context.kill_a_pipe_after(seed % 50);
         thread::sleep(Duration::from_millis(1));
     }
-    let (mut sent, mut received) = (0, Vec::new());
+    let (mut sent, mut received, mut published) = (0, Vec::new(), Published::default());
     for sailor in crew {
-        let (its_sent, its_received) = sailor.join().unwrap();
+        let (its_sent, its_received, its_published) = sailor.join().unwrap();
         sent += its_sent;
         received.extend(its_received);
+        published = published.sum(its_published);
     }
-    afloat.lock().unwrap().clear();
+    afloat.lock().unwrap().drain(..).for_each(|socket| Sailor::scuttle(&mut published, socket));
     let report = context.shutdown(PATIENCE);
     let count = received.len() as u64;
     assert_eq!(report.sockets_left, 0, "seed {seed}");
-    assert_eq!(sent, count + report.undelivered + report.unread, "seed {seed}: {count} received, {report:?}");
+    let Published { put, conflated, filtered, discarded, received: read } = published;
+    assert_eq!(
+        sent + put,
+        count + read + filtered + conflated + discarded + report.undelivered + report.unread,
+        "seed {seed}: {count} received; published {put}, of which {read} received, {filtered} filtered, {discarded} \
+         discarded; {report:?}"
+    );
     received.sort_unstable();
     received.dedup();
     assert_eq!(received.len() as u64, count, "seed {seed}: none twice");
-    assert!(count > 0, "seed {seed}: nobody talked");
+    assert!(count > 0 && read > 0, "seed {seed}: nobody talked");
 }
 
 fn number_from(variable: &str, otherwise: u64) -> u64 {

@@ -53,7 +53,7 @@ pub(super) fn subscribed_while_publishing(publishes_first: bool) {
         assert_eq!(received.pop(), Some(b'1'));
     }
     assert_eq!(publisher.counters().deliveries, subscriber.counters().messages_received);
-    close(ManuallyDrop::new(publisher));
+    close(publisher);
     close(subscriber);
     drop((ManuallyDrop::into_inner(is_subscribed), ManuallyDrop::into_inner(subscribed)));
     close(context);
