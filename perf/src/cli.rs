@@ -80,6 +80,11 @@ pub(crate) struct Latency {
     #[command(flatten)]
     pub(crate) company: Company,
 
+    /// Sockets on which nothing happens, which the pinging thread waits for as well, through a poller; beside it, taking
+    /// turns, the same without. Needs pair.
+    #[arg(long, value_name = "SOCKETS", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) idle_sockets: Option<u16>,
+
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -127,7 +132,7 @@ pub(crate) struct Fanout {
     #[arg(long, default_value = "1", value_parser = clap::value_parser!(u64).range(1..=65_536))]
     pub(crate) batch: u64,
 
-    /// How the publisher waits for room.
+    /// How the publisher waits for room, and the receiving thread for messages: spinning, or with a poller.
     #[arg(long, value_enum, default_value = "spin")]
     pub(crate) wait: Wait,
 
@@ -587,7 +592,7 @@ mod tests {
             "fanout --match some",
             "latency --peers 1",
             "latency --peers 8 --active 2",
-            "throughput --active 1",
+            "latency --idle-sockets 0",
             "nonsense",
         ] {
             assert!(parse(line).is_err(), "{line}");

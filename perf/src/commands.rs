@@ -7,7 +7,7 @@ use std::{num::NonZeroU64, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{self, Place, Route, Setup},
+    cli::{self, Pattern, Place, Route, Setup},
     end::Terms,
     failure::Failure,
     floor::{self, Effort, SlotRing},
@@ -41,7 +41,12 @@ pub(crate) fn calibrate(asked: &cli::Calibrate) -> Result<(), Failure> {
 pub(crate) fn latency(asked: &cli::Latency) -> Result<(), Failure> {
     let (setup, pins) = (&asked.setup, asked.setup.place.pins());
     warn_of_spinning(&setup.route, &pins);
-    let extra = asked.company.silent(setup.route.pattern, 1).map_err(Failure::Asked)?.map(Extra::Peers);
+    let silent = asked.company.silent(setup.route.pattern, 1).map_err(Failure::Asked)?;
+    let extra = match (silent, asked.idle_sockets) {
+        (silent, None) => silent.map(Extra::Peers),
+        (None, Some(idle)) if setup.route.pattern == Pattern::Pair => Some(Extra::IdleSockets(idle)),
+        _ => return Err(Failure::Asked("--idle-sockets needs --pattern pair".to_owned())),
+    };
     let turns = if extra.is_some() { 2 } else { 1 };
     let progress = Progress::new(turns * u64::from(setup.reps()) + 1);
     progress.step("floor");
@@ -75,6 +80,7 @@ pub(crate) fn measure_latency(
     let plain = road::of(transport, pattern);
     let subject = match extra {
         Some(Extra::Peers(silent)) => &road::among(transport, pattern, silent),
+        Some(Extra::IdleSockets(idle)) => &road::watched(transport, idle),
         None => &plain,
     };
     let floor_ns = floor::line(pins, effort(&setup.place))?.p50_ns;

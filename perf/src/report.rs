@@ -46,6 +46,8 @@ pub(crate) struct Beside {
 pub(crate) enum Extra {
     /// So many peers of the receiver that say nothing.
     Peers(u16),
+    /// So many sockets on which nothing happens, which the pinging thread waits for as well.
+    IdleSockets(u16),
 }
 
 impl Beside {
@@ -58,6 +60,11 @@ impl Beside {
                 object["active"] = json!(1);
                 object[format!("one_peer_{figure}")] = json!(rounded(self.plain, 0));
                 object["vs_one_peer"] = json!(ratio);
+            }
+            Extra::IdleSockets(idle) => {
+                object["idle_sockets"] = json!(idle);
+                object[format!("plain_{figure}")] = json!(rounded(self.plain, 0));
+                object["vs_plain"] = json!(ratio);
             }
         }
     }
@@ -77,6 +84,7 @@ impl Beside {
     fn extra(self) -> String {
         match self.extra {
             Extra::Peers(silent) => format!("{} peers of which one talks", silent + 1),
+            Extra::IdleSockets(idle) => format!("a poller that holds {idle} idle sockets besides"),
         }
     }
 }
@@ -337,6 +345,10 @@ mod tests {
         let json = LatencyReport { beside, ..LatencyReport::new(ROUTE, &[trips([130])], 100) }.to_json();
         assert_eq!((json["peers"].as_u64(), json["one_peer_p50_ns"].as_f64()), (Some(8), Some(100.0)));
         assert_eq!(json["vs_one_peer"], 1.3);
+        let beside = Some(Beside { extra: Extra::IdleSockets(64), plain: 100.0 });
+        let json = LatencyReport { beside, ..LatencyReport::new(ROUTE, &[trips([120])], 100) }.to_json();
+        assert_eq!((json["idle_sockets"].as_u64(), json["plain_p50_ns"].as_f64()), (Some(64), Some(100.0)));
+        assert_eq!(json["vs_plain"], 1.2);
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(crate) fn run(asked: &Tour) -> Result<(), Failure> {
         "latency": latencies.iter().map(|(_, report)| report.to_json()).collect::<Vec<_>>(),
         "throughput": throughputs,
         "fanout": fans,
-        "peers": company,
+        "company": company,
         "upkeep": upkeep,
     });
     write_json(&asked.out.join("results.json"), &results)?;
@@ -142,23 +142,25 @@ impl Visit<'_> {
         Ok(results)
     }
 
-    /// Receivers with many peers of which one talks, as a table.
+    /// Receivers with many peers of which one talks, and a poller with many sockets, as a table.
     fn company(&self) -> Result<Vec<Value>, Failure> {
-        let mut table = Columns::new(&["one talks, there and back", "p50", "with one peer", "× one peer"]);
+        let mut table = Columns::new(&["there and back", "p50", "without", "× without"]);
         let mut results = Vec::new();
-        for (route, peers) in crowds(self.pins) {
-            let name = format!("{}, {peers} peers", title(&route, None));
+        for (route, extra) in crowds(self.pins) {
+            let name = match extra {
+                Extra::Peers(silent) => format!("{}, one of {} peers", title(&route, None), silent + 1),
+                Extra::IdleSockets(idle) => format!("{}, poller with {idle} idle sockets", title(&route, None)),
+            };
             self.progress.step(&name);
             let setup = self.setup(route, 1);
-            let extra = Some(Extra::Peers(peers - 1));
-            let report = measure_latency(&setup, None, extra, self.pins, &Progress::hidden())?;
+            let report = measure_latency(&setup, None, Some(extra), self.pins, &Progress::hidden())?;
             self.progress.done();
             let (p50_ns, plain) = (report.summary.p50_ns, report.beside.map_or(0.0, |beside| beside.plain));
             let ratio = format!("{:.2}", p50_ns as f64 / plain);
             table.row([name, Ns(p50_ns).to_string(), Ns(plain as u64).to_string(), ratio]);
             results.push(report.to_json());
         }
-        self.progress.say(&format!("Company: peers that say nothing\n\n{}", table.text()))?;
+        self.progress.say(&format!("Company: peers and sockets that say nothing\n\n{}", table.text()))?;
         Ok(results)
     }
 
@@ -205,12 +207,16 @@ fn round_trips(pins: &Pins) -> Vec<(Route, Option<NonZeroU64>)> {
     loads
 }
 
-/// Receivers and their peers.
-fn crowds(pins: &Pins) -> Vec<(Route, u16)> {
+/// Loads and what else is connected or waited for.
+fn crowds(pins: &Pins) -> Vec<(Route, Extra)> {
     let wait = if may_wait(Wait::Spin, pins) { Wait::Spin } else { Wait::Adaptive };
-    [(Pattern::PushPull, 8), (Pattern::DealerRouter, 64)]
-        .map(|(pattern, peers)| (route(pattern, wait, 32), peers))
-        .to_vec()
+    [
+        (Pattern::PushPull, Extra::Peers(7)),
+        (Pattern::DealerRouter, Extra::Peers(63)),
+        (Pattern::Pair, Extra::IdleSockets(64)),
+    ]
+    .map(|(pattern, extra)| (route(pattern, wait, 32), extra))
+    .to_vec()
 }
 
 /// Sizes below and above what travels inline, single and batched.
@@ -247,7 +253,7 @@ const A_KILOHERTZ: NonZeroU64 = NonZeroU64::new(1_000).expect("not zero");
 /// Repetitions of each round-trip load.
 const REPS: u32 = 3;
 
-/// Longest repetition: eight loads of three, ten flows and floors, four fans and floors, four crowds and the rest then
+/// Longest repetition: eight loads of three, ten flows and floors, four fans and floors, six with and without company and the rest then
 /// stay below a minute.
 const LOAD_LIMIT: Duration = Duration::from_millis(900);
 

@@ -47,13 +47,30 @@ impl Drop for Folder {
 fn tour_measures_everything_and_writes_its_files() {
     let out = Folder::new("tour");
     let shown = succeeded(&["--out", out.0.to_str().unwrap()]);
-    for part in ["The machine", "Latency", "p99.99", "× floor", "Throughput", "Upkeep", "█"] {
+    for part in [
+        "The machine",
+        "Latency",
+        "p99.99",
+        "× floor",
+        "req-rep",
+        "dealer-router",
+        "Throughput",
+        "Fan-out",
+        "distinct topics",
+        "Company",
+        "one of 8 peers",
+        "64 idle sockets",
+        "Upkeep",
+        "█",
+    ] {
         assert!(shown.contains(part), "{part} in {shown}");
     }
     let results: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(out.0.join("results.json")).unwrap()).unwrap();
     assert!(results["calibration"]["line_round_trip"]["p50_ns"].as_u64().unwrap() > 0);
     assert!(!results["latency"].as_array().unwrap().is_empty());
+    assert_eq!(results["fanout"].as_array().unwrap().len(), 2);
+    assert!(results["company"][0]["vs_one_peer"].as_f64().unwrap() > 0.0);
     assert!(fs::read_to_string(out.0.join("latency.svg")).unwrap().contains("<svg"));
 }
 
@@ -65,6 +82,79 @@ fn latency_as_json_is_all_that_is_printed() {
     assert_eq!(json["size"], 64);
     assert!(json["p50_ns"].as_u64().unwrap() > 0);
     assert_eq!(json.as_object().unwrap().len(), 15);
+}
+
+fn json(arguments: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&succeeded(&[arguments, &["--json", "-"]].concat())).unwrap()
+}
+
+#[test]
+fn every_pattern_goes_there_and_back() {
+    for pattern in ["pair", "push-pull", "pub-sub", "req-rep", "dealer-router"] {
+        let seen = json(&["latency", "--pattern", pattern, "--count", "100", "--warmup", "10"]);
+        assert_eq!(seen["pattern"], pattern);
+        assert!(seen["p50_ns"].as_u64().unwrap() > 0);
+    }
+}
+
+#[test]
+fn every_pattern_but_requests_goes_one_way() {
+    for pattern in ["pair", "push-pull", "pub-sub", "dealer-router"] {
+        let seen = json(&["throughput", "--pattern", pattern, "--count", "2000", "--batch", "8"]);
+        assert!(seen["msgs_per_s"].as_f64().unwrap() > 0.0, "{pattern}");
+    }
+}
+
+#[test]
+fn fan_out_counts_deliveries() {
+    for matching in ["all", "distinct"] {
+        let seen = json(&["fanout", "--match", matching, "--subscribers", "4", "--count", "2000"]);
+        assert_eq!((seen["match"].as_str(), seen["subscribers"].as_u64()), (Some(matching), Some(4)));
+        for figure in ["deliveries_per_s", "msgs_per_s", "floor_msgs_per_s", "vs_floor"] {
+            assert!(seen[figure].as_f64().unwrap() > 0.0, "{figure} {seen}");
+        }
+        assert!(seen["rows"][0]["name"].as_str().unwrap().contains("Ringway"));
+    }
+    succeeded(&["fanout", "--subscribers", "3", "--size", "64", "--batch", "16", "--wait", "park", "--count", "500"]);
+}
+
+#[test]
+fn company_is_compared_with_none() {
+    for pattern in ["push-pull", "dealer-router"] {
+        let seen = json(&["latency", "--pattern", pattern, "--peers", "20", "--active", "1", "--count", "100"]);
+        assert_eq!((seen["peers"].as_u64(), seen["active"].as_u64()), (Some(20), Some(1)));
+        assert!(seen["one_peer_p50_ns"].as_u64().unwrap() > 0 && seen["vs_one_peer"].as_f64().unwrap() > 0.0);
+        let seen = json(&["throughput", "--pattern", pattern, "--peers", "20", "--count", "2000"]);
+        assert!(seen["one_peer_msgs_per_s"].as_f64().unwrap() > 0.0 && seen["vs_one_peer"].as_f64().unwrap() > 0.0);
+    }
+    let seen = json(&["latency", "--idle-sockets", "64", "--count", "100"]);
+    assert_eq!(seen["idle_sockets"].as_u64(), Some(64));
+    assert!(seen["plain_p50_ns"].as_u64().unwrap() > 0 && seen["vs_plain"].as_f64().unwrap() > 0.0);
+}
+
+#[cfg(feature = "peers")]
+#[test]
+fn patterns_are_compared_with_libzmq_polled_and_blocking() {
+    let count = ["--count", "200", "--warmup", "10"];
+    for (work, pattern) in
+        [("ping-pong", "req-rep"), ("ping-pong", "dealer-router"), ("one-way", "pub-sub"), ("one-way", "dealer-router")]
+    {
+        let seen = json(&[&["compare", "--work", work, "--pattern", pattern][..], &count].concat());
+        assert_eq!(seen["pattern"], pattern);
+        let names: Vec<&str> =
+            seen["rows"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+        for how in ["polled", "blocking"] {
+            assert!(names.contains(&format!("libzmq {pattern} {how}").as_str()), "{names:?}");
+        }
+        assert!(names.iter().any(|name| name.contains("Ringway") && name.contains(pattern)), "{names:?}");
+    }
+    let seen = json(&["fanout", "--subscribers", "4", "--count", "2000"]);
+    for peer in ["libzmq", "ring::broadcast", "disruptor"] {
+        assert!(
+            seen["rows"].as_array().unwrap().iter().any(|row| row["name"].as_str().unwrap().contains(peer)),
+            "{peer}"
+        );
+    }
 }
 
 #[test]
@@ -82,6 +172,11 @@ fn histogram_and_plot_go_where_they_are_told() {
 fn what_cannot_be_measured_is_said_and_fails() {
     for (arguments, said) in [
         (&["throughput", "--senders", "2"][..], "push-pull"),
+        (&["throughput", "--pattern", "req-rep"], "round trips only"),
+        (&["latency", "--peers", "8"], "push-pull or dealer-router"),
+        (&["throughput", "--pattern", "push-pull", "--peers", "8", "--senders", "2"], "one sender"),
+        (&["latency", "--pattern", "req-rep", "--idle-sockets", "64"], "--pattern pair"),
+        (&["fanout", "--match", "none"], "distinct"),
         (&["latency", "--json", "/nonexistent/ringway/x.json", "--count", "1"], "/nonexistent/ringway/x.json"),
         (&["latency", "--size", "7"], "8 bytes"),
         (&["latency", "--pin", "70000,70001"], "not among the usable ones"),

@@ -5,7 +5,7 @@
 //! A publisher has `ZMQ_XPUB_NODROP`, a ROUTER `ZMQ_ROUTER_MANDATORY`: nothing is dropped.
 
 use std::{
-    ffi::{CStr, CString, c_char, c_int, c_void},
+    ffi::{CStr, CString, c_char, c_int, c_long, c_short, c_void},
     slice,
     sync::{
         Arc,
@@ -282,9 +282,17 @@ impl Crowd for Subscribers {
         Ok(max)
     }
 
+    /// Spins, or waits for all of them.
     fn wait(&mut self) -> Result<(), Failure> {
-        self.0[0].relax.once();
-        Ok(())
+        let first = &self.0[0];
+        if first.flags != 0 {
+            first.relax.once();
+            return Ok(());
+        }
+        let item = |socket: &Socket| PollItem { socket: socket.socket, fd: 0, events: ZMQ_POLLIN, revents: 0 };
+        let mut items: Vec<PollItem> = self.0.iter().map(item).collect();
+        // SAFETY: the sockets are open; there are so many items, which are read and written during the call.
+        first.again(|| unsafe { zmq_poll(items.as_mut_ptr(), items.len() as c_int, -1) })
     }
 }
 
@@ -416,6 +424,15 @@ impl Message {
 
 const _: () = assert!(size_of::<Message>() == 64 && align_of::<Message>() >= align_of::<*const ()>());
 
+/// `zmq_pollitem_t`, where a descriptor is an int.
+#[repr(C)]
+struct PollItem {
+    socket: *mut c_void,
+    fd: c_int,
+    events: c_short,
+    revents: c_short,
+}
+
 /// glibc's account of its heap, in bytes.
 #[repr(C)]
 struct MallInfo2 {
@@ -450,6 +467,7 @@ unsafe extern "C" {
     fn zmq_msg_send(message: *mut Message, socket: *mut c_void, flags: c_int) -> c_int;
     fn zmq_msg_recv(message: *mut Message, socket: *mut c_void, flags: c_int) -> c_int;
     fn zmq_msg_close(message: *mut Message) -> c_int;
+    fn zmq_poll(items: *mut PollItem, len: c_int, timeout_ms: c_long) -> c_int;
     fn zmq_errno() -> c_int;
     fn zmq_strerror(code: c_int) -> *const c_char;
     fn mallinfo2() -> MallInfo2;
@@ -471,6 +489,7 @@ const ZMQ_SNDHWM: c_int = 23;
 const ZMQ_RCVHWM: c_int = 24;
 const ZMQ_ROUTER_MANDATORY: c_int = 33;
 const ZMQ_XPUB_NODROP: c_int = 69;
+const ZMQ_POLLIN: c_short = 1;
 const ZMQ_DONTWAIT: c_int = 1;
 const ZMQ_SNDMORE: c_int = 2;
 

@@ -2,14 +2,18 @@
 
 #![forbid(unsafe_code)]
 
-use ringway::{Message, Pub, Sub, socket::RecvError};
+use ringway::{
+    Message, Pub, Sub,
+    poll::{Events, Interest, Poller},
+    socket::RecvError,
+};
 
 use super::{
     Sockets,
     ends::{End, broken, policy, see_whole},
 };
 use crate::{
-    cli::{Match, Transport},
+    cli::{Match, Transport, Wait},
     end::{Crowd, Fan, Publisher, Relax, Terms},
     failure::Failure,
     payload::Header,
@@ -23,11 +27,13 @@ pub(crate) fn fan(transport: Transport) -> Box<dyn Fanned> {
 
 struct Fans(Sockets);
 
-/// The subscribers, each looked at in turn.
+/// The subscribers, each looked at in turn; when none has anything, the thread spins or waits for all of them.
 pub(crate) struct Subscribers {
     sockets: Vec<Sub>,
     incoming: Vec<Message>,
     relax: Relax,
+    /// None where it spins.
+    poller: Option<(Poller, Events)>,
 }
 
 impl Fan for Fans {
@@ -55,8 +61,15 @@ impl Fan for Fans {
             }
             Ok(socket)
         };
-        let sockets = (0..subscribers).map(subscriber).collect::<Result<_, Failure>>()?;
-        Ok((publisher, Subscribers { sockets, incoming: Vec::new(), relax: terms.relax }))
+        let mut sockets = (0..subscribers).map(subscriber).collect::<Result<Vec<_>, Failure>>()?;
+        let mut poller = None;
+        if terms.wait != Wait::Spin {
+            let (poller, _) = poller.insert((Poller::with_policy(policy(terms.wait)), Events::new()));
+            for socket in &mut sockets {
+                poller.add(socket, Interest::READABLE, 0).map_err(broken)?;
+            }
+        }
+        Ok((publisher, Subscribers { sockets, incoming: Vec::new(), relax: terms.relax, poller }))
     }
 }
 
@@ -84,7 +97,10 @@ impl Crowd for Subscribers {
     }
 
     fn wait(&mut self) -> Result<(), Failure> {
-        self.relax.once();
+        match &mut self.poller {
+            None => self.relax.once(),
+            Some((poller, events)) => _ = poller.wait(events, None).map_err(broken)?,
+        }
         Ok(())
     }
 }

@@ -1,11 +1,12 @@
 //! Ringway's own roads: sockets of each pattern over each transport, as ends that can be measured.
 //!
-//! `ends`: sockets as ends. `fan`: one publisher and many subscribers.
+//! `ends`: sockets as ends. `fan`: one publisher and many subscribers. `watched`: through a poller.
 
 #![forbid(unsafe_code)]
 
 mod ends;
 mod fan;
+mod watched;
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -15,7 +16,7 @@ use std::{
 use ringway::{Context, Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub};
 
 use self::ends::{End, broken};
-pub(crate) use self::fan::fan;
+pub(crate) use self::{fan::fan, watched::watched};
 use crate::{
     cli::{Pattern, Transport},
     end::{Both, Road, Terms},
@@ -350,6 +351,18 @@ mod tests {
             let trips =
                 PingPong { count: 50, warmup: 5, rate: None, limit: plan.limit, pins: plan.pins.clone(), pairs: 1 };
             assert_eq!(road.ping_pong(&trips, &terms).unwrap().recorder.len(), 50);
+        }
+    }
+
+    #[test]
+    fn a_watched_pair_is_a_pair() {
+        let pins = Pins::choose();
+        for wait in [Wait::Adaptive, Wait::Park] {
+            let terms = Terms { size: 32, wait, relax: pins.relax(), high_water_mark: 10 };
+            let limit = Duration::from_secs(5);
+            let plan = PingPong { count: 50, warmup: 5, rate: None, limit, pins: pins.clone(), pairs: 1 };
+            let trips = watched(Transport::Inproc, 64).ping_pong(&plan, &terms).unwrap();
+            assert_eq!(trips.recorder.len(), 50);
         }
     }
 

@@ -164,8 +164,14 @@ mod tests {
     fn every_subscriber_gets_each_of_its_messages_once() {
         let pins = Pins::choose();
         for matching in [Match::All, Match::Distinct] {
-            for (batch, size, subscribers) in [(1, 8, 1), (1, 64, 16), (7, 100, 5), (16, 4_096, 3)] {
-                let terms = Terms { size, wait: Wait::Adaptive, relax: pins.relax(), high_water_mark: 10 };
+            for (batch, size, subscribers, wait) in [
+                (1, 8, 1, Wait::Adaptive),
+                (1, 64, 16, Wait::Park),
+                (7, 100, 5, Wait::Spin),
+                (16, 4_096, 3, Wait::Adaptive),
+            ] {
+                let wait = if pins.share_cpu() { Wait::Park } else { wait };
+                let terms = Terms { size, wait, relax: pins.relax(), high_water_mark: 10 };
                 let limit = Duration::from_secs(5);
                 let plan = FanOut { subscribers, matching, count: 1_000, warmup: 50, batch, limit, pins: pins.clone() };
                 let seen = road::fan(Transport::Inproc).fan_out(&plan, &terms).unwrap();
