@@ -443,6 +443,47 @@ impl Crew {
     /// how many; those that had no room are told that they missed one.
     #[inline(always)]
     pub(crate) fn send_to_all(&mut self, keys: &[Key], message: &mut Message) -> usize {
+        let sent = self.push_to_all(keys, message);
+        // Dropped when all have been told: its destructor may take long, wait for one of them, or panic.
+        let _left = std::mem::replace(message, Message::from(Frame::new()));
+        if !planted("crew-send-to-all-no-fence") {
+            full_fence();
+        }
+        for key in keys {
+            if let Some(pipe) = self.pipes.get_mut(*key as usize).and_then(Option::as_mut) {
+                pipe.end.tie().tell_consumer(pipe.end.side());
+                pipe.end.settle_outlet();
+            }
+        }
+        sent
+    }
+
+    /// As [`Crew::send_to_all`], but those who got it are told by [`Crew::tell_touched`], which is owed to them before
+    /// this call's caller returns, waits, or drops what is left in `message`: all of it, if the last of `keys` did not
+    /// take it.
+    #[inline(always)]
+    pub(crate) fn send_to_all_untold(&mut self, keys: &[Key], message: &mut Message) {
+        self.push_to_all(keys, message);
+        keys.iter().for_each(|key| self.touch(*key));
+    }
+
+    /// Tells the peers whose pipes the batch under way has pushed to, each once.
+    pub(crate) fn tell_touched(&mut self) {
+        if !planted("crew-tell-touched-no-fence") {
+            full_fence();
+        }
+        while let Some(key) = self.touched.pop() {
+            if let Some(pipe) = self.pipes[key as usize].as_mut() {
+                pipe.touched = false;
+                pipe.end.tie().tell_consumer(pipe.end.side());
+                pipe.end.settle_outlet();
+            }
+        }
+    }
+
+    /// Pushes, and counts.
+    #[inline(always)]
+    fn push_to_all(&mut self, keys: &[Key], message: &mut Message) -> usize {
         let bytes = message.size() as u64;
         let (mut sent, mut full) = (0, 0);
         for (index, key) in keys.iter().enumerate() {
@@ -463,17 +504,6 @@ impl Crew {
                         way.count_missed();
                     }
                 }
-            }
-        }
-        // Dropped when all have been told: its destructor may take long, wait for one of them, or panic.
-        let _left = std::mem::replace(message, Message::from(Frame::new()));
-        if !planted("crew-send-to-all-no-fence") {
-            full_fence();
-        }
-        for key in keys {
-            if let Some(pipe) = self.pipes.get_mut(*key as usize).and_then(Option::as_mut) {
-                pipe.end.tie().tell_consumer(pipe.end.side());
-                pipe.end.settle_outlet();
             }
         }
         let flow = self.hub.flow();
@@ -538,14 +568,7 @@ impl Crew {
                 }
             }
         }
-        full_fence();
-        while let Some(key) = self.touched.pop() {
-            if let Some(pipe) = self.pipes[key as usize].as_mut() {
-                pipe.touched = false;
-                pipe.end.tie().tell_consumer(pipe.end.side());
-                pipe.end.settle_outlet();
-            }
-        }
+        self.tell_touched();
         Flow::add(&self.hub.flow().messages_out, count as u64);
         Flow::add(&self.hub.flow().bytes_out, bytes);
         (count, result)

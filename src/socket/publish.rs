@@ -190,14 +190,7 @@ impl<const SEES: bool> Sending for Publisher<SEES> {
     }
 
     fn commit(&mut self, crew: &mut Crew, _key: Key, message: &mut Message) -> Result<(), SendFailure> {
-        let keys = match (message.frames().first(), self.options.invert) {
-            (Some(topic), false) => self.audience.matching(topic),
-            (Some(topic), true) => self.audience.not_matching(topic),
-            (None, _) => return Err(SendFailure::NoFrames),
-        };
-        if self.options.no_drop && self.blockade.stands(crew, keys) {
-            return Err(SendFailure::Full);
-        }
+        let keys = self.addressees(crew, message)?;
         crew.send_to_all(keys, message);
         Ok(())
     }
@@ -206,6 +199,29 @@ impl<const SEES: bool> Sending for Publisher<SEES> {
     fn send(&mut self, crew: &mut Crew, message: &mut Message) -> Result<(), SendFailure> {
         let key = self.reserve(crew)?;
         self.commit(crew, key, message)
+    }
+
+    /// Peers are told once, at the end.
+    fn send_batch(&mut self, crew: &mut Crew, messages: &mut VecDeque<Message>) -> (usize, Result<(), SendFailure>) {
+        let (mut count, mut result) = (0, Ok(()));
+        while let Some(message) = messages.front_mut() {
+            result = self.reserve(crew).and_then(|_| {
+                let keys = self.addressees(crew, message)?;
+                crew.send_to_all_untold(keys, message);
+                Ok(())
+            });
+            if result.is_err() {
+                break;
+            }
+            if message.size() > 0 {
+                // Nobody took it, and its destructor may be anything.
+                crew.tell_touched();
+            }
+            messages.pop_front();
+            count += 1;
+        }
+        crew.tell_touched();
+        (count, result)
     }
 }
 
@@ -224,6 +240,23 @@ impl Receiving for Publisher<true> {
 }
 
 impl<const SEES: bool> Publisher<SEES> {
+    /// Who gets `message`.
+    ///
+    /// # Errors
+    /// One of them has no room, and nobody may miss it; or it has no frame.
+    #[inline(always)]
+    fn addressees(&mut self, crew: &mut Crew, message: &Message) -> Result<&[Key], SendFailure> {
+        let keys = match (message.frames().first(), self.options.invert) {
+            (Some(topic), false) => self.audience.matching(topic),
+            (Some(topic), true) => self.audience.not_matching(topic),
+            (None, _) => return Err(SendFailure::NoFrames),
+        };
+        if self.options.no_drop && self.blockade.stands(crew, keys) {
+            return Err(SendFailure::Full);
+        }
+        Ok(keys)
+    }
+
     /// Takes note of peers and of what they want.
     #[inline(always)]
     fn attend(&mut self, crew: &mut Crew) {

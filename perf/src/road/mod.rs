@@ -105,7 +105,7 @@ impl Sockets {
         Ok((near, far))
     }
 
-    fn push_pull(&self, terms: &Terms, senders: usize) -> Result<(Vec<End<Push>>, End<Pull>), Failure> {
+    fn push_pull(&self, terms: &Terms, senders: usize, silent: u16) -> Result<(Vec<End<Push>>, End<Pull>), Failure> {
         let endpoint = self.endpoint();
         let receiver = Pull::builder().recv_hwm(terms.high_water_mark as u32);
         let mut receiver = End::new(receiver, &self.context, terms)?;
@@ -117,7 +117,7 @@ impl Sockets {
             Ok(sender)
         };
         let senders = (0..senders).map(|_| connected()).collect::<Result<_, Failure>>()?;
-        receiver.silent = (0..self.silent).map(|_| silent!(Push, self, &endpoint)).collect::<Result<_, Failure>>()?;
+        receiver.silent = (0..silent).map(|_| silent!(Push, self, &endpoint)).collect::<Result<_, Failure>>()?;
         Ok((senders, receiver))
     }
 
@@ -162,11 +162,6 @@ impl Sockets {
         near.socket.connect(&endpoint).map_err(broken)?;
         Ok((near, far))
     }
-
-    /// The same, without its silent peers.
-    fn by_itself(&self) -> Self {
-        Self { context: self.context.clone(), ..Self::new(self.transport, 0) }
-    }
 }
 
 impl Road for Pairs {
@@ -204,13 +199,13 @@ impl Road for Pipelines {
 
     /// Silent peers are the answering end's.
     fn pair(&self, terms: &Terms) -> Result<(Self::Near, Self::Far), Failure> {
-        let (mut there, arriving) = self.0.push_pull(terms, 1)?;
-        let (mut back, returning) = self.0.by_itself().push_pull(terms, 1)?;
+        let (mut there, arriving) = self.0.push_pull(terms, 1, self.0.silent)?;
+        let (mut back, returning) = self.0.push_pull(terms, 1, 0)?;
         Ok((Both { tx: there.remove(0), rx: returning }, Both { tx: back.remove(0), rx: arriving }))
     }
 
     fn funnel(&self, terms: &Terms, senders: usize) -> Result<(Vec<End<Push>>, End<Pull>), Failure> {
-        self.0.push_pull(terms, senders)
+        self.0.push_pull(terms, senders, self.0.silent)
     }
 }
 
