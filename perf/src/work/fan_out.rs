@@ -104,7 +104,8 @@ impl FanOut {
         let mut ledgers = vec![Ledger::new(1); usize::from(self.subscribers)];
         let mut fault = None;
         let warm = self.warmup * u64::from(self.per_message());
-        let (mut running, mut arrived, mut begin) = (ledgers.len(), 0, (0, clock.now_ns()));
+        let start_ns = clock.now_ns();
+        let (mut running, mut arrived, mut begin) = (ledgers.len(), 0, (0, start_ns));
         while running > 0 {
             let mut found = 0;
             for (n, ledger) in ledgers.iter_mut().enumerate() {
@@ -129,6 +130,10 @@ impl FanOut {
             if begin.0 == 0 && arrived > warm {
                 begin = (arrived, clock.now_ns());
             }
+        }
+        if begin.0 == arrived {
+            // All that counts came in one round with the last of the warm-up.
+            begin = (0, start_ns);
         }
         // The stops are among them, as a message each.
         let deliveries = arrived - begin.0;
