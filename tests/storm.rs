@@ -2,7 +2,9 @@
 //! every message is received once or counted as lost, and nothing hangs.
 //!
 //! A message of a type that publishes counts as often as it was put into a queue, and each of these is received once,
-//! filtered, conflated or lost.
+//! filtered, conflated or lost. What types do that ask and answer is taken from their counters: they drop what they
+//! cannot route, and send again what got no reply. (None sends probes: a probe to a peer that comes after the counters were
+//! read would be in none.)
 //!
 //! To add a type: a variant of [`Socket`], a line in each `match` on it, and a prefix in [`Sailor::name`] that it shares
 //! with those it talks to.
@@ -23,7 +25,10 @@ use std::{
     time::Duration,
 };
 
-use ringway::{Context, Message, Pair, Pub, Pull, Push, Sub, WaitPolicy, XPub, XSub, socket::Counters};
+use ringway::{
+    Context, Dealer, Frame, Message, Pair, Pub, Pull, Push, Rep, Req, Router, RoutingId, Sub, WaitPolicy, XPub, XSub,
+    socket::{Counters, DuplicateId},
+};
 
 const STORMS: u64 = if cfg!(miri) { 1 } else { 12 };
 const THREADS: u64 = 4;
@@ -42,7 +47,10 @@ enum Socket {
     Sub(Sub),
     XPub(XPub),
     XSub(XSub),
-    // REQ, REP, DEALER and ROUTER go here.
+    Req(Req),
+    Rep(Rep),
+    Dealer(Dealer),
+    Router(Router),
 }
 
 /// Calls what every type has.
@@ -56,6 +64,10 @@ macro_rules! any {
             Socket::Sub($inner) => $call,
             Socket::XPub($inner) => $call,
             Socket::XSub($inner) => $call,
+            Socket::Req($inner) => $call,
+            Socket::Rep($inner) => $call,
+            Socket::Dealer($inner) => $call,
+            Socket::Router($inner) => $call,
         }
     };
 }
@@ -80,12 +92,14 @@ struct Sailor {
     received: Vec<u64>,
     /// Of sockets that publish and subscribe.
     published: Published,
+    /// Of sockets that ask and answer.
+    talked: Published,
     /// Steps done by all, for the watchdog.
     progress: Arc<AtomicU64>,
 }
 
-/// What became of published messages, summed over sockets.
-#[derive(Clone, Copy, Default)]
+/// What became of messages that are published, or asked and answered, summed over sockets.
+#[derive(Clone, Copy, Debug, Default)]
 struct Published {
     put: u64,
     conflated: u64,
@@ -102,6 +116,12 @@ impl Published {
         self.discarded += counters.discarded;
     }
 
+    fn add_talk(&mut self, counters: Counters) {
+        self.put += counters.messages_sent;
+        self.discarded += counters.discarded;
+        self.received += counters.messages_received;
+    }
+
     fn sum(self, other: Self) -> Self {
         Self {
             put: self.put + other.put,
@@ -114,7 +134,7 @@ impl Published {
 }
 
 impl Sailor {
-    fn sail(mut self) -> (u64, Vec<u64>, Published) {
+    fn sail(mut self) -> (u64, Vec<u64>, [Published; 2]) {
         for _ in 0..STEPS {
             self.step();
             self.progress.fetch_add(1, Ordering::Relaxed);
@@ -122,14 +142,18 @@ impl Sailor {
         // Some are dropped by whoever comes last.
         let keep = (self.roll(3) as usize).min(self.sockets.len());
         self.afloat.lock().unwrap().extend(self.sockets.drain(..keep));
-        self.sockets.drain(..).for_each(|socket| Self::scuttle(&mut self.published, socket));
-        (self.sent, self.received, self.published)
+        let mut sums = [self.published, self.talked];
+        self.sockets.drain(..).for_each(|socket| Self::scuttle(&mut sums, socket));
+        (self.sent, self.received, sums)
     }
 
     /// Drops `socket`. What becomes of messages in its queues after this is counted by the context.
-    fn scuttle(published: &mut Published, socket: Socket) {
-        if matches!(socket, Socket::Pub(_) | Socket::Sub(_) | Socket::XPub(_) | Socket::XSub(_)) {
-            published.add(any!(&socket, socket => socket.counters()));
+    fn scuttle([published, talked]: &mut [Published; 2], socket: Socket) {
+        let counters = any!(&socket, socket => socket.counters());
+        match socket {
+            Socket::Pub(_) | Socket::Sub(_) | Socket::XPub(_) | Socket::XSub(_) => published.add(counters),
+            Socket::Req(_) | Socket::Rep(_) | Socket::Dealer(_) | Socket::Router(_) => talked.add_talk(counters),
+            Socket::Pair(_) | Socket::Push(_) | Socket::Pull(_) => {}
         }
     }
 
@@ -148,7 +172,12 @@ impl Sailor {
         let place = self.roll(self.sockets.len() as u64) as usize;
         let mut socket = self.sockets.swap_remove(place);
         match self.roll(100) {
-            0..5 => return Self::scuttle(&mut self.published, socket),
+            0..5 => {
+                let mut sums = [self.published, self.talked];
+                Self::scuttle(&mut sums, socket);
+                [self.published, self.talked] = sums;
+                return;
+            }
             5..8 => {
                 let mut afloat = self.afloat.lock().unwrap();
                 afloat.push_back(socket);
@@ -175,7 +204,7 @@ impl Sailor {
         let (send_hwm, recv_hwm) = (self.roll(5) as u32, self.roll(5) as u32);
         let linger = Duration::from_micros(self.roll(3) * 500);
         let (flags, wanted) = (self.roll(64), topic(self.roll(TOPICS)));
-        let mut socket = match self.roll(7) {
+        let mut socket = match self.roll(11) {
             0 => Socket::Pair(
                 Pair::builder()
                     .send_hwm(send_hwm)
@@ -216,9 +245,33 @@ impl Sailor {
                 }
                 Socket::XPub(if flags & 8 == 0 { builder.no_drop() } else { builder }.build(&self.context).unwrap())
             }
-            _ => {
+            6 => {
                 let builder = XSub::builder().send_hwm(send_hwm).recv_hwm(recv_hwm).linger(linger).wait(policy);
                 Socket::XSub(builder.subscribe(wanted).build(&self.context).unwrap())
+            }
+            7 => {
+                let mut builder = Req::builder().send_hwm(send_hwm).recv_hwm(recv_hwm).linger(linger).wait(policy);
+                builder = if flags & 1 == 0 { builder.correlate() } else { builder };
+                builder = if flags & 6 == 0 { builder.relaxed() } else { builder };
+                builder = if flags & 48 == 0 { builder.resend(2).reply_timeout(linger) } else { builder };
+                Socket::Req(builder.build(&self.context).unwrap())
+            }
+            8 => {
+                let builder = Rep::builder().send_hwm(send_hwm).recv_hwm(recv_hwm).linger(linger).wait(policy);
+                Socket::Rep(builder.build(&self.context).unwrap())
+            }
+            9 => {
+                let mut builder = Dealer::builder().send_hwm(send_hwm).recv_hwm(recv_hwm).linger(linger).wait(policy);
+                // Few names, so that some have the same.
+                let id = RoutingId::new([b'a' + (flags % 4) as u8]).unwrap();
+                builder = if flags & 16 == 0 { builder.routing_id(id) } else { builder };
+                Socket::Dealer(builder.build(&self.context).unwrap())
+            }
+            _ => {
+                let mut builder = Router::builder().send_hwm(send_hwm).recv_hwm(recv_hwm).linger(linger).wait(policy);
+                builder = if flags & 2 == 0 { builder.mandatory() } else { builder };
+                builder = if flags & 4 == 0 { builder.duplicate_id(DuplicateId::HandOver) } else { builder };
+                Socket::Router(builder.build(&self.context).unwrap())
             }
         };
         self.attach(&mut socket);
@@ -228,13 +281,14 @@ impl Sailor {
     /// A name; mostly one where the socket finds its kind.
     fn name(&mut self, socket: &Socket) -> String {
         let number = self.roll(NAMES);
-        let kinds = ["pair", "line", "news"];
+        let kinds = ["pair", "line", "news", "talk"];
         let kind = match socket {
             Socket::Pair(_) => 0,
             Socket::Push(_) | Socket::Pull(_) => 1,
             Socket::Pub(_) | Socket::Sub(_) | Socket::XPub(_) | Socket::XSub(_) => 2,
+            Socket::Req(_) | Socket::Rep(_) | Socket::Dealer(_) | Socket::Router(_) => 3,
         };
-        let kind = if self.roll(20) == 0 { kinds[self.roll(3) as usize] } else { kinds[kind] };
+        let kind = if self.roll(20) == 0 { kinds[self.roll(4) as usize] } else { kinds[kind] };
         format!("inproc://{kind}-{number}")
     }
 
@@ -264,6 +318,10 @@ impl Sailor {
             Socket::Push(push) => push.set_send_hwm(hwm),
             Socket::Pull(pull) => pull.set_recv_hwm(hwm),
             Socket::Pub(publisher) => publisher.set_send_hwm(hwm),
+            Socket::Req(req) => req.set_send_hwm(hwm),
+            Socket::Rep(rep) => rep.set_recv_hwm(hwm),
+            Socket::Dealer(dealer) => dealer.set_send_hwm(hwm),
+            Socket::Router(router) => router.set_send_hwm(hwm),
             Socket::XPub(publisher) => match self.roll(3) {
                 0 => publisher.set_send_hwm(hwm),
                 1 => _ = publisher.subscribe(topic(self.roll(TOPICS))),
@@ -331,6 +389,35 @@ impl Sailor {
             Socket::Pair(pair) => send_by!(pair),
             Socket::Push(push) => send_by!(push),
             Socket::Pull(_) | Socket::Sub(_) => 0,
+            // Their counters say what became of it.
+            Socket::Req(req) => {
+                drop(messages.pop_front().map(|message| req.send_timeout(message, timeout)));
+                0
+            }
+            Socket::Rep(rep) => {
+                drop(messages.pop_front().map(|message| rep.send_timeout(message, timeout)));
+                0
+            }
+            Socket::Dealer(dealer) => {
+                if self.dice % 2 == 0 {
+                    messages.iter_mut().for_each(|message| _ = message.push_front(Frame::new()));
+                }
+                let _: usize = send_by!(dealer);
+                0
+            }
+            Socket::Router(router) => {
+                let ids = router.peer_ids();
+                let id =
+                    ids.get(self.dice as usize % (ids.len() + 1)).cloned().unwrap_or_else(|| Frame::from("nobody"));
+                if let Some(mut message) = messages.pop_front() {
+                    if self.dice % 3 > 0 {
+                        message.push_front(Frame::new());
+                    }
+                    message.push_front(id);
+                    let _ = router.send_timeout(message, timeout);
+                }
+                0
+            }
             Socket::Pub(publisher) => {
                 publish_by!(publisher);
                 0
@@ -365,6 +452,17 @@ impl Sailor {
             Socket::Sub(subscriber) => receive_by!(subscriber),
             Socket::XPub(publisher) => receive_by!(publisher),
             Socket::XSub(subscriber) => receive_by!(subscriber),
+            Socket::Req(req) => drop(if way == 0 { req.try_recv() } else { req.recv_timeout(timeout) }),
+            Socket::Rep(rep) => drop(if way == 0 { rep.try_recv() } else { rep.recv_timeout(timeout) }),
+            Socket::Dealer(dealer) => {
+                receive_by!(dealer);
+                messages.clear();
+            }
+            Socket::Router(router) => {
+                receive_by!(router);
+                assert!(messages.iter().all(|message| message.len() > 1), "an id and something more: {messages:?}");
+                messages.clear();
+            }
             Socket::Push(_) | Socket::Pub(_) => {}
         }
         if matches!(socket, Socket::Sub(_) | Socket::XPub(_) | Socket::XSub(_)) {
@@ -397,6 +495,7 @@ fn storm(context: Context, seed: u64, deaths: bool, progress: &Arc<AtomicU64>) {
                 sent: 0,
                 received: Vec::new(),
                 published: Published::default(),
+                talked: Published::default(),
                 progress: progress.clone(),
             };
             thread::spawn(|| sailor.sail())
@@ -406,28 +505,29 @@ fn storm(context: Context, seed: u64, deaths: bool, progress: &Arc<AtomicU64>) {
         context.kill_a_pipe_after(seed % 50);
         thread::sleep(Duration::from_millis(1));
     }
-    let (mut sent, mut received, mut published) = (0, Vec::new(), Published::default());
+    let (mut sent, mut received, mut sums) = (0, Vec::new(), [Published::default(); 2]);
     for sailor in crew {
-        let (its_sent, its_received, its_published) = sailor.join().unwrap();
+        let (its_sent, its_received, its_sums) = sailor.join().unwrap();
         sent += its_sent;
         received.extend(its_received);
-        published = published.sum(its_published);
+        sums = [sums[0].sum(its_sums[0]), sums[1].sum(its_sums[1])];
     }
-    afloat.lock().unwrap().drain(..).for_each(|socket| Sailor::scuttle(&mut published, socket));
+    afloat.lock().unwrap().drain(..).for_each(|socket| Sailor::scuttle(&mut sums, socket));
     let report = context.shutdown(PATIENCE);
     let count = received.len() as u64;
     assert_eq!(report.sockets_left, 0, "seed {seed}");
-    let Published { put, conflated, filtered, discarded, received: read } = published;
+    let [Published { put, conflated, filtered, discarded, received: read }, talked] = sums;
+    let rest = report.undelivered + report.unread;
     assert_eq!(
-        sent + put,
-        count + read + filtered + conflated + discarded + report.undelivered + report.unread,
+        sent + put + talked.put,
+        count + read + filtered + conflated + discarded + talked.received + talked.discarded + rest,
         "seed {seed}: {count} received; published {put}, of which {read} received, {filtered} filtered, {discarded} \
-         discarded; {report:?}"
+         discarded; {talked:?}; {report:?}"
     );
     received.sort_unstable();
     received.dedup();
     assert_eq!(received.len() as u64, count, "seed {seed}: none twice");
-    assert!(count > 0 && read > 0, "seed {seed}: nobody talked");
+    assert!(count > 0 && read > 0 && talked.received > 0, "seed {seed}: nobody talked");
 }
 
 fn number_from(variable: &str, otherwise: u64) -> u64 {
