@@ -399,7 +399,7 @@ impl Sailor {
                 0
             }
             Socket::Dealer(dealer) => {
-                if self.dice % 2 == 0 {
+                if self.dice.is_multiple_of(2) {
                     messages.iter_mut().for_each(|message| _ = message.push_front(Frame::new()));
                 }
                 let _: usize = send_by!(dealer);
@@ -410,7 +410,7 @@ impl Sailor {
                 let id =
                     ids.get(self.dice as usize % (ids.len() + 1)).cloned().unwrap_or_else(|| Frame::from("nobody"));
                 if let Some(mut message) = messages.pop_front() {
-                    if self.dice % 3 > 0 {
+                    if !self.dice.is_multiple_of(3) {
                         message.push_front(Frame::new());
                     }
                     message.push_front(id);

@@ -306,7 +306,7 @@ macro_rules! compares_with {
     )*};
 }
 
-compares_with!([] [u8], [] &[u8], [] str, [] &str, [] Vec<u8>, [] Bytes);
+compares_with!([] [u8], [] &[u8], [] str, [] &str, [] String, [] Vec<u8>, [] Bytes);
 compares_with!([const N: usize] [u8; N], [const N: usize] &[u8; N]);
 
 impl fmt::Debug for Frame {

@@ -455,10 +455,27 @@ macro_rules! publishing_operations {
             /// # Errors
             /// They did not come in time, or the context has been shut down.
             pub fn wait_for_subscribers(&mut self, count: usize, timeout: Duration) -> Result<(), WaitError> {
+                self.wait_for_audience(timeout, |audience| audience.subscribers() >= count)
+            }
+
+            /// Waits until peers are subscribed to at least `count` distinct topics, `timeout` at the most: for publishers
+            /// whose subscribers are behind a forwarder, which is one peer.
+            ///
+            /// # Errors
+            /// As [`wait_for_subscribers`](Self::wait_for_subscribers).
+            pub fn wait_for_topics(&mut self, count: usize, timeout: Duration) -> Result<(), WaitError> {
+                self.wait_for_audience(timeout, |audience| audience.topics() >= count)
+            }
+
+            fn wait_for_audience(
+                &mut self,
+                timeout: Duration,
+                is_enough: impl Fn(&Audience) -> bool,
+            ) -> Result<(), WaitError> {
                 let arrived = self.core.with(|core| {
                     core.wait_for(Until::After(timeout), |pattern, crew| {
                         pattern.attend(crew);
-                        (pattern.audience.subscribers() >= count).then_some(())
+                        is_enough(&pattern.audience).then_some(())
                     })
                 });
                 arrived.map_err(|error| match error {
