@@ -50,8 +50,8 @@ fn main() -> Outcome<()> {
 fn publish(mut station: Pub, count: u32, zip: u32) -> Outcome<u32> {
     station.wait_for_subscribers(1, PATIENCE)?;
     for update in 0..count {
-        let place = zip + update % 1000;
-        let temperature = 10 + update / 1000;
+        let place = zip + update % 100;
+        let temperature = 10 + update / 100;
         station.send(format!("{place} {temperature} {}", 40 + update % 20))?;
     }
     Ok(count)

@@ -27,7 +27,7 @@
 //! All monitors of a socket hear the same events in the same order. What is told of one peer is told under the lock of
 //! the socket's hub, so it comes in the order of the table of [`EventKind`]. Nobody is woken under that lock.
 //!
-//! This file knows no socket. Whoever has something to tell is handed a [`Sink`].
+//! This file knows no socket. Whoever has something to tell is handed a `Sink`.
 
 #![forbid(unsafe_code)]
 

@@ -72,7 +72,7 @@ fn hello_world_is_said_and_answered() {
 #[test]
 fn weather_is_of_one_place() {
     let lines = lines("weather", &["--count", "20000", "--zip", "20000"]);
-    // Its updates are numbers 0, 1000, 2000, 3000 and 4000: 10 to 14 degrees.
+    // Its updates are numbers 0, 100, 200, 300 and 400: 10 to 14 degrees.
     assert_eq!(lines, ["average temperature of 20000: 12", "20000 updates published"]);
 }
 
