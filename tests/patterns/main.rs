@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod dealer;
+mod pipeline;
 mod requests;
 mod router;
 
