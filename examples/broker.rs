@@ -8,85 +8,75 @@
 //! ```
 
 mod flags;
+mod parts;
 
-use std::{error::Error, thread};
-
+use parts::{Act, Outcome, Part, Stage};
 use ringway::{
-    Context, Dealer, Rep, Req, Router,
-    proxy::{ProxyControl, ProxyOptions, proxy},
+    Dealer, Rep, Req, Router,
+    proxy::{ProxyOptions, proxy},
     socket::RecvError,
 };
 
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
-
 fn main() -> Outcome<()> {
-    let flags = flags::Flags::parse(&[
+    let flags = parts::flags(&[
         ("--count", "1000"),
         ("--clients", "3"),
         ("--workers", "2"),
         ("--frontend", "inproc://frontend"),
         ("--backend", "inproc://backend"),
     ])?;
-    let (count, clients) = (flags.number("--count")?, flags.positive("--clients")?);
-    let workers = flags.positive("--workers")?;
-    let (frontend_at, backend_at) = (flags.text("--frontend"), flags.text("--backend"));
-
-    let context = Context::new();
-    let (mut frontend, mut backend) = (Router::new(&context)?, Dealer::new(&context)?);
-    frontend.bind(frontend_at)?;
-    backend.bind(backend_at)?;
-    let workers = (0..workers).map(|_| start_worker(&context, backend_at)).collect::<Outcome<Vec<_>>>()?;
-    let control = ProxyControl::new();
-    let handle = control.clone();
-    let broker = thread::spawn(move || proxy(&mut frontend, &mut backend, ProxyOptions::new().handle(&handle)));
-
-    let clients = (0..clients)
-        .map(|number| {
-            let mut client = Req::new(&context)?;
-            client.connect(frontend_at)?;
-            Ok(thread::spawn(move || ask(client, number, count)))
-        })
-        .collect::<Outcome<Vec<_>>>()?;
-    let mut answered = 0;
-    for client in clients {
-        answered += client.join().expect("a client does not panic")?;
-    }
-    control.terminate();
-    let report = broker.join().expect("the broker does not panic")?;
-    context.shutdown(std::time::Duration::ZERO);
-    for (number, worker) in workers.into_iter().enumerate() {
-        println!("worker {number}: {} requests", worker.join().expect("a worker does not panic")?);
-    }
-    println!("{answered} requests answered, {} passed on", report.statistics.backend.messages_out);
-    Ok(())
+    let parts = [
+        Part::serving("broker", broker),
+        Part::serving("worker", worker).copies(flags.positive("--workers")?),
+        Part::new("client", client).copies(flags.positive("--clients")?),
+    ];
+    parts::play(&flags, &parts)
 }
 
-/// Sends `count` requests, and checks that each reply is to it. Returns how many came.
-fn ask(mut client: Req, number: u32, count: u32) -> Outcome<u32> {
-    for request in 0..count {
-        let text = format!("client {number}, request {request}");
-        let reply = client.request(text.as_str())?;
-        if reply[0] != text.to_uppercase() {
-            return Err(format!("{:?} is no reply to {text:?}", reply[0]).into());
-        }
-    }
-    Ok(count)
+/// Passes requests on to the workers in turn, and replies back to who asked.
+fn broker(stage: &Stage) -> Outcome<Act> {
+    let (mut frontend, mut backend) = (Router::new(stage.context)?, Dealer::new(stage.context)?);
+    frontend.bind(stage.flags.text("--frontend"))?;
+    backend.bind(stage.flags.text("--backend"))?;
+    Ok(Box::new(move || {
+        let passed = proxy(&mut frontend, &mut backend, ProxyOptions::new())?.statistics;
+        let (requests, replies) = (passed.backend.messages_out, passed.frontend.messages_out);
+        Ok(format!("broker: {requests} requests and {replies} replies passed on"))
+    }))
 }
 
-/// A worker that shouts back until the context is shut down; gives the number of requests it served.
-fn start_worker(context: &Context, backend_at: &str) -> Outcome<thread::JoinHandle<Outcome<u32>>> {
-    let mut worker = Rep::new(context)?;
-    worker.connect(backend_at)?;
-    Ok(thread::spawn(move || {
+/// Shouts back.
+fn worker(stage: &Stage) -> Outcome<Act> {
+    let number = stage.number;
+    let mut worker = Rep::new(stage.context)?;
+    worker.connect(stage.flags.text("--backend"))?;
+    Ok(Box::new(move || {
         let mut served = 0;
         loop {
             let request = match worker.recv() {
                 Ok(request) => request,
-                Err(RecvError::ContextClosed) => return Ok(served),
+                Err(RecvError::ContextClosed) => return Ok(format!("worker {number}: {served} requests")),
                 Err(error) => return Err(error.into()),
             };
             worker.send(request[0].as_str()?.to_uppercase())?;
             served += 1;
         }
+    }))
+}
+
+/// Asks `--count` times, and checks that each reply is to what it asked.
+fn client(stage: &Stage) -> Outcome<Act> {
+    let (number, count) = (stage.number, stage.flags.number("--count")?);
+    let mut client = Req::new(stage.context)?;
+    client.connect(stage.flags.text("--frontend"))?;
+    Ok(Box::new(move || {
+        for request in 0..count {
+            let text = format!("client {number}, request {request}");
+            let reply = client.request(text.as_str())?;
+            if reply[0] != text.to_uppercase() {
+                return Err(format!("{:?} is no reply to {text:?}", reply[0]).into());
+            }
+        }
+        Ok(format!("client {number}: {count} replies"))
     }))
 }

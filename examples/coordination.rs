@@ -7,65 +7,60 @@
 //! ```
 
 mod flags;
+mod parts;
 
-use std::{error::Error, thread, time::Duration};
-
-use ringway::{Context, Pub, Rep, Req, Sub};
-
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use parts::{Act, Outcome, Part, Stage};
+use ringway::{Pub, Rep, Req, Sub};
 
 fn main() -> Outcome<()> {
-    let flags = flags::Flags::parse(&[
+    let flags = parts::flags(&[
         ("--count", "10000"),
         ("--subscribers", "5"),
         ("--updates", "inproc://updates"),
         ("--ready", "inproc://ready"),
     ])?;
-    let (count, subscribers) = (flags.number("--count")?, flags.positive("--subscribers")?);
-    let context = Context::new();
-    let (mut updates, mut ready) = (Pub::builder().no_drop().build(&context)?, Rep::new(&context)?);
-    updates.bind(flags.text("--updates"))?;
-    ready.bind(flags.text("--ready"))?;
-
-    let listening = (0..subscribers)
-        .map(|_| {
-            let (mut updates, mut ready) = (Sub::builder().subscribe("").build(&context)?, Req::new(&context)?);
-            updates.connect(flags.text("--updates"))?;
-            ready.connect(flags.text("--ready"))?;
-            Ok(thread::spawn(move || listen(updates, ready)))
-        })
-        .collect::<Outcome<Vec<_>>>()?;
-
-    for _ in 0..subscribers {
-        ready.recv()?;
-        ready.send("noted")?;
-    }
-    println!("{subscribers} subscribers are ready");
-    for update in 0..count {
-        updates.send(update.to_le_bytes())?;
-    }
-    updates.send("END")?;
-    for (number, subscriber) in listening.into_iter().enumerate() {
-        let received = subscriber.join().expect("a subscriber does not panic")?;
-        println!("subscriber {number}: {received} updates and the end");
-    }
-    Ok(())
+    let subscribers = flags.positive("--subscribers")?;
+    parts::play(&flags, &[Part::new("publisher", publisher), Part::new("subscriber", subscriber).copies(subscribers)])
 }
 
-/// Reports for duty, then receives updates until the end. Returns how many, which came in order.
-fn listen(mut updates: Sub, mut ready: Req) -> Outcome<u32> {
-    ready.request("ready")?;
-    let mut due = 0;
-    loop {
-        let update = updates.recv_timeout(PATIENCE)?;
-        if update[0] == "END" {
-            return Ok(due);
+/// Publishes `--count` updates and the end, once all subscribers are ready.
+fn publisher(stage: &Stage) -> Outcome<Act> {
+    let (count, subscribers) = (stage.flags.number("--count")?, stage.flags.number("--subscribers")?);
+    // Who is full keeps the publisher waiting instead of missing updates.
+    let (mut updates, mut ready) = (Pub::builder().no_drop().build(stage.context)?, Rep::new(stage.context)?);
+    updates.bind(stage.flags.text("--updates"))?;
+    ready.bind(stage.flags.text("--ready"))?;
+    Ok(Box::new(move || {
+        for _ in 0..subscribers {
+            ready.recv()?;
+            ready.send("noted")?;
         }
-        if update[0] != due.to_le_bytes() {
-            return Err(format!("{:?} in place of number {due}", update[0]).into());
+        for update in 0..count {
+            updates.send(update.to_le_bytes())?;
         }
-        due += 1;
-    }
+        updates.send("END")?;
+        Ok(format!("publisher: {count} updates and the end, to {subscribers} subscribers that were ready"))
+    }))
+}
+
+/// Reports for duty, then receives updates until the end, in order and without a gap.
+fn subscriber(stage: &Stage) -> Outcome<Act> {
+    let number = stage.number;
+    let (mut updates, mut ready) = (Sub::builder().subscribe("").build(stage.context)?, Req::new(stage.context)?);
+    updates.connect(stage.flags.text("--updates"))?;
+    ready.connect(stage.flags.text("--ready"))?;
+    Ok(Box::new(move || {
+        ready.request("ready")?;
+        let mut due: u32 = 0;
+        loop {
+            let update = updates.recv()?;
+            if update[0] == "END" {
+                return Ok(format!("subscriber {number}: {due} updates and the end"));
+            }
+            if update[0] != due.to_le_bytes() {
+                return Err(format!("{:?} in place of number {due}", update[0]).into());
+            }
+            due += 1;
+        }
+    }))
 }

@@ -2,117 +2,209 @@
 //! A subscriber that may die and come back: the stream is numbered, and what it missed is sent again.
 //!
 //! ```text
-//!  subscriber DEALER ── "from 17" ──────────► ROUTER publisher, which keeps the stream
+//!  subscriber DEALER ── "from 17" ──────────► ROUTER publisher, which keeps a window
 //!                    ◄── 17, 18, 19, … ──────
 //!                    ── "taken 18" ─────────►
 //! ```
 //!
-//! The subscriber writes down how far it has come, and says so when it comes back. The publisher sends each subscriber
-//! what follows, no more than a window ahead of what that one has taken, so that nothing is dropped for want of room.
+//! The subscriber writes down how far it has come, and says so when it comes back. The publisher keeps what has not been
+//! taken, and never more than a window of it: when that is full the stream waits. So nothing is dropped for want of room,
+//! and what was on its way to a subscriber that died is there to be sent again.
 
 mod flags;
+mod parts;
 
-use std::{collections::HashMap, error::Error, fs, path::Path, thread, time::Duration};
+use std::{
+    collections::VecDeque,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
-use ringway::{Context, Dealer, Frame, Message, Router, socket::RecvError};
+use parts::{Act, Outcome, Part, Stage};
+use ringway::{Context, Dealer, Frame, Message, Router, RoutingId, socket::RecvError};
 
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
-
-/// Messages a subscriber is sent ahead of what it says it has taken.
-const WINDOW: u32 = 100;
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Messages the publisher keeps.
+const WINDOW: usize = 100;
+/// What the subscriber is called, in every life.
+const NAME: &str = "reader";
 
 fn main() -> Outcome<()> {
-    let flags = flags::Flags::parse(&[
+    let flags = parts::flags(&[
         ("--count", "2000"),
         ("--restarts", "3"),
         ("--endpoint", "inproc://stream"),
+        // Unless it is named, a temporary one, and forgotten at the end.
         ("--state", ""),
     ])?;
-    let (count, restarts) = (flags.number("--count")?, flags.number("--restarts")?);
-    let temporary = std::env::temp_dir().join(format!("ringway-durable-{}", std::process::id()));
-    let state = match flags.text("--state") {
-        "" => temporary.as_path(),
-        path => Path::new(path),
-    };
-    let context = Context::new();
-    let mut stream = Router::new(&context)?;
-    stream.bind(flags.text("--endpoint"))?;
-    let publishing = thread::spawn(move || publish(stream, count));
-
-    let outcome = (0..=restarts).try_for_each(|life| {
-        // Each life but the last ends in mid-stream, with messages on their way.
-        let until = if life == restarts { count } else { count / (restarts + 1) * (life + 1) };
-        let mut subscriber = Dealer::new(&context)?;
-        subscriber.connect(flags.text("--endpoint"))?;
-        let from = position(state)?;
-        let reached = subscribe(subscriber, state, from, until)?;
-        println!("life {life}: numbers {from} to {}", reached.max(1) - 1);
-        Ok(())
-    });
-    if state == temporary {
-        let _ = fs::remove_file(state);
-    }
-    context.shutdown(Duration::ZERO);
-    publishing.join().expect("the publisher does not panic")?;
-    outcome
+    parts::play(&flags, &[Part::new("subscriber", subscriber), Part::serving("publisher", publisher)])
 }
 
-/// Where the stream is to go on, as an earlier life has written it down.
-fn position(state: &Path) -> Outcome<u32> {
-    match fs::read_to_string(state) {
-        Ok(text) => Ok(text.trim().parse()?),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(error.into()),
-    }
+/// Takes the numbers up to `--count`, each once and none missing, and dies `--restarts` times meanwhile.
+fn subscriber(stage: &Stage) -> Outcome<Act> {
+    let (count, restarts) = (stage.flags.number("--count")?, stage.flags.number("--restarts")?);
+    let (context, endpoint) = (stage.context.clone(), stage.flags.text("--endpoint").to_owned());
+    let position = Position::kept_in(stage.flags.text("--state"));
+    Ok(Box::new(move || {
+        let mut report = Vec::new();
+        for life in 0..=restarts {
+            // Each life but the last ends in mid-stream, with messages on their way.
+            let share = u64::from(count) * (u64::from(life) + 1) / (u64::from(restarts) + 1);
+            let until = u32::try_from(share)?;
+            let from = position.read()?;
+            live(&context, &endpoint, &position, from..until)?;
+            let how = if life == 0 { "numbers" } else { "restarted, numbers" };
+            report.push(format!("life {life}: {how} {from}..{}", until.max(from)));
+        }
+        Ok(report.join("\n"))
+    }))
 }
 
-/// Takes numbers from `from` on, each once and none missing, and dies at `until`. Returns how far it came.
-fn subscribe(mut stream: Dealer, state: &Path, from: u32, until: u32) -> Outcome<u32> {
-    let say = |word: &str, number: u32| [Frame::from(word), Frame::from(number.to_le_bytes())].into_iter().collect();
-    let (from_here, taken): (Message, _) = (say("from", from), |number| -> Message { say("taken", number) });
-    stream.send(from_here)?;
-    for due in from..until {
-        let message = stream.recv_timeout(PATIENCE)?;
-        if message[0] != due.to_le_bytes() {
-            return Err(format!("{:?} in place of number {due}", message[0]).into());
+/// One life of the subscriber.
+fn live(context: &Context, endpoint: &str, position: &Position, numbers: std::ops::Range<u32>) -> Outcome<()> {
+    let mut stream = Dealer::builder().routing_id(RoutingId::new(NAME)?).build(context)?;
+    stream.connect(endpoint)?;
+    stream.send(report("from", numbers.start))?;
+    for due in numbers {
+        loop {
+            let message = stream.recv()?;
+            if message[0] == due.to_le_bytes() {
+                break;
+            }
+            // Sent before the publisher heard of this life, to the name, as to an earlier one. What is due comes again.
         }
         // Done with it: written down first, so that a death between the two repeats nothing.
-        fs::write(state, (due + 1).to_string())?;
-        stream.send(taken(due + 1))?;
+        position.write(due + 1)?;
+        stream.send(report("taken", due + 1))?;
     }
-    Ok(until)
+    Ok(())
 }
 
-/// What the publisher knows of a subscriber.
-struct Progress {
+fn report(word: &str, number: u32) -> Message {
+    [Frame::from(word), Frame::from(number.to_le_bytes())].into_iter().collect()
+}
+
+/// How far the subscriber has come, in a file.
+struct Position {
+    path: PathBuf,
+    is_temporary: bool,
+}
+
+impl Position {
+    fn kept_in(path: &str) -> Self {
+        let temporary = || std::env::temp_dir().join(format!("ringway-durable-{}", std::process::id()));
+        Self { path: if path.is_empty() { temporary() } else { path.into() }, is_temporary: path.is_empty() }
+    }
+
+    fn read(&self) -> Outcome<u32> {
+        match fs::read_to_string(&self.path) {
+            Ok(text) => {
+                let number = text.trim().parse();
+                number.map_err(|_| format!("{} has no position in it, but {text:?}", self.path.display()).into())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whenever it dies, the file has the old position or the new.
+    fn write(&self, number: u32) -> io::Result<()> {
+        fs::write(self.new_path(), number.to_string())?;
+        fs::rename(self.new_path(), &self.path)
+    }
+
+    fn new_path(&self) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(".new");
+        name.into()
+    }
+}
+
+impl Drop for Position {
+    fn drop(&mut self) {
+        if self.is_temporary {
+            // Neither needs to be there.
+            let _ = [Path::new(&self.path), &self.new_path()].map(fs::remove_file);
+        }
+    }
+}
+
+/// Sends the subscriber what it has not taken.
+fn publisher(stage: &Stage) -> Outcome<Act> {
+    let count = stage.flags.number("--count")?;
+    let mut stream = Router::new(stage.context)?;
+    stream.bind(stage.flags.text("--endpoint"))?;
+    Ok(Box::new(move || {
+        let mut window = Window::default();
+        loop {
+            let message = match stream.recv() {
+                Ok(message) => message,
+                Err(RecvError::ContextClosed) => return Ok(format!("publisher: {} sent again", window.again)),
+                Err(error) => return Err(error.into()),
+            };
+            let [name, word, number] = message.frames() else { return Err(format!("no report: {message:?}").into()) };
+            let number = u32::from_le_bytes(number.as_bytes().try_into()?);
+            if word == "from" {
+                window.go_back(number)?;
+            }
+            window.taken(number);
+            window.fill(count);
+            while let Some((number, event)) = window.next() {
+                // To one that has just died it is dropped, or the next of its name gets it; either asks for it again.
+                stream.send(Message::from(vec![name.clone(), Frame::from(number.to_le_bytes()), event]))?;
+            }
+        }
+    }))
+}
+
+/// The part of the stream the publisher keeps.
+#[derive(Default)]
+struct Window {
+    /// The number of the first event kept; all before it were taken.
+    base: u32,
+    events: VecDeque<Frame>,
     /// The number to be sent next.
     next: u32,
-    /// All below this were taken.
-    taken: u32,
+    /// Events that were sent more than once.
+    again: u32,
 }
 
-/// Sends every subscriber what it has not taken, until the context is shut down.
-fn publish(mut stream: Router, count: u32) -> Outcome<()> {
-    let mut subscribers: HashMap<Vec<u8>, Progress> = HashMap::new();
-    loop {
-        let message = match stream.recv() {
-            Ok(message) => message,
-            Err(RecvError::ContextClosed) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        let [id, word, number] = message.frames() else { return Err(format!("{message:?} is no report").into()) };
-        let number = u32::from_le_bytes(number.as_bytes().try_into()?);
-        let progress = subscribers.entry(id.to_vec()).or_insert(Progress { next: number, taken: number });
-        if word == "from" {
-            *progress = Progress { next: number, taken: number };
+impl Window {
+    fn end(&self) -> u32 {
+        self.base + self.events.len() as u32
+    }
+
+    /// The subscriber wants everything from `number` on.
+    fn go_back(&mut self, number: u32) -> Result<(), String> {
+        if number < self.base {
+            return Err(format!("{number} is asked for, and all before {} was forgotten when it was taken", self.base));
         }
-        progress.taken = progress.taken.max(number);
-        while progress.next < count.min(progress.taken + WINDOW) {
-            // To one that has died meanwhile it is dropped, and asked for again by its next life.
-            stream.send([id.clone(), Frame::from(progress.next.to_le_bytes())].into_iter().collect::<Message>())?;
-            progress.next += 1;
+        if number > self.end() {
+            // This publisher is younger than the stream, which goes on where its subscriber is.
+            *self = Self { base: number, next: number, ..Self::default() };
         }
-        subscribers.retain(|id, _| stream.has_peer(id));
+        self.again += self.next.saturating_sub(number);
+        self.next = number;
+        Ok(())
+    }
+
+    /// All before `number` were taken, and are forgotten.
+    fn taken(&mut self, number: u32) {
+        while self.base < number && self.events.pop_front().is_some() {
+            self.base += 1;
+        }
+    }
+
+    /// Adds events while there is room, up to number `count`.
+    fn fill(&mut self, count: u32) {
+        while self.events.len() < WINDOW && self.end() < count {
+            self.events.push_back(Frame::from(format!("event {}", self.end())));
+        }
+    }
+
+    fn next(&mut self) -> Option<(u32, Frame)> {
+        let number = self.next;
+        let event = self.events.get(number.checked_sub(self.base)? as usize)?;
+        self.next += 1;
+        Some((number, event.clone()))
     }
 }

@@ -7,39 +7,43 @@
 //! ```
 
 mod flags;
+mod parts;
 
-use std::{error::Error, thread};
-
-use ringway::{Context, Rep, Req};
-
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+use parts::{Act, Outcome, Part, Stage};
+use ringway::{Rep, Req};
 
 fn main() -> Outcome<()> {
-    let flags = flags::Flags::parse(&[("--count", "10"), ("--endpoint", "inproc://hello")])?;
-    let count = flags.number("--count")?;
-    let context = Context::new();
-    let (mut client, mut server) = (Req::new(&context)?, Rep::new(&context)?);
-    server.bind(flags.text("--endpoint"))?;
-    client.connect(flags.text("--endpoint"))?;
-
-    let serving = thread::spawn(move || serve(server, count));
-    let mut worlds = 0;
-    for _ in 0..count {
-        let reply = client.request("Hello")?;
-        worlds += u32::from(reply[0] == "World");
-    }
-    let hellos = serving.join().expect("the server does not panic")?;
-    println!("{hellos} times Hello, {worlds} times World");
-    Ok(())
+    let flags = parts::flags(&[("--count", "10"), ("--endpoint", "inproc://hello")])?;
+    parts::play(&flags, &[Part::new("server", server), Part::new("client", client)])
 }
 
-/// Answers `count` requests. Returns how many of them said hello.
-fn serve(mut server: Rep, count: u32) -> Outcome<u32> {
-    let mut hellos = 0;
-    for _ in 0..count {
-        let request = server.recv()?;
-        hellos += u32::from(request[0] == "Hello");
-        server.send("World")?;
-    }
-    Ok(hellos)
+/// Answers `--count` requests.
+fn server(stage: &Stage) -> Outcome<Act> {
+    let count = stage.flags.number("--count")?;
+    let mut server = Rep::new(stage.context)?;
+    server.bind(stage.flags.text("--endpoint"))?;
+    Ok(Box::new(move || {
+        let mut hellos = 0;
+        for _ in 0..count {
+            let request = server.recv()?;
+            hellos += u32::from(request[0] == "Hello");
+            server.send("World")?;
+        }
+        Ok(format!("server: {hellos} times Hello"))
+    }))
+}
+
+/// Asks `--count` times.
+fn client(stage: &Stage) -> Outcome<Act> {
+    let count = stage.flags.number("--count")?;
+    let mut client = Req::new(stage.context)?;
+    client.connect(stage.flags.text("--endpoint"))?;
+    Ok(Box::new(move || {
+        let mut worlds = 0;
+        for _ in 0..count {
+            let reply = client.request("Hello")?;
+            worlds += u32::from(reply[0] == "World");
+        }
+        Ok(format!("client: {worlds} times World"))
+    }))
 }

@@ -3,62 +3,86 @@
 //!
 //! ```text
 //!  ventilator PUSH ──► PULL ┐
-//!                           ├─ poller
+//!                           ├─ poller, reader
 //!  station PUB ──────► SUB  ┘
 //! ```
 
 mod flags;
+mod parts;
 
-use std::{error::Error, thread, time::Duration};
-
+use parts::{Act, Outcome, Part, Stage};
 use ringway::{
-    Context, Poller, Pub, Pull, Push, Sub,
+    Poller, Pub, Pull, Push, Sub,
     poll::{Events, Interest},
 };
-
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Which socket an event is of.
 const TASKS: u64 = 0;
 const WEATHER: u64 = 1;
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> Outcome<()> {
-    let flags =
-        flags::Flags::parse(&[("--count", "1000"), ("--tasks", "inproc://tasks"), ("--weather", "inproc://weather")])?;
-    let count = flags.number("--count")?;
-    let context = Context::new();
-    let (mut ventilator, mut tasks) = (Push::new(&context)?, Pull::new(&context)?);
-    let (mut station, mut weather) =
-        (Pub::builder().no_drop().build(&context)?, Sub::builder().subscribe("10001 ").build(&context)?);
-    ventilator.bind(flags.text("--tasks"))?;
-    station.bind(flags.text("--weather"))?;
-    tasks.connect(flags.text("--tasks"))?;
-    weather.connect(flags.text("--weather"))?;
+    let flags = parts::flags(&[("--count", "1000"), ("--tasks", "inproc://tasks"), ("--weather", "inproc://weather")])?;
+    let parts = [Part::new("ventilator", ventilator), Part::new("station", station), Part::new("reader", reader)];
+    parts::play(&flags, &parts)
+}
 
-    let ventilating = thread::spawn(move || (0..count).try_for_each(|task| ventilator.send(task.to_le_bytes())));
-    let reporting =
-        thread::spawn(move || (0..count).try_for_each(|hour| station.send(format!("{} {hour}", 10_000 + hour % 2))));
+/// Hands out `--count` tasks.
+fn ventilator(stage: &Stage) -> Outcome<Act> {
+    let count = stage.flags.number("--count")?;
+    let mut tasks = Push::new(stage.context)?;
+    tasks.bind(stage.flags.text("--tasks"))?;
+    Ok(Box::new(move || {
+        for task in 0..count {
+            tasks.send(task.to_le_bytes())?;
+        }
+        Ok(String::new())
+    }))
+}
 
+/// Publishes `--count` updates of each of two places.
+fn station(stage: &Stage) -> Outcome<Act> {
+    let (count, patience) = (stage.flags.number("--count")?, parts::patience(stage.flags)?);
+    let mut weather = Pub::builder().no_drop().build(stage.context)?;
+    weather.bind(stage.flags.text("--weather"))?;
+    Ok(Box::new(move || {
+        weather.wait_for_subscribers(1, patience)?;
+        for hour in 0..count {
+            weather.send(format!("10001 {hour}"))?;
+            weather.send(format!("10002 {hour}"))?;
+        }
+        Ok(String::new())
+    }))
+}
+
+/// Takes all tasks, and all updates of one place, as they come.
+fn reader(stage: &Stage) -> Outcome<Act> {
+    let count = stage.flags.number("--count")?;
+    let (mut tasks, mut weather) =
+        (Pull::new(stage.context)?, Sub::builder().subscribe("10001 ").build(stage.context)?);
+    tasks.connect(stage.flags.text("--tasks"))?;
+    weather.connect(stage.flags.text("--weather"))?;
     let mut poller = Poller::new();
     poller.add(&mut tasks, Interest::READABLE, TASKS)?;
     poller.add(&mut weather, Interest::READABLE, WEATHER)?;
-    let mut events = Events::new();
-    let (mut tasks_done, mut updates_seen) = (0, 0);
-    while tasks_done < count || updates_seen < count / 2 {
-        if poller.wait(&mut events, Some(PATIENCE))? == 0 {
-            return Err("a source has fallen silent".into());
-        }
-        // As long as a socket has more, the next wait names it again; so one message of each is fair to both.
-        for event in events.iter() {
-            match event.data {
-                TASKS => tasks_done += u32::from(tasks.try_recv().is_ok()),
-                _ => updates_seen += u32::from(weather.try_recv().is_ok()),
+    Ok(Box::new(move || {
+        let mut events = Events::new();
+        let (mut done, mut seen) = (0, 0);
+        while done < count || seen < count {
+            poller.wait(&mut events, None)?;
+            // As long as a socket has more, the next wait names it again; so one message of each is fair to both.
+            for event in &events {
+                match event.data {
+                    TASKS => {
+                        tasks.recv()?;
+                        done += 1;
+                    }
+                    _ => {
+                        weather.recv()?;
+                        seen += 1;
+                    }
+                }
             }
         }
-    }
-    ventilating.join().expect("the ventilator does not panic")?;
-    reporting.join().expect("the station does not panic")?;
-    println!("{tasks_done} tasks and {updates_seen} updates through one poller");
-    Ok(())
+        Ok(format!("reader: {done} tasks and {seen} updates through one poller"))
+    }))
 }

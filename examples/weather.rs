@@ -2,57 +2,62 @@
 //! Weather updates for many places; a subscriber wants one of them and averages five: PUB and SUB.
 //!
 //! ```text
-//!  station PUB ──► SUB "10001 " ──► average of 5
+//!  server PUB ── "10001 17 43" ──► SUB "10001 " client ──► average of 5
 //! ```
 //!
 //! The publisher waits for its subscriber: what is published before anybody has subscribed is for nobody.
 
 mod flags;
+mod parts;
 
-use std::{error::Error, thread, time::Duration};
+use parts::{Act, Outcome, Part, Stage};
+use ringway::{Pub, Sub};
 
-use ringway::{Context, Pub, Sub};
-
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
-
-/// Updates the subscriber averages.
+/// Updates the client averages.
 const UPDATES: i64 = 5;
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Places there is weather of; the client's is one of them.
+const PLACES: u32 = 100;
 
 fn main() -> Outcome<()> {
-    let flags = flags::Flags::parse(&[("--count", "20000"), ("--zip", "10001"), ("--endpoint", "inproc://weather")])?;
-    let (count, zip) = (flags.number("--count")?, flags.number("--zip")?);
-    let context = Context::new();
-    let mut station = Pub::builder().no_drop().build(&context)?;
-    station.bind(flags.text("--endpoint"))?;
-    // With the blank, so that 10001 is not the beginning of 100017.
-    let mut reader = Sub::builder().subscribe(format!("{zip} ")).build(&context)?;
-    reader.connect(flags.text("--endpoint"))?;
-
-    let publishing = thread::spawn(move || publish(station, count, zip));
-    let mut total = 0;
-    for _ in 0..UPDATES {
-        let update = reader.recv_timeout(PATIENCE)?;
-        let [place, temperature, _humidity] = update[0].as_str()?.split(' ').collect::<Vec<_>>()[..] else {
-            return Err(format!("not an update: {:?}", update[0]).into());
-        };
-        assert_eq!(place, zip.to_string(), "the publisher filters");
-        total += temperature.parse::<i64>()?;
-    }
-    println!("average temperature of {zip}: {}", total / UPDATES);
-    drop(reader);
-    let published = publishing.join().expect("the station does not panic")?;
-    println!("{published} updates published");
-    Ok(())
+    let flags = parts::flags(&[("--count", "20000"), ("--zip", "10001"), ("--endpoint", "inproc://weather")])?;
+    parts::play(&flags, &[Part::new("server", server), Part::new("client", client)])
 }
 
-/// Publishes `count` updates, of `zip` and its neighbours in turn.
-fn publish(mut station: Pub, count: u32, zip: u32) -> Outcome<u32> {
-    station.wait_for_subscribers(1, PATIENCE)?;
-    for update in 0..count {
-        let place = zip + update % 100;
-        let temperature = 10 + update / 100;
-        station.send(format!("{place} {temperature} {}", 40 + update % 20))?;
-    }
-    Ok(count)
+/// Publishes `--count` updates, "zip temperature humidity", of `--zip` and its neighbours in turn.
+fn server(stage: &Stage) -> Outcome<Act> {
+    let (count, zip) = (stage.flags.number("--count")?, u64::from(stage.flags.number("--zip")?));
+    let patience = parts::patience(stage.flags)?;
+    // A subscriber that is full does not miss updates: the publisher waits.
+    let mut server = Pub::builder().no_drop().build(stage.context)?;
+    server.bind(stage.flags.text("--endpoint"))?;
+    Ok(Box::new(move || {
+        server.wait_for_subscribers(1, patience)?;
+        for update in 0..count {
+            let (place, temperature) = (zip + u64::from(update % PLACES), 10 + update / PLACES);
+            server.send(format!("{place} {temperature} {}", 40 + update % 20))?;
+        }
+        // Five of one place come with 401 in all; who has been promised five is told that there are no more.
+        server.send(format!("{zip} END"))?;
+        Ok(format!("server: {count} updates"))
+    }))
+}
+
+/// Averages five updates of `--zip`.
+fn client(stage: &Stage) -> Outcome<Act> {
+    let zip = stage.flags.number("--zip")?;
+    // With the blank, so that 10001 is not the beginning of 100017.
+    let mut client = Sub::builder().subscribe(format!("{zip} ")).build(stage.context)?;
+    client.connect(stage.flags.text("--endpoint"))?;
+    Ok(Box::new(move || {
+        let mut total = 0;
+        for number in 0..UPDATES {
+            let update = client.recv()?;
+            match update[0].as_str()?.split(' ').collect::<Vec<_>>()[..] {
+                [place, temperature, _humidity] if place == zip.to_string() => total += temperature.parse::<i64>()?,
+                [_, "END"] => return Err(format!("only {number} updates of {zip}, {UPDATES} are needed").into()),
+                _ => return Err(format!("not an update of {zip}: {:?}", update[0]).into()),
+            }
+        }
+        Ok(format!("client: average temperature of {zip} is {}", total / UPDATES))
+    }))
 }

@@ -21,8 +21,22 @@ fn built(name: &str) -> PathBuf {
     path
 }
 
+/// Those in parts end by themselves after `--seconds`, the others when their count is reached.
 fn run(name: &str, flags: &[&str]) -> Output {
     Command::new(built(name)).args(flags).output().expect("the example starts")
+}
+
+/// What a run that fails says, as it says it: text in the quotes of a debug print is taken out of them.
+fn complaint(name: &str, flags: &[&str]) -> String {
+    let output = run(name, flags);
+    assert_eq!(output.status.code(), Some(1), "{name} {flags:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{name} {flags:?}: it fails and has results");
+    let error = String::from_utf8(output.stderr).expect("examples print text");
+    let error = error.trim_end().strip_prefix("Error: ").unwrap_or_else(|| panic!("{name} {flags:?}: {error}"));
+    match error.strip_prefix('"').and_then(|error| error.strip_suffix('"')) {
+        Some(text) => text.replace("\\\"", "\""),
+        None => error.to_owned(),
+    }
 }
 
 /// The lines a successful run prints.
@@ -63,17 +77,28 @@ fn typed_channel_delivers_everything() {
     assert_eq!(result, &format!("5000 ticks in order, total {}", 3 * (4999 * 5000 / 2)));
 }
 
+/// Of lines as "worker 1: 200 requests", with these beginnings in this order, the numbers.
+fn numbers(lines: &[String], what: &str, unit: &str) -> Vec<u32> {
+    let number = |(place, line): (usize, &String)| -> u32 {
+        let number = line.strip_prefix(&format!("{what} {place}: ")).and_then(|rest| rest.strip_suffix(unit));
+        number.unwrap_or_else(|| panic!("{line:?}")).parse().unwrap()
+    };
+    lines.iter().enumerate().map(number).collect()
+}
+
 #[test]
 fn hello_world_is_said_and_answered() {
-    assert_eq!(lines("hello_world", &["--count", "500"]), ["500 times Hello, 500 times World"]);
-    assert_eq!(lines("hello_world", &["--endpoint", "inproc://elsewhere"]), ["10 times Hello, 10 times World"]);
+    assert_eq!(lines("hello_world", &["--count", "500"]), ["server: 500 times Hello", "client: 500 times World"]);
+    let elsewhere = ["--endpoint", "inproc://elsewhere", "--count", "1"];
+    assert_eq!(lines("hello_world", &elsewhere), ["server: 1 times Hello", "client: 1 times World"]);
 }
 
 #[test]
 fn weather_is_of_one_place() {
-    let lines = lines("weather", &["--count", "20000", "--zip", "20000"]);
-    // Its updates are numbers 0, 100, 200, 300 and 400: 10 to 14 degrees.
-    assert_eq!(lines, ["average temperature of 20000: 12", "20000 updates published"]);
+    // The updates of a place are numbers 0, 100, 200, 300 and 400: 10 to 14 degrees.
+    let enough = lines("weather", &["--count", "401", "--zip", "20000"]);
+    assert_eq!(enough, ["server: 401 updates", "client: average temperature of 20000 is 12"]);
+    assert_eq!(complaint("weather", &["--count", "400"]), "only 4 updates of 10001, 5 are needed");
 }
 
 #[test]
@@ -81,53 +106,73 @@ fn broker_answers_all_with_all_workers() {
     for (clients, workers) in [(1, 1), (3, 2), (5, 4)] {
         let (clients_text, workers_text) = (clients.to_string(), workers.to_string());
         let lines = lines("broker", &["--count", "200", "--clients", &clients_text, "--workers", &workers_text]);
-        let (shares, totals) = lines.split_at(workers);
-        let share = |line: &String| -> u32 { line.split(' ').nth(2).unwrap().parse().unwrap() };
-        assert!(shares.iter().all(|line| line.starts_with("worker ") && share(line) > 0), "{shares:?}");
-        let all = clients * 200;
-        assert_eq!(shares.iter().map(share).sum::<u32>(), all);
-        assert_eq!(totals, [format!("{all} requests answered, {all} passed on")]);
+        let all = 200 * clients as u32;
+        assert_eq!(lines[0], format!("broker: {all} requests and {all} replies passed on"));
+        let (worked, answered) = lines[1..].split_at(workers);
+        let shares = numbers(worked, "worker", " requests");
+        assert!(shares.iter().all(|share| *share > 0), "{shares:?}");
+        assert_eq!(shares.iter().sum::<u32>(), all);
+        assert_eq!(numbers(answered, "client", " replies"), vec![200; clients]);
     }
 }
 
 #[test]
 fn multithreaded_server_uses_its_threads() {
     let lines = lines("multithreaded_server", &["--count", "300", "--threads", "3"]);
-    assert_eq!(lines, ["the squares of 1 to 300 add up to 9045050", "3 of 3 threads worked"]);
+    // One client: the threads take turns.
+    assert_eq!(lines, ["server: requests by thread: 100 100 100", "client: the squares of 1 to 300 add up to 9045050"]);
 }
 
 #[test]
 fn forwarder_passes_on_what_is_wanted() {
     let lines = lines("forwarder", &["--count", "300", "--publishers", "2", "--subscribers", "3"]);
+    assert_eq!(lines[0], "forwarder: 1800 messages passed on");
+    assert_eq!(numbers(&lines[1..4], "subscriber", " messages"), [600; 3]);
+    assert_eq!(lines[4..], [0, 1].map(|number| format!("publisher {number}: 900 messages wanted, 300 not sent")));
+}
+
+#[test]
+fn two_sources_are_both_served() {
+    assert_eq!(lines("two_sources", &["--count", "2000"]), ["reader: 2000 tasks and 2000 updates through one poller"]);
+}
+
+#[test]
+fn coordinated_subscribers_miss_nothing() {
+    for subscribers in [1, 7] {
+        let lines = lines("coordination", &["--count", "3000", "--subscribers", &subscribers.to_string()]);
+        let ready = format!("publisher: 3000 updates and the end, to {subscribers} subscribers that were ready");
+        assert_eq!(lines[0], ready);
+        assert_eq!(numbers(&lines[1..], "subscriber", " updates and the end"), vec![3000; subscribers]);
+    }
+}
+
+#[test]
+fn durable_subscriber_misses_nothing_over_its_lives() {
     assert_eq!(
-        lines,
+        lines("durable_subscriber", &["--count", "400", "--restarts", "3"]),
         [
-            "subscriber 0: 600 messages",
-            "subscriber 1: 600 messages",
-            "subscriber 2: 600 messages",
-            "1800 messages forwarded, 600 that nobody wants stayed"
+            "life 0: numbers 0..100",
+            "life 1: restarted, numbers 100..200",
+            "life 2: restarted, numbers 200..300",
+            "life 3: restarted, numbers 300..400",
+            // Each time the window that was on its way.
+            "publisher: 300 sent again"
         ]
     );
 }
 
 #[test]
-fn two_sources_are_both_served() {
-    let lines = lines("two_sources", &["--count", "2000"]);
-    assert_eq!(lines, ["2000 tasks and 1000 updates through one poller"]);
-}
-
-#[test]
-fn coordinated_subscribers_miss_nothing() {
-    let lines = lines("coordination", &["--count", "3000", "--subscribers", "3"]);
-    assert_eq!(lines[0], "3 subscribers are ready");
-    assert_eq!(lines[1..], [0, 1, 2].map(|number| format!("subscriber {number}: 3000 updates and the end")));
-}
-
-#[test]
-fn durable_subscriber_misses_nothing_over_its_lives() {
-    let lines = lines("durable_subscriber", &["--count", "400", "--restarts", "3"]);
-    let lives = [(0, 0, 99), (1, 100, 199), (2, 200, 299), (3, 300, 399)];
-    assert_eq!(lines, lives.map(|(life, from, to)| format!("life {life}: numbers {from} to {to}")));
+fn durable_subscriber_goes_on_where_its_file_says() {
+    let state = env::temp_dir().join(format!("ringway-examples-{}", std::process::id()));
+    let flags = ["--restarts", "1", "--state", state.to_str().unwrap()];
+    let first = lines("durable_subscriber", &[&flags[..], &["--count", "100"]].concat());
+    assert_eq!(first[..2], ["life 0: numbers 0..50", "life 1: restarted, numbers 50..100"]);
+    let second = lines("durable_subscriber", &[&flags[..], &["--count", "300"]].concat());
+    assert_eq!(second[..2], ["life 0: numbers 100..150", "life 1: restarted, numbers 150..300"]);
+    fs::write(&state, "nothing").unwrap();
+    let spoilt = complaint("durable_subscriber", &flags);
+    fs::remove_file(&state).unwrap();
+    assert!(spoilt.contains("has no position in it"), "{spoilt}");
 }
 
 #[test]
@@ -157,26 +202,49 @@ fn clean_stop_loses_nothing_that_was_accepted() {
 }
 
 #[test]
-fn endpoints_that_are_none_are_named() {
-    for (name, flag) in [("hello_world", "--endpoint"), ("broker", "--frontend"), ("weather", "--endpoint")] {
-        let output = run(name, &[flag, "smoke://signals"]);
-        assert!(!output.status.success(), "{name}");
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(error.contains("Endpoint"), "{name}: {error}");
+fn roads_there_are_none_of_are_named() {
+    for (name, flags) in [
+        ("hello_world", &["--endpoint"][..]),
+        ("weather", &["--endpoint"]),
+        ("broker", &["--frontend", "--backend"]),
+        ("multithreaded_server", &["--endpoint"]),
+        ("forwarder", &["--frontend", "--backend"]),
+        ("two_sources", &["--tasks", "--weather"]),
+        ("coordination", &["--updates", "--ready"]),
+        ("durable_subscriber", &["--endpoint"]),
+    ] {
+        for flag in flags {
+            assert_eq!(complaint(name, &[flag, "smoke://signals"]), "Endpoint(UnknownScheme(\"smoke\"))", "{name}");
+            assert_eq!(complaint(name, &[flag, "nowhere"]), "Endpoint(NoScheme)", "{name}");
+        }
     }
 }
 
 #[test]
+fn parts_can_be_played_alone() {
+    // By this road nobody comes from another process; so who needs others waits in vain, and who serves is not needed.
+    assert_eq!(complaint("hello_world", &["--role", "client", "--seconds", "1"]), "not done after 1 s");
+    assert_eq!(complaint("coordination", &["--role", "publisher", "--seconds", "1"]), "not done after 1 s");
+    let workers = lines("broker", &["--role", "worker", "--workers", "3", "--seconds", "1"]);
+    assert_eq!(numbers(&workers, "worker", " requests"), [0; 3]);
+    assert_eq!(
+        complaint("broker", &["--role", "tenor"]),
+        r#"--role is all or one of broker, worker, client, not "tenor""#
+    );
+}
+
+#[test]
 fn wrong_flags_are_named() {
-    for (flags, complaint) in [
-        (&["--cuont", "1"][..], "unknown flag --cuont"),
-        (&["--count", "many"], "--count needs a whole number"),
-        (&["--count"], "--count needs a value"),
+    for (name, flags, expected) in [
+        ("relay", &["--cuont", "1"][..], "unknown flag --cuont"),
+        ("relay", &["--count", "many"], r#"--count needs a whole number, not "many""#),
+        ("relay", &["--count"], "--count needs a value"),
+        ("hello_world", &["--endpiont", "inproc://x"], "unknown flag --endpiont"),
+        ("hello_world", &["--count", "-1"], r#"--count needs a whole number, not "-1""#),
+        ("hello_world", &["--seconds", "0"], "--seconds needs at least one"),
+        ("broker", &["--workers", "0"], "--workers needs at least one"),
     ] {
-        let output = run("relay", flags);
-        assert!(!output.status.success(), "{flags:?}");
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(error.contains(complaint), "{error}");
+        assert_eq!(complaint(name, flags), expected, "{name}");
     }
 }
 
