@@ -1,10 +1,13 @@
 // cargo run --release --example clean_stop -- --count 100000 --workers 2
 //! A pipeline that stops cleanly: on SIGINT or SIGTERM, or after `--count` tasks, the source stops first, everything
-//! accepted is worked off, and only then the context is shut down.
+//! accepted is worked off, and only then the context is shut down. A count of 0 is none: it goes on until a signal comes.
 //!
 //! ```text
 //!  signals ── PAIR ──► source PUSH ──► PULL workers PUSH ──► PULL sink
+//!                         └──────────── PAIR, "accepted" ──────►┘
 //! ```
+//!
+//! All of it is one process, which gets the signal and draws up the balance: accepted = done + lost, and none is lost.
 
 mod flags;
 
@@ -22,10 +25,13 @@ use signal_hook::{
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
+/// Which socket an event is of.
+const RESULTS: u64 = 0;
+const LEDGER: u64 = 1;
+/// How long the next result may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> Outcome<()> {
-    // A count of 0: until a signal comes.
     let flags = flags::Flags::parse(&[
         ("--count", "0"),
         ("--workers", "2"),
@@ -62,29 +68,42 @@ fn main() -> Outcome<()> {
     println!("ready");
     std::io::stdout().flush()?;
     let mut poller = Poller::new();
-    poller.add(&mut sink, Interest::READABLE, 0)?;
-    poller.add(&mut ledger, Interest::READABLE, 0)?;
+    poller.add(&mut sink, Interest::READABLE, RESULTS)?;
+    poller.add(&mut ledger, Interest::READABLE, LEDGER)?;
     let mut events = Events::new();
     let (mut done, mut accepted) = (0, None);
     while accepted != Some(done) {
-        // Once the source has stopped, what it sent is on its way.
-        if poller.wait(&mut events, accepted.map(|_| PATIENCE))? == 0 {
-            return Err(format!("{done} of {accepted:?} tasks are done, and no more come").into());
+        if poller.wait(&mut events, Some(PATIENCE))? == 0 {
+            // What is missing does not come any more, and that goes into the balance.
+            break;
         }
-        done += u64::from(sink.try_recv().is_ok());
-        if let Ok(total) = ledger.try_recv() {
-            accepted = Some(u64::from_le_bytes(total[0].as_bytes().try_into()?));
+        for event in &events {
+            match event.data {
+                RESULTS => {
+                    sink.recv()?;
+                    done += 1;
+                }
+                // The source has stopped; what it sent is on its way.
+                _ => accepted = Some(u64::from_le_bytes(ledger.recv()?[0].as_bytes().try_into()?)),
+            }
         }
     }
+    context.shutdown(Duration::ZERO);
     let reason = producing.join().expect("the source does not panic")?;
-    signals_end.close();
-    let report = context.shutdown(Duration::ZERO);
     for worker in working {
         worker.join().expect("a worker does not panic")?;
     }
+    signals_end.close();
     watching.join().expect("the watcher does not panic");
+    // Asked again when every socket is dropped: then all that was lost has been counted.
+    drop((sink, ledger));
+    let report = context.shutdown(PATIENCE);
+    let (accepted, lost) = (accepted.unwrap_or(0), report.undelivered + report.unread);
     println!("stopped by {reason}");
-    println!("accepted {}, done {done}, lost {}", accepted.unwrap_or(0), report.undelivered + report.unread);
+    println!("accepted {accepted} = done {done} + lost {lost}");
+    if accepted != done || lost != 0 {
+        return Err("not a clean stop".into());
+    }
     Ok(())
 }
 

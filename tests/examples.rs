@@ -9,7 +9,10 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{self, Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 /// From `<target>/<profile>/deps/examples-…` to `<target>/<profile>/examples/<name>`, wherever the target folder is.
@@ -20,6 +23,9 @@ fn built(name: &str) -> PathBuf {
     assert!(path.exists(), "{} is missing: run `cargo test`, or `cargo build --examples` first", path.display());
     path
 }
+
+/// Longer than anything here takes, even on a machine that has other things to do.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Those in parts end by themselves after `--seconds`, the others when their count is reached.
 fn run(name: &str, flags: &[&str]) -> Output {
@@ -175,29 +181,62 @@ fn durable_subscriber_goes_on_where_its_file_says() {
     assert!(spoilt.contains("has no position in it"), "{spoilt}");
 }
 
-#[test]
-#[cfg(unix)]
-fn clean_stop_loses_nothing_that_was_accepted() {
-    let accepted = |line: &str| -> (u64, u64) {
-        let words: Vec<&str> = line.split([' ', ',']).collect();
-        let ["accepted", accepted, "", "done", done, "", "lost", "0"] = words[..] else { panic!("{line}") };
-        (accepted.parse().unwrap(), done.parse().unwrap())
-    };
-    let counted = lines("clean_stop", &["--count", "5000"]);
-    assert_eq!(counted[..2], ["ready", "stopped by its count"]);
-    assert_eq!(accepted(&counted[2]), (5000, 5000));
-    for (signal, name) in [(libc::SIGINT, "SIGINT"), (libc::SIGTERM, "SIGTERM")] {
-        let mut child = Command::new(built("clean_stop")).stdout(Stdio::piped()).spawn().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert_eq!(output.next().unwrap().unwrap(), "ready");
-        let pid = libc::pid_t::try_from(child.id()).unwrap();
+/// Killed when the test is done with it, however that ends.
+struct Child(process::Child);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Child {
+    fn start(name: &str, flags: &[&str]) -> (Self, mpsc::Receiver<String>) {
+        let mut child = Command::new(built(name)).args(flags).stdout(Stdio::piped()).spawn().expect("it starts");
+        let output = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let (printed, lines) = mpsc::channel();
+        thread::spawn(move || output.map_while(Result::ok).try_for_each(|line| printed.send(line)));
+        (Self(child), lines)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn signal(&self, signal: i32) {
+        let pid = libc::pid_t::try_from(self.0.id()).expect("a process id");
         // SAFETY: a signal to a child that has not been waited for, so the number is still its.
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
-        let rest: Vec<String> = output.map(Result::unwrap).collect();
-        assert!(child.wait().unwrap().success());
-        assert_eq!(rest[0], format!("stopped by {name}"));
-        let (accepted, done) = accepted(&rest[1]);
-        assert_eq!(accepted, done);
+    }
+}
+
+/// Of "accepted 7 = done 5 + lost 2" the numbers.
+fn balance(line: &str) -> [u64; 3] {
+    let words: Vec<&str> = line.split(' ').collect();
+    let ["accepted", accepted, "=", "done", done, "+", "lost", lost] = words[..] else { panic!("{line:?}") };
+    [accepted, done, lost].map(|number| number.parse().unwrap())
+}
+
+#[test]
+fn clean_stop_does_what_it_was_told_to() {
+    for workers in ["1", "4"] {
+        let lines = lines("clean_stop", &["--count", "5000", "--workers", workers]);
+        assert_eq!(lines[..2], ["ready", "stopped by its count"]);
+        assert_eq!(balance(&lines[2]), [5000, 5000, 0]);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn clean_stop_loses_nothing_that_was_accepted() {
+    for (signal, name) in [(libc::SIGINT, "SIGINT"), (libc::SIGTERM, "SIGTERM")] {
+        let (mut child, lines) = Child::start("clean_stop", &[]);
+        assert_eq!(lines.recv_timeout(LIMIT).unwrap(), "ready");
+        child.signal(signal);
+        assert_eq!(lines.recv_timeout(LIMIT).unwrap(), format!("stopped by {name}"));
+        let [accepted, done, lost] = balance(&lines.recv_timeout(LIMIT).unwrap());
+        assert_eq!((accepted, 0), (done, lost));
+        assert!(lines.recv_timeout(LIMIT).is_err(), "that is all");
+        assert!(child.0.wait().unwrap().success());
     }
 }
 
@@ -212,6 +251,7 @@ fn roads_there_are_none_of_are_named() {
         ("two_sources", &["--tasks", "--weather"]),
         ("coordination", &["--updates", "--ready"]),
         ("durable_subscriber", &["--endpoint"]),
+        ("clean_stop", &["--tasks", "--results"]),
     ] {
         for flag in flags {
             assert_eq!(complaint(name, &[flag, "smoke://signals"]), "Endpoint(UnknownScheme(\"smoke\"))", "{name}");
@@ -243,6 +283,7 @@ fn wrong_flags_are_named() {
         ("hello_world", &["--count", "-1"], r#"--count needs a whole number, not "-1""#),
         ("hello_world", &["--seconds", "0"], "--seconds needs at least one"),
         ("broker", &["--workers", "0"], "--workers needs at least one"),
+        ("clean_stop", &["--workers", "0"], "--workers needs at least one"),
     ] {
         assert_eq!(complaint(name, flags), expected, "{name}");
     }
