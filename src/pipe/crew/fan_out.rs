@@ -23,6 +23,11 @@ impl Crew {
         for key in keys {
             if let Some(pipe) = self.pipes.get_mut(*key as usize).and_then(Option::as_mut) {
                 pipe.end.tie().tell_consumer(pipe.end.side());
+            }
+        }
+        // When all have been told: a pipe that conflates drops what was replaced, whose destructor is as `message`'s.
+        for key in keys {
+            if let Some(pipe) = self.pipes.get_mut(*key as usize).and_then(Option::as_mut) {
                 pipe.end.settle_outlet();
             }
         }
@@ -34,8 +39,9 @@ impl Crew {
     /// take it.
     #[inline(always)]
     pub(crate) fn send_to_all_untold(&mut self, keys: &[Key], message: &mut Message) {
-        self.push_to_all(keys, message);
+        // First: a push that drops what it replaces may panic, and those before it are owed all the same.
         keys.iter().for_each(|key| self.touch(*key));
+        self.push_to_all(keys, message);
     }
 
     /// Tells the peers whose pipes the batch under way has pushed to, each once.
@@ -43,10 +49,14 @@ impl Crew {
         if !planted("crew-tell-touched-no-fence") {
             full_fence();
         }
+        for key in &self.touched {
+            if let Some(pipe) = self.pipes[*key as usize].as_mut() {
+                pipe.end.tie().tell_consumer(pipe.end.side());
+            }
+        }
         while let Some(key) = self.touched.pop() {
             if let Some(pipe) = self.pipes[key as usize].as_mut() {
                 pipe.touched = false;
-                pipe.end.tie().tell_consumer(pipe.end.side());
                 pipe.end.settle_outlet();
             }
         }
