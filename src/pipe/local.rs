@@ -200,6 +200,8 @@ impl Inlet {
         let single = place.make_single();
         let take = |header, body: &SlotBody| {
             if header >= BYTES {
+                // Dropped while the record is whole: its destructor may panic.
+                *single = Frame::new();
                 return Some((header, *body));
             }
             // SAFETY: a slot whose header is a frame's kind was filled by `store_frame`.
@@ -226,6 +228,8 @@ impl Inlet {
         let single = place.make_single();
         let take = |header: Header, body: &SlotBody| {
             if header & !FOLD >= BYTES {
+                // As in `pop_into`.
+                *single = Frame::new();
                 return Err((header, *body));
             }
             // SAFETY: a slot whose header is a frame's kind, and a fold, was filled by `store_frame` and `store_fold`.

@@ -69,6 +69,8 @@ struct Entry {
     interest: Interest,
     data: u64,
     is_hot: bool,
+    /// The socket has been asked to tell when it has room, if that is of interest.
+    is_room_wanted: bool,
     /// Looks in a row that found nothing.
     quiet_looks: u32,
 }
@@ -120,7 +122,7 @@ impl Watchlist {
         self.by_socket.insert(socket.identity(), place);
         // Among many it is armed as soon as it is found quiet.
         let quiet_looks = if self.hot.len() < HOT_SOCKETS { 0 } else { QUIET_LOOKS };
-        let entry = Entry { socket, registration, interest, data, is_hot: false, quiet_looks };
+        let entry = Entry { socket, registration, interest, data, is_hot: false, is_room_wanted: true, quiet_looks };
         self.places[place as usize].entry = Some(entry);
         self.heat(place);
         Key { place, turn: self.places[place as usize].turn }
@@ -242,6 +244,10 @@ impl Watchlist {
                 }
                 // Marked since it was armed: the mark has been taken out, or will be, while it is hot. It is not armed any
                 // more, and the bell that came with the mark ends the sleep.
+                Looked::Seen(_) if !entry.is_asked() => {
+                    self.look_again = true;
+                    index += 1;
+                }
                 Looked::Seen(_) | Looked::Busy if self.look_again || !entry.may_rest() => index += 1,
                 Looked::Seen(_) | Looked::Busy => {
                     entry.is_hot = false;
@@ -291,7 +297,7 @@ impl Watchlist {
                 entry.socket.look(entry.interest)
             };
             match looked {
-                Looked::Seen(readiness) if !readiness.any() && fenced && entry.may_rest() => {
+                Looked::Seen(readiness) if !readiness.any() && fenced && entry.is_asked() && entry.may_rest() => {
                     entry.is_hot = false;
                     self.armed += 1;
                     self.hot.retain(|other| *other != place);
@@ -353,10 +359,15 @@ impl Entry {
         }
         self.registration.arm();
         self.socket.signal().announce();
-        if self.interest.has_writable() {
-            self.socket.want_room();
-        }
-        self.interest.has_writable()
+        let wants_room = self.interest.has_writable();
+        self.is_room_wanted = !wants_room || self.socket.want_room();
+        wants_room
+    }
+
+    /// Has the socket, found not ready, been asked for all it is to tell? One that was in use when it was to be asked for
+    /// room was not, and is asked anew.
+    fn is_asked(&self) -> bool {
+        self.is_room_wanted
     }
 
     /// Will it be marked?

@@ -213,8 +213,8 @@ impl<const SEES: bool> Sending for Publisher<SEES> {
             if result.is_err() {
                 break;
             }
-            if message.size() > 0 {
-                // Nobody took it, and its destructor may be anything.
+            if message.frames().iter().any(Frame::is_shared) {
+                // Nobody took it, and its destructor may be anything: of no bytes as well.
                 crew.tell_touched();
             }
             messages.pop_front();

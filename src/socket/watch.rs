@@ -81,8 +81,8 @@ pub(crate) trait Watchable: Send + Sync + fmt::Debug {
     /// What of `interest` is there now. Never blocks.
     fn look(&self, interest: Interest) -> Looked;
 
-    /// As [`Ready::want_room`], unless a call is under way: then nothing.
-    fn want_room(&self);
+    /// As [`Ready::want_room`], unless the socket is in use: then nothing. Tells whether it was done.
+    fn want_room(&self) -> bool;
 
     /// Asks that all watchers be woken when the call under way ends. A heavy fence and a last look follow.
     fn contend(&self);
@@ -154,8 +154,9 @@ impl<C: Content> Owner<C> {
     /// Calls `f` with the core, then sees to the watchers. Also tells whether there are any.
     #[inline(always)]
     pub(crate) fn with<R>(&mut self, f: impl FnOnce(&mut C) -> R) -> (R, bool) {
-        let mut call = Call { shared: &self.shared, state: Some(self.shared.state.lock()), news: true };
-        let state = call.state.as_deref_mut().expect("taken when the call ends");
+        let mut call = self.shared.turn(self.shared.state.lock());
+        call.news = true;
+        let state = call.state.as_deref_mut().expect(HELD);
         let core = state.core.as_mut().expect(OWNED);
         let result = f(core);
         let mut news = false;
@@ -173,7 +174,8 @@ impl<C: Content> Owner<C> {
 
     /// Calls `f` with the core, for what changes nothing.
     pub(crate) fn with_ref<R>(&self, f: impl FnOnce(&C) -> R) -> R {
-        f(self.shared.state.lock().core.as_ref().expect(OWNED))
+        let turn = self.shared.turn(self.shared.state.lock());
+        f(turn.state().core.as_ref().expect(OWNED))
     }
 
     /// Takes the core back.
@@ -197,25 +199,36 @@ impl<C: Content> Drop for Owner<C> {
         if cfg!(any(loom, shuttle)) && std::thread::panicking() {
             return;
         }
-        // The core goes with no lock held: it may hold payloads with destructors.
         if let Some(core) = self.take() {
-            drop(core);
+            // Told first, and the core dropped with no lock held: its payloads' destructors may take long, or panic.
             if !planted("watch-drops-silently") {
                 self.shared.watched.wake();
             }
+            drop(core);
         }
     }
 }
 
-/// A call of the owner's under way. Its end, by a panic as well, lets watchers know what they must.
-struct Call<'a, C: Content> {
+/// The lock, held: by a call of the owner's, or by a watcher's look. Its end, by a panic as well, lets watchers know what
+/// they must: one that found the lock taken has left word, and sleeps unless it is told.
+struct Turn<'a, C: Content> {
     shared: &'a Shared<C>,
     state: Option<MutexGuard<'a, State<C>>>,
     /// The watchers are to be woken.
     news: bool,
 }
 
-impl<C: Content> Drop for Call<'_, C> {
+impl<C: Content> Turn<'_, C> {
+    fn state(&self) -> &State<C> {
+        self.state.as_deref().expect(HELD)
+    }
+
+    fn state_mut(&mut self) -> &mut State<C> {
+        self.state.as_deref_mut().expect(HELD)
+    }
+}
+
+impl<C: Content> Drop for Turn<'_, C> {
     #[inline(always)]
     fn drop(&mut self) {
         if cfg!(any(loom, shuttle)) && std::thread::panicking() {
@@ -233,6 +246,11 @@ impl<C: Content> Drop for Call<'_, C> {
 }
 
 impl<C: Content> Shared<C> {
+    #[inline(always)]
+    fn turn<'a>(&'a self, state: MutexGuard<'a, State<C>>) -> Turn<'a, C> {
+        Turn { shared: self, state: Some(state), news: false }
+    }
+
     #[cold]
     #[inline(never)]
     fn end_slow(&self) {
@@ -244,19 +262,19 @@ impl<C: Content> Shared<C> {
 impl<C: Content> Watchable for Shared<C> {
     #[inline]
     fn look(&self, interest: Interest) -> Looked {
-        let Some(mut state) = self.state.try_lock() else { return Looked::Busy };
-        match &mut state.core {
+        let Some(state) = self.state.try_lock() else { return Looked::Busy };
+        match &mut self.turn(state).state_mut().core {
             Some(core) => Looked::Seen(core.readiness(interest)),
             None => Looked::Gone,
         }
     }
 
-    fn want_room(&self) {
-        if let Some(mut state) = self.state.try_lock()
-            && let Some(core) = &mut state.core
-        {
+    fn want_room(&self) -> bool {
+        let Some(state) = self.state.try_lock() else { return false };
+        if let Some(core) = &mut self.turn(state).state_mut().core {
             core.want_room();
         }
+        true
     }
 
     fn contend(&self) {
@@ -271,7 +289,7 @@ impl<C: Content> Watchable for Shared<C> {
 
     fn enroll(&self, watcher: Counted<dyn Watcher>) {
         self.watched.watchers.lock().push(watcher.clone());
-        self.state.lock().watchers.push(watcher);
+        self.turn(self.state.lock()).state_mut().watchers.push(watcher);
     }
 
     fn dismiss(&self, watcher: &Counted<dyn Watcher>) {
@@ -288,5 +306,7 @@ pub(crate) fn identity_of<H>(hub: &Arc<H>) -> usize {
     std::ptr::from_ref::<H>(hub).addr()
 }
 
+/// Why a turn has its lock: it is given back when the turn ends.
+const HELD: &str = "a turn holds the lock";
 /// Why a core is there: only its owner takes it, and it has not.
 const OWNED: &str = "a core is its owner's";
