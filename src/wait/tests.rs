@@ -151,6 +151,7 @@ fn a_waiter_gives_a_displaced_loop_its_place_back() {
     let adding = {
         let count = count.clone();
         thread::spawn(move || {
+            // So that the waiter has parked, most times. Either way it is displaced once.
             thread::sleep(Duration::from_millis(1));
             count.add();
         })
