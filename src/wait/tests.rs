@@ -151,8 +151,10 @@ fn a_waiter_gives_a_displaced_loop_its_place_back() {
     let adding = {
         let count = count.clone();
         thread::spawn(move || {
-            // So that the waiter has parked, most times. Either way it is displaced once.
-            thread::sleep(Duration::from_millis(1));
+            // Until the waiter has announced that it sleeps, and so displaced the loop: it is woken for nothing once.
+            while !count.signal.fence_and_notify() {
+                thread::yield_now();
+            }
             count.add();
         })
     };
