@@ -74,7 +74,7 @@ impl<P: Pattern> Core<P> {
     // Endpoints.
 
     pub(crate) fn bind(&mut self, endpoint: Result<Endpoint, EndpointError>) -> Result<(), BindError> {
-        let endpoint = endpoint?;
+        let endpoint = endpoint?.bindable()?;
         let failed = |endpoint, reason| {
             if self.hub.monitors().is_watched() {
                 self.hub.monitors().tell(EventKind::BindFailed { endpoint, reason });
@@ -84,7 +84,7 @@ impl<P: Pattern> Core<P> {
             failed(endpoint, BindFailure::ContextClosed);
             return Err(BindError::ContextClosed);
         }
-        let Endpoint::Inproc(name) = &endpoint;
+        let Endpoint::Inproc(name) = &endpoint else { return Err(unsupported(&endpoint).into()) };
         if self.membership.names().bind(name, &self.hub).is_err() {
             failed(endpoint, BindFailure::AddrInUse);
             return Err(BindError::AddrInUse);
@@ -103,11 +103,11 @@ impl<P: Pattern> Core<P> {
         peer_name: Frame,
         endpoint: Result<Endpoint, EndpointError>,
     ) -> Result<(), ConnectError> {
-        let endpoint = endpoint?;
+        let endpoint = endpoint?.connectable()?;
         if self.hub.is_terminated() {
             return Err(ConnectError::ContextClosed);
         }
-        let Endpoint::Inproc(name) = &endpoint;
+        let Endpoint::Inproc(name) = &endpoint else { return Err(unsupported(&endpoint).into()) };
         let tie = self.membership.names().connect(name, &self.hub, peer_name);
         let tie = tie.map_err(|mismatch| ConnectError::Incompatible(mismatch.0))?;
         // Those whose peer has left are over; without this they would pile up in a socket that reconnects for ever.
@@ -120,7 +120,7 @@ impl<P: Pattern> Core<P> {
     pub(crate) fn unbind(&mut self, endpoint: Result<Endpoint, EndpointError>) -> Result<(), DetachError> {
         let endpoint = endpoint?;
         let place = self.bound.iter().position(|bound| *bound == endpoint).ok_or(DetachError::NotAttached)?;
-        let Endpoint::Inproc(name) = self.bound.swap_remove(place);
+        let Endpoint::Inproc(name) = self.bound.swap_remove(place) else { return Ok(()) };
         self.membership.names().unbind(&name, &self.hub);
         Ok(())
     }
@@ -134,7 +134,7 @@ impl<P: Pattern> Core<P> {
         // Those without a seat first: one of them could take the seat of a pipe that goes.
         ties.iter().for_each(|(_, tie)| drop(self.hub.leave_queue(tie)));
         self.crew.drop_pipes(|end| ties.iter().any(|(_, tie)| Arc::ptr_eq(tie, end.tie())));
-        let Endpoint::Inproc(name) = &endpoint;
+        let Endpoint::Inproc(name) = &endpoint else { return Ok(()) };
         ties.iter().for_each(|(_, tie)| self.membership.names().abandon(name, tie, Duration::ZERO));
         Ok(())
     }
@@ -405,17 +405,22 @@ impl<P: Pattern> Drop for Core<P> {
     fn drop(&mut self) {
         self.pattern.close(&mut self.crew);
         for endpoint in self.bound.drain(..) {
-            let Endpoint::Inproc(name) = &endpoint;
+            let Endpoint::Inproc(name) = &endpoint else { continue };
             self.membership.names().unbind(name, &self.hub);
         }
         // Our ends close; what peers have not taken yet stays with them, or with the name nobody has bound yet.
         self.crew.close();
         for (endpoint, tie) in self.connected.drain(..) {
-            let Endpoint::Inproc(name) = &endpoint;
+            let Endpoint::Inproc(name) = &endpoint else { continue };
             self.membership.names().abandon(name, &tie, self.linger);
         }
         self.hub.monitors().close();
     }
+}
+
+/// A scheme that is parsed and has no transport yet.
+fn unsupported(endpoint: &Endpoint) -> EndpointError {
+    EndpointError::UnsupportedScheme(endpoint.to_string())
 }
 
 /// How long a call waits.
