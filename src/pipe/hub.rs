@@ -5,11 +5,15 @@
 //! is kept per pipe. The owner learns of changes by the `epoch`, one load of a quiet line at the start of each call and
 //! on each turn of a spin, and then fetches the notes under the lock (see [`Crew`](super::Crew)).
 
-use std::{collections::VecDeque, sync::OnceLock};
+use std::{
+    collections::VecDeque,
+    sync::{OnceLock, Weak},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
-use super::{End, Key, Lost, Side, Tie, news, ready::ReadySet};
+use super::{Drive, End, Key, Lost, Side, Tie, news, ready::ReadySet};
 use crate::{
     Endpoint, Frame, Message, SocketType,
     monitor::{EventKind, Monitor, Monitors, Number, PeerInfo, Sink},
@@ -18,7 +22,7 @@ use crate::{
         Arc, AtomicBool, AtomicU64, CachePadded, Mutex, MutexGuard, Ordering, full_fence, planted,
         prepare_asymmetric_fences,
     },
-    wait::Signal,
+    wait::{Signal, Sleep, Target},
 };
 
 /// See the module.
@@ -34,6 +38,10 @@ pub(crate) struct Hub {
     /// The losses of all sockets of the context together.
     losses: Arc<Losses>,
     monitors: Arc<Monitors>,
+    /// This hub is a connection's.
+    link: Option<Weak<dyn Drive>>,
+    /// How long what a socket has sent is kept for when it is gone, in nanoseconds: for connections, which go on by themselves.
+    linger_ns: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -92,6 +100,8 @@ struct Members {
     interest: Interest,
     /// Pipes that found every seat taken, first come first.
     waiting: VecDeque<End>,
+    /// It is a connection's, which adds nothing to the limits.
+    is_link: bool,
     /// Monitors there have been.
     monitors: Number,
     closed: bool,
@@ -204,7 +214,27 @@ pub(crate) enum Note {
 
 impl Hub {
     pub(crate) fn new(profile: Profile, options: HubOptions, losses: Arc<Losses>) -> Arc<Self> {
+        Self::with_link(profile, options, losses, None)
+    }
+
+    /// The hub of a connection, for the one pipe it has: its peer has `profile`, and it is driven through `link`. A sender
+    /// that finds nobody at work for it wakes `link`.
+    pub(crate) fn of_link<L: Drive + Sleep + 'static>(profile: Profile, link: &std::sync::Arc<L>) -> Arc<Self> {
+        let weak: Weak<L> = std::sync::Arc::downgrade(link);
+        let options = HubOptions { send_hwm: 0, recv_hwm: 0, seats: 1 };
+        let hub = Self::with_link(profile, options, Arc::default(), Some(weak));
+        hub.signal().install(Target::Loop(link.clone()));
+        hub
+    }
+
+    fn with_link(
+        profile: Profile,
+        options: HubOptions,
+        losses: Arc<Losses>,
+        link: Option<Weak<dyn Drive>>,
+    ) -> Arc<Self> {
         prepare_asymmetric_fences();
+        let is_link = link.is_some();
         let members = Members {
             options,
             seats: Vec::new(),
@@ -213,6 +243,7 @@ impl Hub {
             notes: Vec::new(),
             interest: Interest::default(),
             waiting: VecDeque::new(),
+            is_link,
             monitors: 0,
             closed: false,
         };
@@ -230,6 +261,8 @@ impl Hub {
             tally: Tally::default(),
             losses,
             monitors: Monitors::new(),
+            linger_ns: AtomicU64::new(0),
+            link,
         });
         if cfg!(loom) {
             // loom does not know that a `OnceLock` orders what made it before those who look.
@@ -241,6 +274,31 @@ impl Hub {
 
     pub(crate) fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// Is it a connection's?
+    pub(crate) fn is_link(&self) -> bool {
+        self.link.is_some()
+    }
+
+    /// The connection whose hub this is.
+    pub(crate) fn link(&self) -> Option<std::sync::Arc<dyn Drive>> {
+        self.link.as_ref()?.upgrade()
+    }
+
+    /// How long what this socket has sent is kept for when it is gone.
+    pub(crate) fn linger(&self) -> Duration {
+        Duration::from_nanos(self.linger_ns.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_linger(&self, linger: Duration) {
+        // 2^64 ns are as good as for ever.
+        self.linger_ns.store(linger.as_nanos().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Has the socket closed?
+    pub(crate) fn is_closed(&self) -> bool {
+        self.members.lock().closed
     }
 
     #[inline(always)]
@@ -559,6 +617,11 @@ impl Hub {
         }
     }
 
+    /// All this socket is subscribed to.
+    pub(crate) fn for_each_interest(&self, each: impl FnMut(&[u8])) {
+        self.members.lock().interest.for_each(each);
+    }
+
     /// Makes the owner look at everything once more.
     fn touch(&self) {
         let members = self.members.lock();
@@ -577,7 +640,11 @@ impl Hub {
         if !planted("hub-join-without-fence") {
             full_fence();
         }
-        self.quiet.signal.notify();
+        match self.link() {
+            // It may have its signal say that somebody works for it, who waits for the kernel only.
+            Some(link) => link.changed(),
+            None => _ = self.quiet.signal.notify(),
+        }
         self.monitors.wake();
     }
 }
@@ -645,7 +712,9 @@ impl Members {
             (self.seats.len() - 1) as Key
         });
         let (tie, side) = (end.tie().clone(), end.side());
-        self.options.apply(&tie, side);
+        if !self.is_link {
+            self.options.apply(&tie, side);
+        }
         tie.seat_at(side, key);
         if !planted("hub-seat-forgets-interest") {
             self.interest.for_each(|prefix| tie.wish(Bytes::copy_from_slice(prefix), Wish::First));

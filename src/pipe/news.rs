@@ -57,6 +57,8 @@ pub(super) fn tell_end(monitors: &Monitors, tie: &Tie, side: Side, lost: Lost) {
     if told & PARTED == 0 {
         push(monitors, tie, side, disconnected(tie, DisconnectReason::ClosedHere));
     }
+    let by_link = tie.lost();
+    let lost = Lost { undelivered: lost.undelivered + by_link.undelivered, unread: lost.unread + by_link.unread };
     let (peer, Lost { undelivered, unread }) = (peer(tie), lost);
     if told & JOINED != 0 {
         push(monitors, tie, side, Some(EventKind::PeerLeft { peer, undelivered, unread }));
@@ -150,7 +152,7 @@ fn event(tie: &Tie, side: Side, bit: u32) -> Option<EventKind> {
         }
         // Nobody was there yet: only the end of the context takes what waits for a name.
         _ if profile.is_none() => disconnected(tie, DisconnectReason::ContextClosed),
-        _ => disconnected(tie, DisconnectReason::PeerClosed),
+        _ => disconnected(tie, tie.parted().cloned().unwrap_or(DisconnectReason::PeerClosed)),
     }
 }
 
