@@ -309,6 +309,11 @@ impl IpcEndpoint {
         &self.0
     }
 
+    /// Of a path that is one: not empty, not too long.
+    pub(crate) fn from_path(path: &str) -> Self {
+        Self(path.into())
+    }
+
     fn parse(text: &str) -> Result<Self, IpcMistake> {
         match text {
             "" | "@" => Err(IpcMistake::EmptyPath),

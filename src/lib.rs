@@ -47,6 +47,8 @@ mod route;
 pub mod socket;
 mod socket_type;
 mod sync;
+mod system;
+mod timer;
 mod transport;
 pub mod wait;
 #[allow(dead_code, reason = "the protocol comes before the transports that speak it")]
@@ -59,6 +61,7 @@ pub use monitor::{Monitor, PeerId};
 pub use poll::Poller;
 pub use socket::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, RoutingId, Sub, XPub, XSub};
 pub use socket_type::SocketType;
+pub use system::SystemError;
 pub use wait::WaitPolicy;
 
 /// The code in the documents is compiled and run as the code in these comments is.

@@ -2,8 +2,12 @@
 
 #![forbid(unsafe_code)]
 
-use std::{fmt, time::Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
+use super::failure::{AcceptFailure, BindFailure, ConnectFailure, DisconnectReason, HandshakeFailure};
 use crate::{Endpoint, Frame, SocketType};
 
 /// Something that happened, and when.
@@ -20,7 +24,8 @@ pub struct Event {
 /// What can happen to a socket.
 ///
 /// Of one connection, in this order: `Connecting`, `Connected` or `Accepted`, `PeerJoined`, `Disconnected`, and last
-/// `PeerLeft` (if it had joined) or perhaps `Abandoned` (if it had not).
+/// `PeerLeft` (if it had joined) or perhaps `Abandoned` (if it had not). Over a stream there is a handshake before
+/// `PeerJoined`, and one that connects does so again: there may be any number of attempts that fail before `Connected`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -52,6 +57,28 @@ pub enum EventKind {
         /// Who will be there.
         peer: PeerId,
     },
+    /// An attempt to connect has failed, or its connection has ended, and there will be another.
+    #[non_exhaustive]
+    ConnectRetried {
+        /// Where to.
+        endpoint: Endpoint,
+        /// Who was to be there.
+        peer: PeerId,
+        /// Why there has to be another.
+        reason: ConnectFailure,
+        /// When: so long after this was told.
+        delay: Duration,
+    },
+    /// An attempt to connect has failed, or its connection has ended, and there will be no other.
+    #[non_exhaustive]
+    ConnectFailed {
+        /// Where to.
+        endpoint: Endpoint,
+        /// Who was to be there.
+        peer: PeerId,
+        /// Why.
+        reason: ConnectFailure,
+    },
     /// A connection this socket made has reached the socket that has bound the endpoint.
     #[non_exhaustive]
     Connected {
@@ -67,6 +94,34 @@ pub enum EventKind {
         endpoint: Endpoint,
         /// Who made it.
         peer: PeerId,
+    },
+    /// The system would not let somebody's connection in. The socket goes on listening.
+    #[non_exhaustive]
+    AcceptFailed {
+        /// Where.
+        endpoint: Endpoint,
+        /// Why.
+        reason: AcceptFailure,
+    },
+    /// The two ends of a connection over a stream have agreed how to talk.
+    #[non_exhaustive]
+    HandshakeSucceeded {
+        /// Where.
+        endpoint: Endpoint,
+        /// Who is there.
+        peer: PeerId,
+        /// Its address, as the system writes it.
+        remote: Box<str>,
+    },
+    /// The two ends of a connection over a stream have not come to agree how to talk, and it is closed.
+    #[non_exhaustive]
+    HandshakeFailed {
+        /// Where.
+        endpoint: Endpoint,
+        /// The address of who is there, as the system writes it.
+        remote: Box<str>,
+        /// Why; [`fault`](HandshakeFailure::fault) says whose doing it was.
+        reason: HandshakeFailure,
     },
     /// A peer takes part: messages flow. At once when the connection is there, unless one of the two has no place for
     /// another peer (a `PAIR` has one): then when a place is free.
@@ -132,28 +187,6 @@ pub enum EventKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(u64);
 
-/// Why an endpoint was not bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BindFailure {
-    /// Another socket has it, or this one.
-    AddrInUse,
-    /// The context has been shut down.
-    ContextClosed,
-}
-
-/// Whose doing the end of a connection was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DisconnectReason {
-    /// This socket disconnected, or is closing.
-    ClosedHere,
-    /// The peer disconnected or was closed.
-    PeerClosed,
-    /// The context has been shut down while nobody had bound the endpoint.
-    ContextClosed,
-}
-
 /// A peer of a socket, as it is at the moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -170,14 +203,32 @@ pub struct PeerInfo {
     pub routing_id: Frame,
     /// Messages it was not given because its queue was full, by a pattern that drops.
     pub dropped: u64,
+    /// What has come from it over a stream. Nothing is counted in process.
+    pub received: Traffic,
+    /// What was written to it over a stream. Nothing is counted in process.
+    pub sent: Traffic,
+}
+
+/// How much has gone one way between two sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Traffic {
+    /// Whole messages.
+    pub messages: u64,
+    /// All bytes on the wire: of messages, and of what goes with and between them.
+    pub bytes: u64,
 }
 
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PeerState {
-    /// Nobody has bound the endpoint yet.
+    /// Nobody has bound the endpoint yet; over a stream, the first attempt to connect is under way or to be repeated.
     Connecting,
+    /// A connection over a stream is there, and the two ends have not agreed yet how to talk.
+    Handshaking,
+    /// A connection over a stream has ended, and there will be another.
+    Reconnecting,
     /// One of the two sockets has no place for another peer.
     Waiting,
     /// Messages flow.
@@ -217,8 +268,21 @@ impl fmt::Display for EventKind {
             Self::Unbound { endpoint } => write!(f, "unbound from {endpoint}"),
             Self::BindFailed { endpoint, reason } => write!(f, "not bound to {endpoint}: {reason}"),
             Self::Connecting { endpoint, peer } => write!(f, "connecting to {endpoint}: peer {peer}, not bound yet"),
+            Self::ConnectRetried { endpoint, peer, reason, delay } => {
+                write!(f, "connecting to {endpoint} again in {delay:?}: peer {peer}, {reason}")
+            }
+            Self::ConnectFailed { endpoint, peer, reason } => {
+                write!(f, "not connected to {endpoint}: peer {peer}, {reason}")
+            }
             Self::Connected { endpoint, peer } => write!(f, "connected to {endpoint}: peer {peer}"),
             Self::Accepted { endpoint, peer } => write!(f, "accepted at {endpoint}: peer {peer}"),
+            Self::AcceptFailed { endpoint, reason } => write!(f, "not accepted at {endpoint}: {reason}"),
+            Self::HandshakeSucceeded { endpoint, peer, remote } => {
+                write!(f, "handshake done at {endpoint}: peer {peer} from {remote}")
+            }
+            Self::HandshakeFailed { endpoint, remote, reason } => {
+                write!(f, "handshake failed at {endpoint}: {remote}, {reason}")
+            }
             Self::PeerJoined { peer, socket_type, routing_id } if routing_id.is_empty() => {
                 write!(f, "peer {peer} joined: {socket_type}")
             }
@@ -239,24 +303,5 @@ impl fmt::Display for EventKind {
             Self::Closed => write!(f, "closed"),
             Self::Missed(events) => write!(f, "{events} events missed"),
         }
-    }
-}
-
-impl fmt::Display for BindFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AddrInUse => "in use",
-            Self::ContextClosed => "context shut down",
-        })
-    }
-}
-
-impl fmt::Display for DisconnectReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ClosedHere => "closed here",
-            Self::PeerClosed => "closed by the peer",
-            Self::ContextClosed => "context shut down",
-        })
     }
 }

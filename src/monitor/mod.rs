@@ -29,13 +29,17 @@
 //!
 //! This room knows no socket. Whoever has something to tell is handed a `Sink`.
 //!
-//! Contents: `event` the values; here how they get from who tells them to who reads.
+//! Contents: `event` the values, `failure` the reasons in them; here how they get from who tells them to who reads.
 
 #![forbid(unsafe_code)]
 
 mod event;
+mod failure;
 
-pub use event::{BindFailure, DisconnectReason, Event, EventKind, PeerId, PeerInfo, PeerState};
+pub use event::{Event, EventKind, PeerId, PeerInfo, PeerState, Traffic};
+pub use failure::{
+    AcceptFailure, BindFailure, ConnectFailure, DisconnectReason, Fault, HandshakeFailure, ProtocolViolation,
+};
 
 use std::{
     collections::VecDeque,

@@ -18,7 +18,7 @@
 use super::{Lost, Side, Tie};
 use crate::{
     Frame,
-    monitor::{DisconnectReason, EventKind, Monitors, Number, PeerId, PeerInfo, PeerState, Sink},
+    monitor::{DisconnectReason, EventKind, Monitors, Number, PeerId, PeerInfo, PeerState, Sink, Traffic},
     sync::{Ordering, planted},
 };
 
@@ -116,6 +116,8 @@ pub(super) fn info(tie: &Tie, side: Side) -> PeerInfo {
         socket_type: profile.map(|profile| profile.socket_type),
         routing_id: profile.map_or_else(Frame::new, |profile| own(&profile.routing_id)),
         dropped: tie.way_from(side).missed(),
+        received: Traffic::default(),
+        sent: Traffic::default(),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::{ContextClosed, EndpointError, Message, SocketType};
+use crate::{ContextClosed, EndpointError, Message, SocketType, SystemError, monitor::BindFailure};
 
 /// A message was not sent: here it is back, unchanged, and why.
 #[derive(Debug, PartialEq, Eq)]
@@ -95,8 +95,20 @@ pub enum RequestError {
 pub enum BindError {
     /// The endpoint is not one.
     Endpoint(EndpointError),
-    /// Another socket has it, or this one.
+    /// Another socket has it, or this one; or, for `ipc://`, a file of that name is no socket.
     AddrInUse,
+    /// The address is none of this machine.
+    AddrNotAvailable,
+    /// This machine has no interface of that name.
+    NoSuchInterface,
+    /// The host is neither an interface of this machine nor a name that resolves.
+    NameNotResolved,
+    /// The system does not allow it: a port below 1024 perhaps, or a directory of somebody else's.
+    PermissionDenied,
+    /// The process, or the system, has as many files open as it may.
+    TooManyDescriptors,
+    /// The system refused for another reason: for `ipc://`, there may be no such directory.
+    System(SystemError),
     /// The context has been shut down.
     ContextClosed,
 }
@@ -187,6 +199,14 @@ impl fmt::Display for BindError {
         match self {
             Self::Endpoint(error) => error.fmt(f),
             Self::AddrInUse => write!(f, "the endpoint is bound already"),
+            Self::AddrNotAvailable => write!(f, "the endpoint is no address of this machine"),
+            Self::NoSuchInterface => write!(f, "no interface of this machine has that name"),
+            Self::NameNotResolved => {
+                write!(f, "the host is neither an interface of this machine nor a name that resolves")
+            }
+            Self::PermissionDenied => write!(f, "binding the endpoint is not allowed"),
+            Self::TooManyDescriptors => write!(f, "too many open files"),
+            Self::System(error) => write!(f, "the endpoint is not bound: {error}"),
             Self::ContextClosed => ContextClosed.fmt(f),
         }
     }
@@ -230,6 +250,21 @@ impl From<SendError> for RequestError {
 impl From<RecvError> for RequestError {
     fn from(error: RecvError) -> Self {
         Self::Unanswered(error)
+    }
+}
+
+impl From<BindFailure> for BindError {
+    fn from(failure: BindFailure) -> Self {
+        match failure {
+            BindFailure::AddrInUse => Self::AddrInUse,
+            BindFailure::AddrNotAvailable => Self::AddrNotAvailable,
+            BindFailure::NoSuchInterface => Self::NoSuchInterface,
+            BindFailure::NameNotResolved => Self::NameNotResolved,
+            BindFailure::PermissionDenied => Self::PermissionDenied,
+            BindFailure::TooManyDescriptors => Self::TooManyDescriptors,
+            BindFailure::System(error) => Self::System(error),
+            BindFailure::ContextClosed => Self::ContextClosed,
+        }
     }
 }
 
