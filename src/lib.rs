@@ -42,6 +42,7 @@ pub mod monitor;
 mod pipe;
 pub mod poll;
 pub mod proxy;
+mod reactor;
 pub mod ring;
 mod route;
 pub mod socket;
@@ -54,7 +55,7 @@ pub mod wait;
 #[allow(dead_code, reason = "the protocol comes before the transports that speak it")]
 mod zmtp;
 
-pub use context::{Context, ContextClosed, ShutdownReport};
+pub use context::{Context, ContextBuilder, ContextClosed, ShutdownReport};
 pub use endpoint::{Endpoint, EndpointError};
 pub use message::{Frame, Message};
 pub use monitor::{Monitor, PeerId};

@@ -40,6 +40,9 @@ pub(crate) struct Hub {
     monitors: Arc<Monitors>,
     /// This hub is a connection's.
     link: Option<Weak<dyn Drive>>,
+    /// Messages a connection did not get rid of, for the next one.
+    taken_back: Mutex<VecDeque<Message>>,
+    has_taken_back: AtomicBool,
     /// How long what a socket has sent is kept for when it is gone, in nanoseconds: for connections, which go on by themselves.
     linger_ns: AtomicU64,
 }
@@ -182,6 +185,47 @@ impl Losses {
     }
 }
 
+/// What happened to a socket's connections over streams. Any thread may add.
+#[derive(Debug, Default)]
+pub(crate) struct LinkTally {
+    reads: AtomicU64,
+    writes: AtomicU64,
+    reconnects: AtomicU64,
+    failed_handshakes: AtomicU64,
+    refused: AtomicU64,
+    stray: AtomicU64,
+}
+
+macro_rules! tallies {
+    ($($(#[$doc:meta])* $count:ident, $counted:ident;)*) => {
+        impl LinkTally {$(
+            $(#[$doc])*
+            pub(crate) fn $count(&self) {
+                self.$counted.fetch_add(1, Ordering::Relaxed);
+            }
+
+            pub(crate) fn $counted(&self) -> u64 {
+                self.$counted.load(Ordering::Relaxed)
+            }
+        )*}
+    };
+}
+
+tallies! {
+    /// A system call that reads.
+    count_read, reads;
+    /// A system call that writes.
+    count_write, writes;
+    /// A connection this socket had made was lost.
+    count_reconnect, reconnects;
+    /// A connection came to nothing.
+    count_failed_handshake, failed_handshakes;
+    /// A connection was not accepted.
+    count_refused, refused;
+    /// A message came from a peer that has nothing to send here.
+    count_stray, stray;
+}
+
 #[derive(Debug, Default)]
 struct Tally {
     lost: Losses,
@@ -190,6 +234,7 @@ struct Tally {
     conflated: AtomicU64,
     /// Greetings put into pipes when they were made.
     hellos: AtomicU64,
+    links: LinkTally,
 }
 
 /// What became of a pipe that came to a hub.
@@ -261,6 +306,8 @@ impl Hub {
             tally: Tally::default(),
             losses,
             monitors: Monitors::new(),
+            taken_back: Mutex::default(),
+            has_taken_back: AtomicBool::new(false),
             linger_ns: AtomicU64::new(0),
             link,
         });
@@ -294,11 +341,6 @@ impl Hub {
     pub(crate) fn set_linger(&self, linger: Duration) {
         // 2^64 ns are as good as for ever.
         self.linger_ns.store(linger.as_nanos().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
-    /// Has the socket closed?
-    pub(crate) fn is_closed(&self) -> bool {
-        self.members.lock().closed
     }
 
     #[inline(always)]
@@ -617,9 +659,61 @@ impl Hub {
         }
     }
 
-    /// All this socket is subscribed to.
-    pub(crate) fn for_each_interest(&self, each: impl FnMut(&[u8])) {
-        self.members.lock().interest.for_each(each);
+    /// As [`subscribe`](Self::subscribe), of a peer that takes back once what it may have asked for many times. Tells whether
+    /// the prefix is new.
+    pub(crate) fn subscribe_once(&self, prefix: &[u8]) -> bool {
+        let mut members = self.members.lock();
+        let is_new = members.interest.add(prefix) == Added::First;
+        if !is_new {
+            members.interest.remove(prefix);
+        }
+        members.wish(prefix, if is_new { Wish::First } else { Wish::Again }).tell(members);
+        is_new
+    }
+
+    /// What happened to this socket's connections over streams.
+    pub(crate) fn links(&self) -> &LinkTally {
+        &self.tally.links
+    }
+
+    /// Takes back `messages` that were given to a connection and did not reach its peer: they go to the next that has room,
+    /// before any other. Returns those that nobody will get: the socket is closed, or as many wait as may be queued for a peer.
+    pub(crate) fn take_back(&self, mut messages: Vec<Message>) -> Vec<Message> {
+        let members = self.members.lock();
+        if members.closed {
+            return messages;
+        }
+        let limit = if members.options.send_hwm == 0 { usize::MAX } else { members.options.send_hwm as usize };
+        let mut taken_back = self.taken_back.lock();
+        let lost = messages.split_off(messages.len().min(limit.saturating_sub(taken_back.len())));
+        taken_back.extend(messages);
+        self.has_taken_back.store(!taken_back.is_empty(), Ordering::Release);
+        drop(taken_back);
+        let links: Vec<_> =
+            members.ties().filter_map(|(tie, side)| tie.hub(side.other()).and_then(Hub::link)).collect();
+        drop(members);
+        links.iter().for_each(|link| link.changed());
+        lost
+    }
+
+    /// The socket is closed: nobody gets what was taken back.
+    pub(crate) fn lose_taken_back(&self) {
+        let lost = std::mem::take(&mut *self.taken_back.lock());
+        self.count_lost(Lost { undelivered: lost.len() as u64, unread: 0 });
+    }
+
+    /// Are there messages that were taken back?
+    #[inline(always)]
+    pub(crate) fn has_taken_back(&self) -> bool {
+        self.has_taken_back.load(Ordering::Acquire)
+    }
+
+    /// The oldest message that was taken back.
+    pub(crate) fn next_taken_back(&self) -> Option<Message> {
+        let mut taken_back = self.taken_back.lock();
+        let message = taken_back.pop_front();
+        self.has_taken_back.store(!taken_back.is_empty(), Ordering::Release);
+        message
     }
 
     /// Makes the owner look at everything once more.

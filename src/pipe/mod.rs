@@ -56,11 +56,11 @@ mod tie;
 pub(crate) use awkward::Courier;
 pub(crate) use crew::{Crew, Event, Key, Mute, Outward};
 pub(crate) use fold::Fold;
-pub(crate) use hub::{Flow, Hub, HubOptions, Joined, Losses, Note, Profile};
+pub(crate) use hub::{Flow, Hub, HubOptions, Joined, LinkTally, Losses, Note, Profile};
 pub(crate) use ready::ReadySet;
 pub(crate) use tie::{Side, Tie, Way};
 
-use crate::{Frame, Message, sync::Arc, wait::Watched};
+use crate::{Frame, Message, monitor::Traffic, sync::Arc, wait::Watched};
 
 /// A connection at the far end of a pipe, as the socket's side sees it: what a socket would do when its owner calls in, it
 /// does when somebody calls these, or by itself. Defined here and implemented by the transport.
@@ -73,17 +73,18 @@ pub(crate) trait Drive: Send + Sync + std::fmt::Debug {
     /// The queue is full and its sender is about to wait: gives the kernel what it takes.
     fn push_out(&self);
 
-    /// Its receiver has found nothing: fetches what has arrived. False if nothing has.
-    fn pull(&self) -> bool;
+    /// Its receiver has found nothing: fetches what has arrived. False if nothing has. With `lends` the receiver will look
+    /// again soon, and reading may be left to it.
+    fn pull(&self, lends: bool) -> bool;
 
     /// Its receiver is about to sleep, and will look once more: what to watch meanwhile, in place of the reactor.
     fn watch(&self) -> Watch;
 
-    /// Its receiver looks no more by itself.
-    fn give_back(&self);
+    /// Its receiver sleeps no more. With `lends` it will look again soon.
+    fn unwatch(&self, lends: bool);
 
-    /// Where its messages go, for those who list peers: messages and bytes in, messages and bytes out.
-    fn traffic(&self) -> Traffic;
+    /// What has come in and gone out, for those who list peers.
+    fn traffic(&self) -> (Traffic, Traffic);
 }
 
 /// What a receiver that is about to sleep watches of a connection.
@@ -96,14 +97,6 @@ pub(crate) enum Watch {
     Descriptor(Watched),
 }
 
-/// What went through a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Traffic {
-    pub(crate) messages_in: u64,
-    pub(crate) bytes_in: u64,
-    pub(crate) messages_out: u64,
-    pub(crate) bytes_out: u64,
-}
 
 /// Makes a pipe within the process. `first` and `second` say which directions exist, each seen from its own end.
 pub(crate) fn local_pair(tie: &Arc<Tie>, directions: Directions) -> (End, End) {

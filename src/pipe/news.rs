@@ -15,10 +15,10 @@
 
 #![forbid(unsafe_code)]
 
-use super::{Lost, Side, Tie};
+use super::{Hub, Lost, Side, Tie};
 use crate::{
     Frame,
-    monitor::{DisconnectReason, EventKind, Monitors, Number, PeerId, PeerInfo, PeerState, Sink, Traffic},
+    monitor::{DisconnectReason, EventKind, Monitors, Number, PeerId, PeerInfo, PeerState, Sink},
     sync::{Ordering, planted},
 };
 
@@ -103,12 +103,15 @@ pub(super) fn taken_out(tie: &Tie, side: Side, monitors: Number) {
 /// The peer at the other end of `tie`. Any thread, any time.
 pub(super) fn info(tie: &Tie, side: Side) -> PeerInfo {
     let shows = shows(tie, side);
-    let profile = tie.hub(side.other()).map(|hub| hub.profile());
+    let hub = tie.hub(side.other());
+    let profile = hub.map(Hub::profile);
+    let (received, sent) = hub.and_then(Hub::link).map(|link| link.traffic()).unwrap_or_default();
     PeerInfo {
         peer: peer(tie),
         endpoint: tie.endpoint().cloned(),
         state: match shows {
             _ if shows & PARTED != 0 => PeerState::Leaving,
+            _ if tie.is_interrupted() => PeerState::Reconnecting,
             _ if shows & JOINED != 0 => PeerState::Joined,
             _ if shows & REACHED != 0 => PeerState::Waiting,
             _ => PeerState::Connecting,
@@ -116,8 +119,8 @@ pub(super) fn info(tie: &Tie, side: Side) -> PeerInfo {
         socket_type: profile.map(|profile| profile.socket_type),
         routing_id: profile.map_or_else(Frame::new, |profile| own(&profile.routing_id)),
         dropped: tie.way_from(side).missed(),
-        received: Traffic::default(),
-        sent: Traffic::default(),
+        received,
+        sent,
     }
 }
 

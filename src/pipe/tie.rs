@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 use super::{Hub, Key, Lost, news};
 use crate::sync::{
-    Arc, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number, weakened,
+    Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number, weakened,
 };
 use crate::{
     Endpoint, Frame,
@@ -57,6 +57,8 @@ pub(crate) struct Tie {
     parted: OnceLock<DisconnectReason>,
     /// What was lost with it.
     lost: Mutex<Lost>,
+    /// The connection is lost, and there will be another.
+    is_interrupted: AtomicBool,
     quiet: CachePadded<Quiet>,
 }
 
@@ -142,6 +144,7 @@ impl Tie {
             endpoint,
             parted: OnceLock::new(),
             lost: Mutex::default(),
+            is_interrupted: AtomicBool::new(false),
             quiet: CachePadded::new(Quiet {
                 ways: [Way::new(), Way::new()],
                 seats: [Seat::new(), Seat::new()],
@@ -170,6 +173,15 @@ impl Tie {
     /// The connection at one end is lost because of `reason`. The first one counts.
     pub(crate) fn part(&self, reason: DisconnectReason) {
         let _ = self.parted.set(reason);
+    }
+
+    /// The connection at one end is lost, and there will be another; or it is there.
+    pub(crate) fn interrupt(&self, is_interrupted: bool) {
+        self.is_interrupted.store(is_interrupted, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.is_interrupted.load(Ordering::Relaxed)
     }
 
     /// Why the pipe is over, if it was said.

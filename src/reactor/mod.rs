@@ -15,33 +15,31 @@
 //! A visit *soon* is one that may wait some tens of microseconds, so that what comes in the meantime is done in one go. It
 //! comes by a timer descriptor, as `epoll_wait` counts milliseconds; one system call for all that ask before it fires.
 
-#![forbid(unsafe_code)]
-
 mod soon;
 
 use std::{
     fmt, io,
-    os::fd::{AsRawFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use mio::{Events, Interest, Poll, Registry, Token, Waker, event::Source as Registrable};
+use mio::{Events, Interest, Poll, Registry, Token, Waker, unix::SourceFd};
 use slab::Slab;
 
 use crate::{
     affinity,
     sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering},
     timer::Deadlines,
-    wait::{Signal, Sleep, Target},
+    wait::{Signal, Sleep, Target, Watched},
 };
 use soon::Soon;
 
 /// What a reactor serves. Called by whoever turns it, with no lock of the reactor held.
 pub(crate) trait Source: Send + Sync + fmt::Debug {
-    /// A descriptor registered under its token became readable, writable, or both; an error or a hang-up is both.
-    fn ready(&self, readable: bool, writable: bool);
+    /// A descriptor registered under its token became ready.
+    fn ready(&self, readiness: Readiness);
 
     /// Somebody asked for a visit.
     fn visit(&self);
@@ -56,6 +54,15 @@ pub(crate) trait Source: Send + Sync + fmt::Debug {
 
     /// It is to end at once.
     fn end(&self);
+}
+
+/// What a descriptor became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// The other end has closed its direction, or something is the matter: readable to the end.
+    pub(crate) hung_up: bool,
 }
 
 /// Names a source of one reactor.
@@ -183,11 +190,6 @@ impl Reactor {
         drop(gone);
     }
 
-    /// Sources there are.
-    pub(crate) fn len(&self) -> usize {
-        self.shared.sources.lock().len()
-    }
-
     /// Every source there is.
     pub(crate) fn sources(&self) -> Vec<Arc<dyn Source>> {
         self.shared.sources.lock().iter().map(|(_, source)| source.clone()).collect()
@@ -197,28 +199,31 @@ impl Reactor {
     ///
     /// # Errors
     /// The system refuses.
-    pub(crate) fn register(&self, what: &mut impl Registrable, id: Id, interest: Interest) -> io::Result<()> {
-        self.shared.registry.register(what, Token(id.0), interest)
+    pub(crate) fn register(&self, what: &impl AsFd, id: Id, interest: Interest) -> io::Result<()> {
+        self.shared.registry.register(&mut SourceFd(&what.as_fd().as_raw_fd()), Token(id.0), interest)
     }
 
     /// As [`register`](Self::register), of what is registered: what is ready now is told anew.
     ///
     /// # Errors
     /// The system refuses.
-    pub(crate) fn reregister(&self, what: &mut impl Registrable, id: Id, interest: Interest) -> io::Result<()> {
-        self.shared.registry.reregister(what, Token(id.0), interest)
+    pub(crate) fn reregister(&self, what: &impl AsFd, id: Id, interest: Interest) -> io::Result<()> {
+        self.shared.registry.reregister(&mut SourceFd(&what.as_fd().as_raw_fd()), Token(id.0), interest)
     }
 
     /// Tells nothing of `what` any more.
-    pub(crate) fn deregister(&self, what: &mut impl Registrable) {
+    pub(crate) fn deregister(&self, what: &impl AsFd) {
         // It is about to be closed, which ends the registration as well.
-        let _ = self.shared.registry.deregister(what);
+        let _ = self.shared.registry.deregister(&mut SourceFd(&what.as_fd().as_raw_fd()));
     }
 
     /// Sets the alarm of `id` to `at`, in place of the one it had; none takes it back.
     pub(crate) fn set_alarm(&self, id: Id, at: Option<Instant>) {
         let mut timers = self.shared.timers.lock();
-        let Some(at) = at else { return _ = timers.cancel(id) };
+        let Some(at) = at else {
+            timers.cancel(id);
+            return;
+        };
         let is_first = timers.next().is_none_or(|next| at < next);
         timers.set(id, at);
         drop(timers);
@@ -255,6 +260,11 @@ impl Reactor {
         }
     }
 
+    /// Readable when a turn would find something, for those who sleep in place of a thread that turns it.
+    pub(crate) fn descriptor(&self) -> Watched {
+        self.shared.clone()
+    }
+
     /// When the next alarm is due.
     pub(crate) fn next_alarm(&self) -> Option<Instant> {
         self.shared.timers.lock().next()
@@ -282,8 +292,9 @@ impl Reactor {
                 INSPECT => shared.loans.take(&mut wheel.inspections),
                 Token(number) => {
                     if let Some(source) = shared.source(Id(number)) {
-                        let failed = event.is_error() || event.is_read_closed() || event.is_write_closed();
-                        source.ready(event.is_readable() || failed, event.is_writable() || failed);
+                        let hung_up = event.is_error() || event.is_read_closed() || event.is_write_closed();
+                        let (readable, writable) = (event.is_readable() || hung_up, event.is_writable() || hung_up);
+                        source.ready(Readiness { readable, writable, hung_up });
                     }
                 }
             }
@@ -300,6 +311,13 @@ impl Reactor {
                 self.lend(id);
             }
         }
+    }
+}
+
+impl AsFd for Shared {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the poll in the wheel owns it, is never replaced, and lives as long as we do.
+        unsafe { BorrowedFd::borrow_raw(self.epoll) }
     }
 }
 

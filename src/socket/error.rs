@@ -123,6 +123,10 @@ pub enum ConnectError {
     Incompatible(SocketType),
     /// Another peer has the id this one was to have.
     IdInUse,
+    /// The process, or the system, has as many files open as it may: there could be no reactor thread.
+    TooManyDescriptors,
+    /// The system refused a reactor thread for another reason.
+    System(SystemError),
     /// The context has been shut down.
     ContextClosed,
 }
@@ -217,6 +221,8 @@ impl fmt::Display for ConnectError {
         match self {
             Self::Endpoint(error) => error.fmt(f),
             Self::IdInUse => write!(f, "another peer has the id this one was to have"),
+            Self::TooManyDescriptors => write!(f, "too many files are open"),
+            Self::System(error) => write!(f, "the system refused a thread for connections: {error}"),
             Self::Incompatible(bound) => write!(f, "the {bound} socket bound there does not talk to this type"),
             Self::ContextClosed => ContextClosed.fmt(f),
         }
@@ -277,6 +283,12 @@ impl From<EndpointError> for BindError {
 impl From<EndpointError> for ConnectError {
     fn from(error: EndpointError) -> Self {
         Self::Endpoint(error)
+    }
+}
+
+impl From<std::io::Error> for ConnectError {
+    fn from(error: std::io::Error) -> Self {
+        if crate::system::lacks_descriptors(&error) { Self::TooManyDescriptors } else { Self::System((&error).into()) }
     }
 }
 

@@ -41,6 +41,7 @@
 //! `descriptor` one of the system that tells, `permit` a place reserved for a message, `routing_id` how a ROUTER's peers
 //! are called, and the patterns.
 
+mod attachments;
 mod core;
 mod counters;
 #[cfg(target_os = "linux")]
@@ -76,7 +77,7 @@ pub use crate::transport::options::{
     DEFAULT_BACKLOG, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_RECONNECT_INTERVAL, DEFAULT_RECONNECT_INTERVAL_MAX,
     DEFAULT_SUBSCRIPTION_MEMORY_MAX, Keepalive,
 };
-pub use counters::Counters;
+pub use counters::{Counters, StreamCounters};
 pub use dealer::Dealer;
 #[cfg(target_os = "linux")]
 pub use descriptor::Descriptor;

@@ -2,7 +2,7 @@
 //!
 //! [`inproc`]: threads of one process. Streams, `tcp://` and `ipc://`, begin with [`socket`], the system's sockets, made
 //! ready: [`tcp`] and [`ipc`] make them, [`address`] says where, [`resolve`] does so for names and off everybody's way,
-//! [`backoff`] how long to wait before another attempt, [`options`] what can be chosen.
+//! [`backoff`] how long to wait before another attempt, [`options`] what can be chosen. [`stream`] makes pipes of them.
 
 pub(crate) mod address;
 pub(crate) mod backoff;
@@ -12,4 +12,5 @@ mod ipc;
 pub(crate) mod options;
 pub(crate) mod resolve;
 pub(crate) mod socket;
+pub(crate) mod stream;
 mod tcp;

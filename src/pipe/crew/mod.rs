@@ -87,6 +87,8 @@ pub(crate) struct Crew {
     touched: Vec<Key>,
     /// Pipes that lead to a connection.
     links: usize,
+    /// The owner looks at connections again and again, and may be left to read them.
+    lends: bool,
 }
 
 #[derive(Debug)]
@@ -154,6 +156,7 @@ impl Crew {
             parked: 0,
             touched: Vec::new(),
             links: 0,
+            lends: true,
         }
     }
 

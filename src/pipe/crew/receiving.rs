@@ -77,7 +77,8 @@ impl Crew {
     fn pull(&mut self) -> bool {
         let mut came = false;
         if self.hot.len() <= HOT_PIPES {
-            self.hot_links().for_each(|link| came |= link.pull());
+            let lends = self.lends;
+            self.hot_links().for_each(|link| came |= link.pull(lends));
         }
         came
     }
@@ -104,10 +105,18 @@ impl Crew {
         may_sleep
     }
 
-    /// The owner will not look for a while: connections are to be looked after by others.
-    pub(crate) fn give_links_back(&self) {
+    /// The owner sleeps no more on what [`Crew::watch_links`] named.
+    pub(crate) fn unwatch_links(&self) {
         if self.has_links() {
-            self.hot_links().for_each(Drive::give_back);
+            self.hot_links().for_each(|link| link.unwatch(self.lends));
+        }
+    }
+
+    /// May connections be left to the owner, because it will look at them again soon? Not when somebody sleeps in its place.
+    pub(crate) fn set_lending(&mut self, lends: bool) {
+        if self.lends != lends {
+            self.lends = lends;
+            self.unwatch_links();
         }
     }
 
@@ -230,7 +239,7 @@ impl Crew {
             return;
         }
         if let Some(link) = &pipe.link {
-            link.give_back();
+            link.unwatch(false);
         }
         pipe.end.tie().way_to(pipe.end.side()).set(ARMED);
         if !planted("crew-arm-no-fence") {

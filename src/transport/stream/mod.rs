@@ -27,7 +27,7 @@
 //!
 //! Contents: [`baton`]; [`session`] what is done, and by whom; [`wire`] bytes in and out; [`link`] the pipe's far end;
 //! [`dial`] connecting, again and again; [`listener`]; [`burst`] when to write at once; [`origin`] what the connections of
-//! one socket share; here what those of a context do.
+//! one socket share; [`terms`] between this room and the protocol; here what those of a context do.
 
 #![forbid(unsafe_code)]
 
@@ -40,6 +40,7 @@ mod listener;
 mod models;
 mod origin;
 mod session;
+mod terms;
 mod wire;
 
 use std::{
@@ -94,7 +95,7 @@ impl Streams {
             setup,
             loops: Mutex::default(),
             driven: OnceLock::new(),
-            resolver: Resolver::default(),
+            resolver: Resolver::new(),
             living: AtomicUsize::new(0),
             farewells: Mutex::default(),
         })
@@ -109,7 +110,11 @@ impl Streams {
         match &self.setup {
             Setup::Callers => match self.driven.get() {
                 Some(reactor) => Ok(reactor.clone()),
-                None => Ok(self.driven.get_or_init(|| Reactor::new().expect("TODO")).clone()),
+                None => {
+                    // Under the lock: nobody makes another meanwhile.
+                    let reactor = Reactor::new()?;
+                    Ok(self.driven.get_or_init(|| reactor).clone())
+                }
             },
             Setup::Threads(cores) => {
                 if loops.engines.is_empty() {
@@ -128,6 +133,15 @@ impl Streams {
     /// The reactor that callers turn, if that is how this context is served and there is something to serve.
     pub(crate) fn driven(&self) -> Option<&Reactor> {
         self.driven.get()
+    }
+
+    /// Is there a thread that works by itself?
+    fn has_threads(&self) -> bool {
+        matches!(self.setup, Setup::Threads(_))
+    }
+
+    fn resolver(&self) -> &Resolver {
+        &self.resolver
     }
 
     /// Sessions and listeners there are.

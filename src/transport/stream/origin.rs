@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::{Session, Streams};
+use super::{Session, Streams, terms};
 use crate::{
     monitor::{EventKind, Sink},
     pipe::Hub,
@@ -34,7 +34,7 @@ pub(crate) struct Origin {
 
 impl Origin {
     pub(crate) fn new(near: sync::Arc<Hub>, options: StreamOptions, streams: Arc<Streams>) -> Arc<Self> {
-        let config = Arc::new(options.zmtp(near.profile()));
+        let config = Arc::new(terms::config(&options, near.profile()));
         Arc::new(Self {
             near,
             config,

@@ -33,9 +33,9 @@ use super::{
 };
 use crate::{
     Endpoint, Frame, Message,
-    monitor::{ConnectFailure, DisconnectReason, EventKind, HandshakeFailure, PeerId},
-    pipe::{Drive, End, Joined, Lost, Traffic, Watch},
-    reactor::{Id, Reactor, Source},
+    monitor::{ConnectFailure, DisconnectReason, EventKind, HandshakeFailure, PeerId, Traffic},
+    pipe::{Drive, End, Joined, Lost, Watch},
+    reactor::{Id, Reactor, Readiness, Source},
     sync::{self, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering},
     transport::{address::Address, socket::ByteStream},
     wait::Sleep,
@@ -60,12 +60,17 @@ pub(crate) struct Session {
     tie: Mutex<Option<sync::Arc<crate::pipe::Tie>>>,
     /// The socket has disconnected, or is gone.
     retired: AtomicBool,
+    is_over: AtomicBool,
     /// To be ended at once.
     abandoned: AtomicBool,
     /// What the reactor has told and nobody has taken note of: `READABLE`, `WRITABLE`.
     readiness: AtomicU32,
     /// Times a receiver has looked here by itself.
     pulls: AtomicU32,
+    /// The reactor inspects it in a while.
+    is_listed: AtomicBool,
+    /// A receiver sleeps on the descriptor.
+    is_watched: AtomicBool,
     burst: Burst,
     pub(super) counts: Counts,
 }
@@ -95,7 +100,10 @@ pub(super) struct State {
     pub(super) held: u64,
     /// Bytes the peer's subscriptions take.
     pub(super) subscribed: usize,
-    pub(super) loan: Loan,
+    /// Reading is a receiver's, and out of the reactor's interest.
+    is_on_loan: bool,
+    /// Looks of receivers there had been at the last inspection.
+    pulls_inspected: u32,
     /// When the socket's linger is over, once it has closed its end.
     until: Option<Deadline>,
     alarm: Option<Instant>,
@@ -126,19 +134,6 @@ enum Begin {
 /// An instant, or never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Deadline(Option<Instant>);
-
-/// Does a receiver read by itself?
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Loan {
-    /// Reading is out of the reactor's interest.
-    pub(super) is_out: bool,
-    /// The reactor inspects it.
-    is_listed: bool,
-    /// The receiver sleeps on the descriptor itself.
-    is_watched: bool,
-    /// Looks there had been at the last inspection.
-    pulls: u32,
-}
 
 impl Session {
     /// A session for `stream`, which was accepted by `listener`.
@@ -192,9 +187,12 @@ impl Session {
                 found: Mutex::default(),
                 tie: Mutex::new(link.as_ref().map(|link| link.tie().clone())),
                 retired: AtomicBool::new(false),
+                is_over: AtomicBool::new(false),
                 abandoned: AtomicBool::new(false),
                 readiness: AtomicU32::new(0),
                 pulls: AtomicU32::new(0),
+                is_listed: AtomicBool::new(false),
+                is_watched: AtomicBool::new(false),
                 burst: Burst::new(),
                 counts: Counts::default(),
                 baton: Baton::new(State {
@@ -206,7 +204,8 @@ impl Session {
                     in_flight: VecDeque::new(),
                     held: 0,
                     subscribed: 0,
-                    loan: Loan::default(),
+                    is_on_loan: false,
+                    pulls_inspected: 0,
                     until: None,
                     alarm: None,
                     remains: Remains::default(),
@@ -229,12 +228,17 @@ impl Session {
         self.look_again();
     }
 
+    /// Is it over? "Yes" is final.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
     pub(super) fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Acquire) || self.origin.is_closed()
     }
 
     /// Something has changed: does what is to be done, or leaves word that there is more.
-    pub(super) fn look_again(&self) {
+    pub(crate) fn look_again(&self) {
         if let Some(mut held) = self.baton.take_or_ask() {
             self.serve(&mut held);
             self.let_go(held);
@@ -263,11 +267,11 @@ impl Session {
             self.end(state);
         }
         if let Some(stream) = state.incoming.take() {
-            self.open(state, stream);
+            self.open(state, stream, false);
         }
         let readiness = self.readiness.swap(0, Ordering::Acquire);
         if let Some(wire) = &mut state.wire {
-            wire.note(readiness & READABLE != 0, readiness & WRITABLE != 0);
+            wire.note(readiness & READABLE != 0, readiness & WRITABLE != 0, readiness & HUNG_UP != 0);
         }
         match state.phase {
             Phase::Over => return,
@@ -339,14 +343,13 @@ impl Session {
     }
 
     /// Takes `stream` into use.
-    pub(super) fn open(&self, state: &mut State, stream: ByteStream) {
-        match Wire::new(stream, &self.origin.config, &self.reactor, self.id) {
+    pub(super) fn open(&self, state: &mut State, stream: ByteStream, is_registered: bool) {
+        match Wire::new(stream, &self.origin.config, &self.reactor, self.id, is_registered) {
             Ok(wire) => {
                 state.wire = Some(Box::new(wire));
                 state.phase = Phase::Open;
-                state.loan = Loan { is_listed: state.loan.is_listed, ..Loan::default() };
             }
-            Err(error) => self.fail(state, HandshakeFailure::of(&error)),
+            Err(error) => self.fail(state, "unknown".into(), HandshakeFailure::of(&error)),
         }
     }
 
@@ -371,6 +374,7 @@ impl Session {
                 link
             }
         };
+        link.tie().interrupt(false);
         let number = link.tie().number();
         *self.tie.lock() = Some(link.tie().clone());
         state.link = Some(link);
@@ -381,7 +385,7 @@ impl Session {
         self.origin.tell(|| EventKind::HandshakeSucceeded {
             endpoint: self.endpoint.clone(),
             peer: PeerId::new(number),
-            socket_type: peer.socket_type,
+            remote: state.wire.as_ref().map_or_else(String::new, |wire| wire.stream().peer_label()).into(),
         });
         let Some(wire) = &mut state.wire else { return Ok(()) };
         if let Some(hello) = &near.profile().hello {
@@ -399,6 +403,7 @@ impl Session {
     pub(super) fn lose(&self, state: &mut State, loss: Loss) {
         let Some(wire) = state.wire.take() else { return };
         let is_met = wire.is_ready();
+        let remote = if is_met { Box::default() } else { wire.stream().peer_label().into() };
         self.close(state, *wire);
         if self.is_left(state) {
             let has_messages =
@@ -411,7 +416,7 @@ impl Session {
         if is_met {
             self.part(state, loss.reason());
         } else {
-            self.fail(state, loss.failure());
+            self.fail(state, remote, loss.failure());
         }
     }
 
@@ -425,8 +430,12 @@ impl Session {
             return self.end(state);
         }
         self.origin.near.links().count_reconnect();
+        if self.is_retired() && !self.survives() {
+            return self.end(state);
+        }
         if self.survives() {
             if let Some(link) = &state.link {
+                link.tie().interrupt(true);
                 let peer = PeerId::new(link.tie().number());
                 self.origin.tell(|| EventKind::Disconnected { endpoint: self.endpoint.clone(), peer, reason });
             }
@@ -437,9 +446,9 @@ impl Session {
     }
 
     /// A stream led to no peer.
-    fn fail(&self, state: &mut State, failure: HandshakeFailure) {
+    fn fail(&self, state: &mut State, remote: Box<str>, failure: HandshakeFailure) {
         self.origin.near.links().count_failed_handshake();
-        self.origin.tell(|| EventKind::HandshakeFailed { endpoint: self.endpoint.clone(), reason: failure });
+        self.origin.tell(|| EventKind::HandshakeFailed { endpoint: self.endpoint.clone(), remote, reason: failure });
         if state.dial.is_some() {
             self.retry(state, ConnectFailure::Handshake(failure));
         } else {
@@ -502,8 +511,7 @@ impl Session {
     fn close(&self, state: &mut State, wire: Wire) {
         wire.close(&self.reactor);
         // The loan ends with the stream; the list hears of it at the next inspection.
-        state.loan.is_out = false;
-        state.loan.is_watched = false;
+        state.is_on_loan = false;
     }
 
     /// The session is over.
@@ -512,6 +520,7 @@ impl Session {
             return;
         }
         state.phase = Phase::Over;
+        self.is_over.store(true, Ordering::Release);
         if let Some(wire) = state.wire.take() {
             self.close(state, *wire);
         }
@@ -551,25 +560,28 @@ impl Session {
     /// Reading is a receiver's from now on, if it can be.
     fn lend(&self, state: &mut State) {
         if let Some(wire) = &mut state.wire
-            && !state.loan.is_out
+            && !state.is_on_loan
             && wire.lend(&self.reactor, self.id)
         {
-            state.loan.is_out = true;
-        }
-        if state.loan.is_out && !state.loan.is_listed && !state.loan.is_watched {
-            state.loan.is_listed = true;
-            self.reactor.lend(self.id);
+            state.is_on_loan = true;
+            self.list();
         }
     }
 
     /// Reading is the reactor's again.
     fn take_back(&self, state: &mut State) {
-        state.loan.is_watched = false;
         if let Some(wire) = &mut state.wire
-            && state.loan.is_out
+            && state.is_on_loan
         {
-            state.loan.is_out = false;
+            state.is_on_loan = false;
             wire.take_back(&self.reactor, self.id);
+        }
+    }
+
+    /// Has the reactor inspect it in a while.
+    fn list(&self) {
+        if !self.is_listed.swap(true, Ordering::Relaxed) {
+            self.reactor.lend(self.id);
         }
     }
 }
@@ -583,8 +595,10 @@ impl Remains {
 }
 
 impl Source for Session {
-    fn ready(&self, readable: bool, writable: bool) {
-        let bits = if readable { READABLE } else { 0 } | if writable { WRITABLE } else { 0 };
+    fn ready(&self, readiness: Readiness) {
+        let bit = |is_set: bool, bit: u32| if is_set { bit } else { 0 };
+        let Readiness { readable, writable, hung_up } = readiness;
+        let bits = bit(readable, READABLE) | bit(writable, WRITABLE) | bit(hung_up, HUNG_UP);
         self.readiness.fetch_or(bits, Ordering::Release);
         self.look_again();
     }
@@ -608,14 +622,16 @@ impl Source for Session {
     }
 
     fn inspect(&self) -> bool {
-        let Some(mut held) = self.baton.try_take() else { return true };
+        self.is_listed.store(false, Ordering::Relaxed);
+        let Some(mut held) = self.baton.try_take() else { return !self.is_listed.swap(true, Ordering::Relaxed) };
         let pulls = self.pulls.load(Ordering::Relaxed);
-        let is_idle = std::mem::replace(&mut held.loan.pulls, pulls) == pulls;
-        if is_idle && !held.loan.is_watched {
+        let is_idle = std::mem::replace(&mut held.pulls_inspected, pulls) == pulls;
+        // Who sleeps on it takes it off the list, and puts it there when it wakes.
+        let is_watched = self.is_watched.load(Ordering::Relaxed);
+        if is_idle && !is_watched {
             self.take_back(&mut held);
         }
-        held.loan.is_listed = held.loan.is_out && !held.loan.is_watched;
-        let stays = held.loan.is_listed;
+        let stays = held.is_on_loan && !is_watched && !self.is_listed.swap(true, Ordering::Relaxed);
         self.let_go(held);
         stays
     }
@@ -628,9 +644,30 @@ impl Source for Session {
 
 const READABLE: u32 = 1;
 const WRITABLE: u32 = 2;
+const HUNG_UP: u32 = 4;
 
 /// When an alarm found another thread at work, it is looked at again so much later: that thread sets it anew as a rule.
 const ALARM_AGAIN: std::time::Duration = std::time::Duration::from_millis(1);
+
+impl Session {
+    /// Reads for a receiver, and writes what that led to. What else there is to do has those who do it.
+    fn pull_open(&self, state: &mut State) -> bool {
+        match self.read(state) {
+            Ok(came) => {
+                let Some(wire) = &mut state.wire else { return came };
+                if wire.is_at_end() || wire.has_output() {
+                    return self.serve_open(state) || came;
+                }
+                came
+            }
+            Err(loss) => {
+                self.lose(state, loss);
+                self.set_alarm(state);
+                true
+            }
+        }
+    }
+}
 
 /// The socket's threads.
 impl Drive for Session {
@@ -646,7 +683,7 @@ impl Drive for Session {
         self.let_go(held);
     }
 
-    fn pull(&self) -> bool {
+    fn pull(&self, lends: bool) -> bool {
         let Some(mut held) = self.baton.try_take() else { return false };
         let mut came = false;
         if held.phase == Phase::Open
@@ -655,8 +692,9 @@ impl Drive for Session {
         {
             self.pulls.store(self.pulls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
             wire.may_be_readable();
-            held.loan.is_watched = false;
-            self.lend(&mut held);
+            if lends {
+                self.lend(&mut held);
+            }
             came = self.pull_open(&mut held);
         }
         self.let_go(held);
@@ -667,9 +705,9 @@ impl Drive for Session {
         let Some(mut held) = self.baton.try_take() else { return Watch::Busy };
         let mut watch = Watch::Nothing;
         if held.phase == Phase::Open && held.wire.as_ref().is_some_and(|wire| wire.is_ready()) {
-            held.loan.is_watched = true;
+            self.is_watched.store(true, Ordering::Relaxed);
             self.lend(&mut held);
-            if held.loan.is_out
+            if held.is_on_loan
                 && let Some(wire) = &held.wire
             {
                 watch = Watch::Descriptor(wire.stream().clone());
@@ -679,22 +717,28 @@ impl Drive for Session {
         watch
     }
 
-    fn give_back(&self) {
-        // If somebody else is at it, an inspection finds it idle.
-        let Some(mut held) = self.baton.try_take() else { return };
-        self.take_back(&mut held);
-        self.let_go(held);
+    fn unwatch(&self, lends: bool) {
+        self.is_watched.store(false, Ordering::Relaxed);
+        if lends {
+            return self.list();
+        }
+        match self.baton.try_take() {
+            Some(mut held) => {
+                self.take_back(&mut held);
+                self.let_go(held);
+            }
+            // Somebody is at it: an inspection will find it idle.
+            None => self.list(),
+        }
     }
 
-    fn traffic(&self) -> Traffic {
-        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    fn traffic(&self) -> (Traffic, Traffic) {
+        let of = |messages: &AtomicU64, bytes: &AtomicU64| {
+            let (messages, bytes) = (messages.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed));
+            Traffic { messages, bytes }
+        };
         let counts = &self.counts;
-        Traffic {
-            messages_in: of(&counts.messages_in),
-            bytes_in: of(&counts.bytes_in),
-            messages_out: of(&counts.messages_out),
-            bytes_out: of(&counts.bytes_out),
-        }
+        (of(&counts.messages_in, &counts.bytes_in), of(&counts.messages_out, &counts.bytes_out))
     }
 }
 

@@ -5,13 +5,17 @@
 use std::{
     cell::RefCell,
     io::{self, IoSlice},
+    net::Shutdown,
     sync::Arc,
     time::Instant,
 };
 
 use mio::Interest;
 
-use super::session::{Session, State};
+use super::{
+    session::{Session, State},
+    terms,
+};
 use crate::{
     Frame, Message,
     monitor::{DisconnectReason, HandshakeFailure, ProtocolViolation},
@@ -102,9 +106,9 @@ impl Wire {
         is_registered: bool,
     ) -> io::Result<Self> {
         if is_registered {
-            reactor.reregister(&mut stream.source(), id, Interest::READABLE | Interest::WRITABLE)?;
+            reactor.reregister(&stream, id, Interest::READABLE | Interest::WRITABLE)?;
         } else {
-            reactor.register(&mut stream.source(), id, Interest::READABLE | Interest::WRITABLE)?;
+            reactor.register(&stream, id, Interest::READABLE | Interest::WRITABLE)?;
         }
         Ok(Self {
             stream: Arc::new(stream),
@@ -135,14 +139,15 @@ impl Wire {
     }
 
     /// The reactor has told.
-    pub(super) fn note(&mut self, readable: bool, writable: bool) {
+    pub(super) fn note(&mut self, readable: bool, writable: bool, hung_up: bool) {
         self.readable |= readable;
         self.writable |= writable && !self.is_broken;
+        self.hung_up |= hung_up;
     }
 
-    /// The peer's direction is closed, or something else is the matter: reads must go on to the end.
-    pub(super) fn note_hang_up(&mut self) {
-        self.hung_up = true;
+    /// Will nothing come any more?
+    pub(super) fn is_at_end(&self) -> bool {
+        self.ended.is_some()
     }
 
     /// A read is worth trying.
@@ -179,27 +184,27 @@ impl Wire {
     pub(super) fn shut(&mut self) {
         if !std::mem::replace(&mut self.is_shut, true) {
             // One that is closed already needs no more.
-            let _ = self.stream.shutdown_write();
+            let _ = self.stream.shutdown(Shutdown::Write);
         }
     }
 
     /// Closes the stream, also for those who watch it.
     pub(super) fn close(self, reactor: &Reactor) {
-        reactor.deregister(&mut self.stream.source());
+        reactor.deregister(&*self.stream);
         if Arc::strong_count(&self.stream) > 1 {
             // A receiver sleeps on it: this ends its sleep, and tells the peer.
-            let _ = self.stream.shutdown();
+            let _ = self.stream.shutdown(Shutdown::Both);
         }
     }
 
     /// Takes reading out of the reactor's interest. False if the system refuses: then it stays.
     pub(super) fn lend(&mut self, reactor: &Reactor, id: Id) -> bool {
-        reactor.reregister(&mut self.stream.source(), id, Interest::WRITABLE).is_ok()
+        reactor.reregister(&*self.stream, id, Interest::WRITABLE).is_ok()
     }
 
     /// Gives reading back to the reactor, which is told at once if there is something.
     pub(super) fn take_back(&mut self, reactor: &Reactor, id: Id) {
-        if reactor.reregister(&mut self.stream.source(), id, Interest::READABLE | Interest::WRITABLE).is_err() {
+        if reactor.reregister(&*self.stream, id, Interest::READABLE | Interest::WRITABLE).is_err() {
             // Nobody would tell: the next look finds out.
             self.readable = true;
         }
@@ -282,7 +287,7 @@ impl Loss {
         match self {
             Self::Closed => DisconnectReason::PeerClosed,
             Self::System(error) => DisconnectReason::of(error),
-            Self::Protocol(error) => error.into(),
+            Self::Protocol(error) => terms::disconnect_reason(error),
             Self::Subscriptions => DisconnectReason::ProtocolViolated(ProtocolViolation::SubscriptionsTooBig),
             Self::OutOfMemory => DisconnectReason::OutOfMemory,
             Self::Here => DisconnectReason::ClosedHere,
@@ -294,7 +299,7 @@ impl Loss {
         match self {
             Self::Closed => HandshakeFailure::PeerClosed,
             Self::System(error) => HandshakeFailure::of(error),
-            Self::Protocol(error) => error.into(),
+            Self::Protocol(error) => terms::handshake_failure(error),
             Self::Subscriptions => HandshakeFailure::ProtocolViolated(ProtocolViolation::SubscriptionsTooBig),
             Self::OutOfMemory => HandshakeFailure::OutOfMemory,
             Self::Here => HandshakeFailure::ClosedHere,
@@ -373,7 +378,7 @@ impl Session {
 
     fn digest_all(&self, state: &mut State, input: &mut &[u8], pushed: &mut u64) -> Result<Digested, Loss> {
         loop {
-            let State { wire: Some(wire), link, .. } = &mut *state else { return Ok(Digested::All) };
+            let State { wire: Some(wire), link, subscribed, .. } = &mut *state else { return Ok(Digested::All) };
             if let Some(link) = link
                 && wire.is_ready()
                 && link.end().admits() == Err(Refusal::Full)
@@ -400,19 +405,19 @@ impl Session {
                 }
                 Received::Ready(peer) => self.meet(state, &peer)?,
                 Received::Subscribe(topic) => {
-                    state.subscribed += topic.len() + SUBSCRIPTION_SIZE;
-                    if state.subscribed > self.origin.options.subscription_memory_max {
+                    *subscribed += topic.len() + SUBSCRIPTION_SIZE;
+                    if *subscribed > self.origin.options.subscription_memory_max {
                         return Err(Loss::Subscriptions);
                     }
                     let Some(hub) = link.as_ref().and_then(|link| link.hub()) else { continue };
                     if !hub.subscribe_once(&topic) {
-                        state.subscribed -= topic.len() + SUBSCRIPTION_SIZE;
+                        *subscribed -= topic.len() + SUBSCRIPTION_SIZE;
                     }
                 }
                 Received::Cancel(topic) => {
                     let Some(hub) = link.as_ref().and_then(|link| link.hub()) else { continue };
                     if hub.unsubscribe(&topic) != crate::route::Removed::NotThere {
-                        state.subscribed -= topic.len() + SUBSCRIPTION_SIZE;
+                        *subscribed -= topic.len() + SUBSCRIPTION_SIZE;
                     }
                 }
             }
