@@ -60,16 +60,19 @@ impl<K: Ord + Copy> Deadlines<K> {
     }
 
     /// The deadline of `key`.
+    #[cfg(test)]
     pub(crate) fn of(&self, key: K) -> Option<Instant> {
         self.by_key.get(&key).copied()
     }
 
     /// How many there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.by_key.len()
     }
 
     /// Is there none?
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.by_key.is_empty()
     }
