@@ -60,7 +60,6 @@ impl<K: Ord + Copy> Deadlines<K> {
     }
 
     /// The deadline of `key`.
-    #[cfg(test)]
     pub(crate) fn of(&self, key: K) -> Option<Instant> {
         self.by_key.get(&key).copied()
     }
