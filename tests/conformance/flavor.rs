@@ -11,7 +11,7 @@ use ringway::{
     Context, Dealer, Frame, Message, Pair, Pub, Pull, Push, Rep, Req, Router, RoutingId, ShutdownReport, Sub, XPub,
     XSub,
     monitor::{PeerInfo, PeerState},
-    socket::{Builder, Counters, SendFailure, Socket},
+    socket::{Builder, Counters, SendFailure, Sends, Socket},
 };
 
 use crate::road::{Endpoints, Road};
@@ -48,12 +48,7 @@ impl Flavor {
 
     /// Does this version have the road?
     pub(crate) fn is_there(self) -> bool {
-        let example = match self {
-            Self::Local | Self::Awkward => "inproc://a",
-            Self::Tcp => "tcp://127.0.0.1:1",
-            Self::Ipc => "ipc://a",
-        };
-        example.parse::<ringway::Endpoint>().is_ok()
+        !self.is_stream() || Pull::new(&Context::new()).unwrap().bind(self.context().endpoint("there")).is_ok()
     }
 
     pub(crate) fn context(self) -> World {
@@ -217,18 +212,17 @@ impl World {
 
     /// `builder`, of a socket whose connections hold little beside what the marks count.
     pub(crate) fn narrow<S: Socket>(&self, builder: Builder<S>) -> Builder<S> {
-        let _ = BUFFER;
-        builder
+        builder.send_buffer(BUFFER).recv_buffer(BUFFER)
     }
 
     /// `builder`, of a socket that sends to those only that are there: one that connects again has no queue meanwhile.
-    pub(crate) fn present<S: Socket>(&self, builder: Builder<S>) -> Builder<S> {
-        builder
+    pub(crate) fn present<S: Sends>(&self, builder: Builder<S>) -> Builder<S> {
+        builder.immediate()
     }
 
     /// `builder`, of a socket whose connections are over when they end.
     pub(crate) fn once<S: Socket>(&self, builder: Builder<S>) -> Builder<S> {
-        builder
+        builder.reconnect_interval(None)
     }
 
     /// Does what a context without threads of its own leaves to its callers.

@@ -7,7 +7,9 @@
 //! are not run over which flavor, [`messages`] order and shapes, [`credit`] high-water marks,
 //! [`routing`] whose turn it is, [`calls`] each way to call, [`endpoints`] who finds whom, [`leaving`] peers that go,
 //! [`death`] pipes that die, [`payloads`] destructors, [`newest`] conflation, [`publishing`] subscriptions,
-//! [`requests`] REQ and REP, [`addressed`] DEALER and ROUTER.
+//! [`requests`] REQ and REP, [`addressed`] DEALER and ROUTER; of
+//! streams only: [`streams`] marks, lingering, limits, endpoints of the machine, [`reconnecting`] listeners that come back,
+//! [`relay`] somebody who cuts streams.
 
 #![forbid(unsafe_code)]
 
@@ -23,9 +25,15 @@ mod messages;
 mod newest;
 mod payloads;
 mod publishing;
+#[cfg(not(miri))]
+mod reconnecting;
+#[cfg(not(miri))]
+mod relay;
 mod requests;
 mod road;
 mod routing;
+#[cfg(not(miri))]
+mod streams;
 
 use flavor::Flavor;
 
@@ -206,6 +214,34 @@ suite! {
             many_talk_at_once_and_all_adds_up;
     }
     streams {
+        reconnecting:
+            a_listener_comes_back_and_gets_what_was_queued,
+            a_listener_that_left_unread_costs_what_it_had,
+            what_comes_back_is_served_in_turn,
+            a_request_to_one_that_went_away_may_be_asked_again,
+            a_request_is_sent_again_when_its_listener_comes_back,
+            subscriptions_are_told_to_a_publisher_that_comes_back,
+            a_router_that_comes_back_knows_its_peers_by_name,
+            a_stream_that_is_cut_comes_back,
+            a_talk_that_is_cut_goes_on,
+            immediate_has_no_queue_for_who_is_not_there;
+        streams:
+            a_lowered_mark_takes_nothing_until_below,
+            each_side_keeps_its_mark_exactly,
+            what_is_sent_right_before_leaving_arrives,
+            what_was_sent_to_one_that_leaves_unheard_is_still_heard,
+            no_linger_drops_what_is_not_written,
+            a_shutdown_waits_as_long_as_somebody_lingers,
+            a_shutdown_ends_calls_and_frees_endpoints,
+            no_more_peers_than_said,
+            a_puller_that_does_not_read_stops_the_pusher,
+            one_that_does_not_read_is_in_nobodys_way,
+            a_message_above_the_limit_ends_its_connection,
+            misfits_are_told_and_go_on_trying,
+            unbinding_closes_the_door_at_once,
+            a_live_endpoint_is_not_taken_and_a_dead_one_is,
+            strangers_do_no_harm,
+            disconnecting_stops_the_attempts;
     }
 }
 
