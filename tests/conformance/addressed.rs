@@ -235,14 +235,21 @@ pub(crate) fn a_wait_for_room_ends_when_the_peer_leaves(flavor: Flavor) {
         known(&context, &mut router, &["full"]);
         let held = To(&mut router, "full").fill(&context, 0, flavor.capacity(1, 1));
         let sender = thread::spawn(move || {
-            let error = refused(router.send(parts(["full", "y"])));
+            let error = loop {
+                match router.send(parts(["full", "y"])) {
+                    Ok(()) => assert!(!flavor.capacity(1, 1).is_exact(), "the kernel had a little room after all"),
+                    Err(error) => break error,
+                }
+            };
             assert_eq!((error.message, error.reason), (parts(["full", "y"]), SendFailure::Unroutable));
             assert_eq!(router.reserve("full").map(drop), Err(SendFailure::Unroutable));
+            router.counters().messages_sent
         });
         thread::sleep(A_WHILE);
         drop(full);
-        sender.join().unwrap();
-        context.settle(held, 0);
+        let sent = sender.join().unwrap();
+        assert!(sent == held || !flavor.capacity(1, 1).is_exact());
+        context.settle(sent, 0);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Listeners that go away and come back, and streams that are cut: what connects does so again, by itself.
 
-use std::{thread, time::Duration};
+use std::{collections::BTreeSet, thread, time::Duration};
 
 use ringway::{
     Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, WaitPolicy, XSub,
@@ -103,7 +103,8 @@ fn costs_what_it_had<W: Way>(flavor: Flavor) {
     W::bind(&mut receives, &endpoint);
     // What the first was given is lost with it; what it was not, or not wholly, comes to the next, in order.
     let first = receives.next_number();
-    assert!(first <= sent - 8 && first >= 3, "{first} of {sent}");
+    let lost = capacity.less(8);
+    assert!(lost.at_least <= Some(first) && Some(first) <= lost.at_most, "{first} of {sent}");
     receives.expect_numbers(first + 1..sent);
     drop((sends, receives));
     context.settle(sent, sent - first);
@@ -221,20 +222,18 @@ pub(crate) fn a_router_that_comes_back_knows_its_peers_by_name(flavor: Flavor) {
     }
 }
 
-/// What has come of a stream of numbers.
-struct Taken {
-    last: u64,
-    count: u64,
-}
+/// What has come of a stream of numbers: each once. (Of two connections, one of which is over, a receiver takes in turn.)
+struct Taken(BTreeSet<u64>);
 
 impl Taken {
-    /// Takes what comes in time: in order, and once.
     fn take(&mut self, pull: &mut Pull, timeout: Duration) {
         if let Ok(message) = pull.recv_timeout(timeout) {
-            assert!(self.last < number(&message), "{} after {}", number(&message), self.last);
-            self.last = number(&message);
-            self.count += 1;
+            assert!(self.0.insert(number(&message)), "{} comes twice", number(&message));
         }
+    }
+
+    fn newest(&self) -> Option<u64> {
+        self.0.last().copied()
     }
 }
 
@@ -261,7 +260,7 @@ pub(crate) fn a_stream_that_is_cut_comes_back(flavor: Flavor) {
             }
             push
         });
-        let mut taken = Taken { last: 0, count: 1 };
+        let mut taken = Taken(BTreeSet::from([0]));
         for _ in 0..10 {
             let cuts = relay.cuts();
             let within = [300, 5000][dice.roll(2) as usize];
@@ -284,14 +283,14 @@ pub(crate) fn a_stream_that_is_cut_comes_back(flavor: Flavor) {
                 next += 1;
             }
             taken.take(&mut pull, A_WHILE);
-            taken.last >= MESSAGES
+            taken.newest() >= Some(MESSAGES)
         });
-        while taken.last < next - 1 {
-            let before = taken.last;
-            taken.take(&mut pull, PATIENCE);
-            assert_eq!(taken.last, before + 1, "nothing is lost when nothing is cut");
-        }
-        let (sent, received) = (push.counters().messages_sent, taken.count);
+        context.eventually("nothing is lost when nothing is cut", || {
+            taken.take(&mut pull, A_WHILE);
+            let newest = taken.0.range(MESSAGES..);
+            newest.clone().next_back() == Some(&(next - 1)) && newest.is_sorted_by(|one, other| **one + 1 == **other)
+        });
+        let (sent, received) = (push.counters().messages_sent, taken.0.len() as u64);
         assert_eq!(sent, next);
         drop((push, pull, relay));
         context.settle(sent, received);
