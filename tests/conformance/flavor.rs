@@ -34,6 +34,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Long enough for a thread to have gone to sleep where a test is sharper when it has. Nothing depends on it.
 pub(crate) const A_WHILE: Duration = Duration::from_millis(20);
 
+/// At most how long it takes to connect again where that is not what a test is about.
+const SOON: Duration = Duration::from_millis(5);
+
 /// Bytes of a message that fills a stream quickly. With [`BUFFER`] the two kernel buffers of a connection take 57,344
 /// bytes on loopback TCP and 32,640 on a Unix-domain socket (measured, Linux 6): less than one such message.
 const HEAVY: usize = 64 * 1024;
@@ -223,6 +226,11 @@ impl World {
     /// `builder`, of a socket whose connections are over when they end.
     pub(crate) fn once<S: Socket>(&self, builder: Builder<S>) -> Builder<S> {
         builder.reconnect_interval(None)
+    }
+
+    /// `builder`, of a socket that connects again without much delay, however short its connections are.
+    pub(crate) fn eager<S: Socket>(&self, builder: Builder<S>) -> Builder<S> {
+        builder.reconnect_interval(SOON).reconnect_interval_max(SOON)
     }
 
     /// Does what a context without threads of its own leaves to its callers.

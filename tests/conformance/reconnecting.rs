@@ -33,7 +33,7 @@ macro_rules! way {
 
             fn sends(world: &World) -> $sends {
                 let linger = Duration::ZERO;
-                world.narrow($sends::builder().send_hwm(8).linger(linger)).build(world).unwrap()
+                world.eager(world.narrow($sends::builder().send_hwm(8).linger(linger))).build(world).unwrap()
             }
 
             fn receives(world: &World) -> $receives {
@@ -112,7 +112,7 @@ fn costs_what_it_had<W: Way>(flavor: Flavor) {
 
 pub(crate) fn what_comes_back_is_served_in_turn(flavor: Flavor) {
     let context = flavor.context();
-    let mut push = Push::new(&context).unwrap();
+    let mut push = context.eager(Push::builder()).build(&context).unwrap();
     let mut pulls: Vec<Pull> = Vec::new();
     for name in ["one", "two"] {
         push.connect(context.endpoint(name)).unwrap();
@@ -139,7 +139,7 @@ pub(crate) fn what_comes_back_is_served_in_turn(flavor: Flavor) {
 pub(crate) fn a_request_to_one_that_went_away_may_be_asked_again(flavor: Flavor) {
     for policy in [WaitPolicy::Park, WaitPolicy::Adaptive] {
         let context = flavor.context();
-        let mut asking = Req::builder().wait(policy).build(&context).unwrap();
+        let mut asking = context.eager(Req::builder().wait(policy)).build(&context).unwrap();
         asking.connect(context.endpoint("rep")).unwrap();
         for round in 0..5 {
             let mut rep = Rep::new(&context).unwrap();
@@ -164,7 +164,7 @@ pub(crate) fn a_request_to_one_that_went_away_may_be_asked_again(flavor: Flavor)
 
 pub(crate) fn a_request_is_sent_again_when_its_listener_comes_back(flavor: Flavor) {
     let context = flavor.context();
-    let mut asking = Req::builder().resend(3).build(&context).unwrap();
+    let mut asking = context.eager(Req::builder().resend(3)).build(&context).unwrap();
     asking.connect(context.endpoint("rep")).unwrap();
     let mut rep = Rep::new(&context).unwrap();
     rep.bind(context.endpoint("rep")).unwrap();
@@ -180,8 +180,8 @@ pub(crate) fn a_request_is_sent_again_when_its_listener_comes_back(flavor: Flavo
 
 pub(crate) fn subscriptions_are_told_to_a_publisher_that_comes_back(flavor: Flavor) {
     let context = flavor.context();
-    let mut subscriber = Sub::builder().subscribe("a").build(&context).unwrap();
-    let mut forwarder = XSub::new(&context).unwrap();
+    let mut subscriber = context.eager(Sub::builder().subscribe("a")).build(&context).unwrap();
+    let mut forwarder = context.eager(XSub::builder()).build(&context).unwrap();
     subscriber.connect(context.endpoint("news")).unwrap();
     forwarder.connect(context.endpoint("news")).unwrap();
     subscriber.subscribe("b");
@@ -207,7 +207,7 @@ pub(crate) fn subscriptions_are_told_to_a_publisher_that_comes_back(flavor: Flav
 
 pub(crate) fn a_router_that_comes_back_knows_its_peers_by_name(flavor: Flavor) {
     let context = flavor.context();
-    let mut dealer = Dealer::builder().routing_id(id("dealer")).build(&context).unwrap();
+    let mut dealer = context.eager(Dealer::builder().routing_id(id("dealer"))).build(&context).unwrap();
     dealer.connect(context.endpoint("router")).unwrap();
     for round in 0..5 {
         let mut router = Router::builder().mandatory().build(&context).unwrap();
@@ -245,7 +245,7 @@ pub(crate) fn a_stream_that_is_cut_comes_back(flavor: Flavor) {
         let mut dice = Dice(seed);
         let mut pull = Pull::builder().recv_hwm(10).wait(WaitPolicy::Park).build(&context).unwrap();
         pull.bind(context.endpoint("far")).unwrap();
-        let mut push = Push::builder().send_hwm(10).wait(WaitPolicy::Park).build(&context).unwrap();
+        let mut push = context.eager(Push::builder().send_hwm(10).wait(WaitPolicy::Park)).build(&context).unwrap();
         push.connect(context.endpoint("relay")).unwrap();
         // The first goes through whole; then it is cut anywhere, in greetings, too.
         push.send(numbered(0)).unwrap();
@@ -316,7 +316,7 @@ pub(crate) fn a_talk_that_is_cut_goes_on(flavor: Flavor) {
             }
         }
     });
-    let mut asking = Req::builder().reply_timeout(PATIENCE).resend(1000).build(&context).unwrap();
+    let mut asking = context.eager(Req::builder().reply_timeout(PATIENCE).resend(1000)).build(&context).unwrap();
     asking.connect(context.endpoint("relay")).unwrap();
     let mut dice = Dice(5);
     for number in 0..100 {
@@ -332,7 +332,7 @@ pub(crate) fn a_talk_that_is_cut_goes_on(flavor: Flavor) {
 
 pub(crate) fn immediate_has_no_queue_for_who_is_not_there(flavor: Flavor) {
     let context = flavor.context();
-    let mut push = Push::builder().immediate().build(&context).unwrap();
+    let mut push = context.eager(Push::builder().immediate()).build(&context).unwrap();
     push.connect(context.endpoint("nobody")).unwrap();
     push.connect(context.endpoint("somebody")).unwrap();
     assert_eq!(push.try_number(0), Err(SendFailure::NoPeer));
