@@ -15,7 +15,7 @@ use crate::flavor::{A_WHILE, Capacity, Flavor, Receiver, Sender, World, eventual
 /// Marks to try.
 fn marks(flavor: Flavor) -> impl Iterator<Item = u32> {
     // Heavy messages are so many bytes.
-    let most = if flavor.is_stream() { 30 } else { 1000 };
+    let most = if flavor.is_stream() { 7 } else { 1000 };
     [0, 1, 2, 7, 30, 100, 1000].into_iter().filter(move |mark| *mark <= most)
 }
 

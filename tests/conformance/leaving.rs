@@ -200,6 +200,9 @@ pub(crate) fn leaving_in_midstream_adds_up(flavor: Flavor) {
             let mut pull = Pull::builder().recv_hwm(4).build(&context).unwrap();
             pull.connect(context.endpoint("midstream")).unwrap();
             for _ in 0..dice.roll(200) {
+                if sender.is_finished() && pull.peers() == 0 {
+                    break;
+                }
                 received += u64::from(pull.recv_timeout(Duration::from_millis(20)).is_ok());
             }
         }
