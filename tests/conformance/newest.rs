@@ -27,7 +27,13 @@ pub(crate) fn the_newest_is_kept_whoever_asks(flavor: Flavor) {
         if flavor.tells_at_once() {
             assert_eq!(push.counters().conflated, 99);
         }
-        assert_eq!(conflated + received.len() as u64, 100, "each message is received or was replaced");
+        let known = conflated + received.len() as u64;
+        if flavor.is_stream() && receives {
+            // What the receiving side's connection replaces is the newest it has read: nobody counts the others.
+            assert!(known <= 100, "{known}");
+        } else {
+            assert_eq!(known, 100, "each message is received or was replaced");
+        }
         push.send(numbered(101)).unwrap();
         drop(pull);
         let sent = push.counters().messages_sent;
