@@ -162,7 +162,7 @@ fn put_property(data: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 
 /// Puts a PING without a context. `ttl` is rounded up to a tenth of a second, and to [`TTL_UNITS_MAX`] at the most.
 pub(super) fn put_ping(outbox: &mut Outbox, ttl: Duration) {
-    let units = ttl.as_millis().div_ceil(TTL_UNIT.as_millis()).min(TTL_UNITS_MAX.into()) as u16;
+    let units = ttl.as_nanos().div_ceil(TTL_UNIT.as_nanos()).min(TTL_UNITS_MAX.into()) as u16;
     put(outbox, PING, &[&units.to_be_bytes()]);
 }
 

@@ -100,6 +100,17 @@ impl Decoder {
         self.open.is_none() && self.header_len == 0
     }
 
+    /// Bytes of memory it has for frames longer than [`POOLED_MAX`].
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn held(&self) -> usize {
+        self.long.capacity()
+    }
+
+    #[cfg(test)]
+    pub(super) fn trust(&mut self, size: usize) {
+        self.trusted = size;
+    }
+
     #[inline]
     fn take_header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, Error> {
         if self.header_len > 0 {

@@ -226,6 +226,7 @@ impl Connection {
         match self.decoder.space() {
             Ok(space) => Ok(space),
             Err(error) => {
+                // The short way is closed in the midst of a frame.
                 self.state = State::Failed(error.clone());
                 Err(error)
             }
@@ -424,6 +425,13 @@ impl Connection {
             && self.mechanism.is_clear();
         let most = self.config.limits.message_size.min(frame::SHORT_MAX as u64) as i16;
         self.short_max = if is_open { most } else { -1 };
+    }
+
+    /// Bytes of memory held for what is not complete, the list of frames not counted up to [`LIST_MIN`].
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn held(&self) -> usize {
+        let list = if self.partial.len() > LIST_MIN { 2 * self.partial.len() * size_of::<Frame>() } else { 0 };
+        self.decoder.held() + list + self.partial.frames().iter().map(|frame| frame.len()).sum::<usize>()
     }
 
     #[cold]
