@@ -54,6 +54,8 @@ mod greeting;
 mod heartbeat;
 pub(crate) mod mechanism;
 mod outbox;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod probe;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 
