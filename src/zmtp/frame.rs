@@ -23,11 +23,13 @@
 
 #![forbid(unsafe_code)]
 
+use std::fmt;
+
 use super::error::Error;
 use crate::message::{Frame, POOLED_MAX};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Decoder {
     /// Bytes of a header that is not complete.
     header: [u8; LONG_HEADER],
@@ -63,7 +65,6 @@ pub(super) struct Header {
 }
 
 /// A frame's body: in the input or in the decoder, or in memory of its own.
-#[derive(Debug)]
 pub(super) enum Body<'a> {
     Lent(&'a [u8]),
     Own(Vec<u8>),
@@ -277,6 +278,14 @@ impl Body<'_> {
             Self::Lent(bytes) => bytes,
             Self::Own(bytes) => bytes,
         }
+    }
+}
+
+impl fmt::Debug for Decoder {
+    /// Where it is, not what has come.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { header_len, open, trusted, .. } = self;
+        write!(f, "Decoder({header_len} B of a header, {open:?}, {trusted} B trusted)")
     }
 }
 

@@ -194,7 +194,8 @@ impl Connection {
     }
 
     /// Works through `input` up to and including the next thing there is to tell; `input` goes on behind it. Says
-    /// [`Received::More`] only when all of it is used up. What is in `place` is kept unless it is replaced by a message.
+    /// [`Received::More`] only when all of it is used up. Unless a message was received there may be anything in
+    /// `place`; it need not be the same from call to call.
     ///
     /// A message of one frame costs a copy to `place`, nothing else, up to 56 bytes; see [`Message`] for longer ones.
     ///
@@ -202,13 +203,18 @@ impl Connection {
     /// The connection is over, and stays so.
     #[inline]
     pub(crate) fn receive(&mut self, input: &mut &[u8], place: &mut Message) -> Result<Received, Error> {
-        if let [0, size, rest @ ..] = *input
+        if let [flags @ (0 | Flags::MORE), size, rest @ ..] = *input
             && i16::from(*size) <= self.short_max
             && let Some((body, rest)) = rest.split_at_checked(usize::from(*size))
         {
-            *place.make_single() = Frame::copy_from(body);
-            *input = rest;
-            return Ok(Received::Message);
+            if *flags == 0 {
+                place.make_single().assign_copy(body);
+                *input = rest;
+                return Ok(Received::Message);
+            }
+            if self.receive_short_frames(input, place) {
+                return Ok(Received::Message);
+            }
         }
         self.receive_slow(input, place)
     }
@@ -310,6 +316,32 @@ impl Connection {
             State::Failed(error) => Err(error.clone()),
         };
         result.inspect_err(|error| self.fail(error))
+    }
+
+    /// Gathers a message whose frames are all short and whole. `false` if it comes upon another one: what is before that
+    /// is the beginning of the message then.
+    fn receive_short_frames(&mut self, input: &mut &[u8], place: &mut Message) -> bool {
+        let limits = &self.config.limits;
+        let frames = place.make_list();
+        let mut total = 0;
+        while let [flags @ (0 | Flags::MORE), size, rest @ ..] = *input
+            && let Some((body, rest)) = rest.split_at_checked(usize::from(*size))
+            && total + u64::from(*size) <= limits.message_size
+            && frames.len() < limits.frames.min(LIST_MIN)
+        {
+            total += u64::from(*size);
+            frames.push(Frame::new());
+            if let Some(frame) = frames.last_mut() {
+                frame.assign_copy(body);
+            }
+            *input = rest;
+            if *flags == 0 {
+                return true;
+            }
+        }
+        self.partial = mem::take(place);
+        self.partial_size = total;
+        false
     }
 
     /// As [`Connection::receive`], for everything else than short messages that are whole.
@@ -541,5 +573,5 @@ const TOPIC_SIZE_MAX: usize = 64 << 10;
 const COMMAND_SIZE_MAX: usize = TOPIC_SIZE_MAX + (64 << 10);
 /// Answers to PINGs that wait to be written. A peer that sends so many and reads none learns nothing from another.
 const PONGS_MAX: usize = 16;
-/// Frames up to which a list grows as it likes: 1 KiB.
+/// Frames up to which a list grows as it likes: 1 KiB. A power of two.
 const LIST_MIN: usize = 16;

@@ -15,7 +15,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::{collections::VecDeque, io::IoSlice};
+use std::{collections::VecDeque, fmt, io::IoSlice};
 
 use bytes::Bytes;
 
@@ -23,7 +23,7 @@ use super::frame;
 use crate::Frame;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Outbox {
     copied: Vec<u8>,
     /// Bytes of `copied` that are written.
@@ -37,7 +37,6 @@ pub(crate) struct Outbox {
 }
 
 /// A body that is not copied.
-#[derive(Debug)]
 struct Shared {
     /// So many bytes of `copied` come before it.
     at: usize,
@@ -206,6 +205,13 @@ impl Outbox {
                     .front()
                     .is_some_and(|shared| shared.at == self.head && self.shared_head < shared.bytes.len())
         );
+    }
+}
+
+impl fmt::Debug for Outbox {
+    /// How much there is, not what.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outbox({} B, {} B written)", self.len(), self.written)
     }
 }
 

@@ -69,6 +69,10 @@ fn unknown_commands_are_ignored() {
 fn a_command_may_come_between_the_frames_of_a_message() {
     let told = traffic(XPub, XSub, b"\x01\x01a\x04\x07\x04PING\x00\x00\x01\x01b\x04\x0b\x09SUBSCRIBEA\x00\x01c");
     assert_eq!(told, [Told::Subscribe("A".into()), Told::Message(message([b"a", b"b", b"c"]))]);
+    // libzmq does it when a heartbeat is due.
+    let told =
+        traffic(Pull, Push, b"\x01\x01a\x04\x07\x04PING\x00\x00\x01\x01b\x04\x07\x04PING\x00\x00\x00\x01c\x00\x01d");
+    assert_eq!(told, [message([b"a", b"b", b"c"]), message([b"d"])].map(Told::Message));
 }
 
 #[test]
@@ -349,6 +353,19 @@ fn every_type_is_known_by_the_name_it_displays() {
             matches!(&handshake(partner.unwrap(), &hello(ours, 1))[..], [Told::Ready(peer)] if peer.socket_type == ours)
         );
     }
+}
+
+#[test]
+fn one_place_serves_for_all_messages() {
+    let bytes = b"\x00\x01a\x01\x01b\x01\x01c\x00\x01d\x01\x01e\x02\0\0\0\0\0\0\0\x01f\x00\x00\x01\x00\x00\x00";
+    let expected =
+        [message([b"a"]), message([b"b", b"c", b"d"]), message([b"e", b"f"]), message([b""]), message([b"", b""])];
+    let (mut connection, mut place, mut input) = (ready(Pull, Push), Message::new(), &bytes[..]);
+    for message in expected {
+        assert_eq!(connection.receive(&mut input, &mut place), Ok(Received::Message));
+        assert_eq!(place, message);
+    }
+    assert_eq!(connection.receive(&mut input, &mut place), Ok(Received::More));
 }
 
 #[test]
