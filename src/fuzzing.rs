@@ -165,7 +165,7 @@ fn types(byte: u8) -> (SocketType, SocketType) {
     use SocketType::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, XPub, XSub};
     let pairs = [(Pull, Push), (XPub, XSub), (Pair, Pair), (Rep, Req), (Dealer, Router), (Pub, Sub)];
     let (a, b) = pairs[usize::from(byte / 2) % pairs.len()];
-    if byte % 2 == 0 { (a, b) } else { (b, a) }
+    if byte & 1 == 0 { (a, b) } else { (b, a) }
 }
 
 /// The same is told of a stream whole, in pieces, and in pieces with direct reads.
@@ -255,7 +255,7 @@ impl Pair {
 
     fn subscribe(&mut self, steps: &mut Steps<'_>) {
         let topic = vec![b't'; steps.size() % 1000];
-        let wanted = steps.byte() % 2 == 0;
+        let wanted = steps.byte() & 1 == 0;
         if self.from.connection.peer().is_none() || !matches!(self.to.socket_type, SocketType::Pub | SocketType::XPub) {
             return;
         }

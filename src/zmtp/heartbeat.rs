@@ -19,7 +19,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{command, error::Error, outbox::Outbox};
+use super::{command, error::Error, mechanism::Mechanism, outbox::Outbox};
 
 /// Heartbeats of a socket's connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,15 @@ pub(super) struct Pulse {
     ping_position: u64,
     /// The peer's TTL; zero for none.
     ttl: Duration,
+}
+
+/// Answers to the peer's PINGs that wait to be written. One that sends [`PONGS_MAX`] and reads none learns nothing from
+/// another.
+#[derive(Debug, Default)]
+pub(super) struct Pongs {
+    waiting: usize,
+    /// The outbox's position behind the last.
+    position: u64,
 }
 
 impl Heartbeat {
@@ -91,6 +100,7 @@ impl Pulse {
         &mut self,
         now: Instant,
         heartbeat: &Heartbeat,
+        mechanism: &mut Mechanism,
         outbox: &mut Outbox,
     ) -> Result<(), Error> {
         if self.gives_up_at(heartbeat).is_some_and(|at| at <= now) {
@@ -104,7 +114,7 @@ impl Pulse {
             self.ping_at = heartbeat.interval().and_then(|interval| now.checked_add(interval));
             self.waiting_since.get_or_insert(now);
             if outbox.written() >= self.ping_position {
-                command::put_ping(outbox, heartbeat.ttl);
+                mechanism.seal_command(command::PING, &command::ping(heartbeat.ttl), outbox);
                 self.ping_position = outbox.queued();
             }
         }
@@ -119,3 +129,20 @@ impl Pulse {
         if self.ttl.is_zero() { None } else { self.heard_at.checked_add(self.ttl) }
     }
 }
+
+impl Pongs {
+    pub(super) fn may_put(&mut self, outbox: &Outbox) -> bool {
+        if outbox.written() >= self.position {
+            self.waiting = 0;
+        }
+        self.waiting < PONGS_MAX
+    }
+
+    /// One has been put.
+    pub(super) fn put(&mut self, outbox: &Outbox) {
+        self.waiting += 1;
+        self.position = outbox.queued();
+    }
+}
+
+pub(super) const PONGS_MAX: usize = 16;

@@ -39,7 +39,7 @@
 //!
 //! A peer makes us hold: one message, within [`Limits`], of which at most twice the bytes that have really come
 //! (`frame`); its properties, within the size of a command; unwritten answers to its PINGs, of which there are at most
-//! [`PONGS_MAX`]. Allocations of more than a few hundred bytes that a peer decides on may fail without harm.
+//! `PONGS_MAX`. Allocations of more than a few hundred bytes that a peer decides on may fail without harm.
 //!
 //! Contents: [`greeting`] the first 64 bytes, [`frame`] frames in pieces, [`command`] what commands say, [`mechanism`]
 //! the seam for security, [`outbox`] what is to be written, [`heartbeat`] silent peers, [`error`] what ends a
@@ -76,8 +76,8 @@ pub(crate) use frame::DIRECT_MIN;
 use frame::{Decoder, Flags, Header};
 use greeting::Greeting;
 pub(crate) use heartbeat::Heartbeat;
-use heartbeat::Pulse;
-use mechanism::{Mechanism, Step};
+use heartbeat::{Pongs, Pulse};
+use mechanism::Mechanism;
 pub(crate) use outbox::Outbox;
 
 /// One end of a connection. See the module.
@@ -101,9 +101,7 @@ pub(crate) struct Connection {
     pulse: Pulse,
     /// When the handshake has to be done. `None` afterwards, or if it may take for ever.
     handshake_by: Option<Instant>,
-    /// Answers to PINGs that may not be written yet, and the outbox's position behind the last.
-    pongs: usize,
-    pong_position: u64,
+    pongs: Pongs,
 }
 
 /// What the connections of a socket have in common.
@@ -187,8 +185,7 @@ impl Connection {
             peer: None,
             pulse: Pulse::new(now),
             handshake_by: config.handshake_timeout.and_then(|timeout| now.checked_add(timeout)),
-            pongs: 0,
-            pong_position: 0,
+            pongs: Pongs::default(),
             config,
         }
     }
@@ -276,8 +273,12 @@ impl Connection {
     /// Puts a subscription, or the end of one, in the form the peer knows. Only once the peer is ready.
     pub(crate) fn send_subscription(&mut self, topic: &[u8], wanted: bool) {
         debug_assert!(self.peer.is_some(), "nothing may be sent before the peer is ready");
-        let minor = self.peer.as_ref().map_or(0, |peer| peer.minor);
-        command::put_subscription(&mut self.outbox, topic, wanted, minor);
+        if self.peer.as_ref().is_some_and(|peer| peer.minor == 0) {
+            self.mechanism.seal(0, &command::subscription(topic, wanted), &mut self.outbox);
+        } else {
+            let name = if wanted { command::SUBSCRIBE } else { command::CANCEL };
+            self.mechanism.seal_command(name, topic, &mut self.outbox);
+        }
     }
 
     /// What is to be written.
@@ -312,7 +313,9 @@ impl Connection {
                 Err(Error::HandshakeTimedOut { after: self.config.handshake_timeout.unwrap_or_default() })
             }
             State::AwaitGreeting(_) | State::AwaitReady { .. } => Ok(()),
-            State::Traffic => self.pulse.handle_timeout(now, &self.config.heartbeat, &mut self.outbox),
+            State::Traffic => {
+                self.pulse.handle_timeout(now, &self.config.heartbeat, &mut self.mechanism, &mut self.outbox)
+            }
             State::Failed(error) => Err(error.clone()),
         };
         result.inspect_err(|error| self.fail(error))
@@ -388,7 +391,9 @@ impl Connection {
         };
         let Some((_, body)) = self.decoder.next(input, admit)? else { return Ok(Some(Received::More)) };
         let command = Command::parse(body.as_bytes())?;
-        let Step::Done(peer) = self.mechanism.handle(command, &self.config, minor)?;
+        let Some(peer) = self.mechanism.handle(command, &self.config, minor, &mut self.outbox)? else {
+            return Ok(None);
+        };
         self.peer = Some(peer.clone());
         self.handshake_by = None;
         self.pulse.start(&self.config.heartbeat);
@@ -416,7 +421,10 @@ impl Connection {
                 command::PING => {
                     let ping = command.ping()?;
                     self.pulse.set_ttl(ping.ttl);
-                    answer(&mut self.outbox, &mut self.pongs, &mut self.pong_position, ping.context);
+                    if self.pongs.may_put(&self.outbox) {
+                        self.mechanism.seal_command(command::PONG, ping.context, &mut self.outbox);
+                        self.pongs.put(&self.outbox);
+                    }
                     Ok(None)
                 }
                 _ => Ok(None),
@@ -537,18 +545,6 @@ fn subscription(topic: &[u8], wanted: bool, limits: &Limits) -> Result<Received,
     Ok(if wanted { Received::Subscribe(topic) } else { Received::Cancel(topic) })
 }
 
-/// Answers a PING, unless so many answers are waiting to be written that one more says nothing new.
-fn answer(outbox: &mut Outbox, pongs: &mut usize, position: &mut u64, context: &[u8]) {
-    if outbox.written() >= *position {
-        *pongs = 0;
-    }
-    if *pongs < PONGS_MAX {
-        command::put_pong(outbox, context);
-        *pongs += 1;
-        *position = outbox.queued();
-    }
-}
-
 /// Makes room for one more frame, so that pushing it allocates nothing that may not fail: only where a vector doubles,
 /// and not while the list is a small one out of the pool.
 fn grow(message: &mut Message) -> Result<(), Error> {
@@ -571,7 +567,5 @@ const FRAMES_MAX: usize = 1 << 16;
 const TOPIC_SIZE_MAX: usize = 64 << 10;
 /// Most bytes of a command: a subscription to the longest topic, or 64 KiB of properties; nothing else comes near.
 const COMMAND_SIZE_MAX: usize = TOPIC_SIZE_MAX + (64 << 10);
-/// Answers to PINGs that wait to be written. A peer that sends so many and reads none learns nothing from another.
-const PONGS_MAX: usize = 16;
 /// Frames up to which a list grows as it likes: 1 KiB. A power of two.
 const LIST_MIN: usize = 16;

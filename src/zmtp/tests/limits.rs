@@ -170,7 +170,7 @@ fn unread_answers_to_pings_do_not_pile_up() {
     for _ in 0..1000 {
         assert_eq!(told(&mut connection, &[ping]), []);
     }
-    assert_eq!(connection.outbox().len(), 7 * PONGS_MAX);
+    assert_eq!(connection.outbox().len(), 7 * heartbeat::PONGS_MAX);
     written(&mut connection);
     assert_eq!(told(&mut connection, &[ping]), []);
     assert_eq!(written(&mut connection), b"\x04\x05\x04PONG");
