@@ -41,8 +41,8 @@
 //! (`frame`); its properties, within the size of a command; unwritten answers to its PINGs, of which there are at most
 //! `PONGS_MAX`. Allocations of more than a few hundred bytes that a peer decides on may fail without harm.
 //!
-//! Contents: [`greeting`] the first 64 bytes, [`frame`] frames in pieces, [`command`] what commands say, [`mechanism`]
-//! the seam for security, [`outbox`] what is to be written, [`heartbeat`] silent peers, [`error`] what ends a
+//! Contents: `greeting` the first 64 bytes, `frame` frames in pieces, `command` what commands say, `mechanism`
+//! the seam for security, `outbox` what is to be written, `heartbeat` silent peers, `error` what ends a
 //! connection; here the states. Not here: sockets, reconnecting, what a message means to a pattern.
 
 #![forbid(unsafe_code)]
