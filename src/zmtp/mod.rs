@@ -216,7 +216,8 @@ impl Connection {
         self.receive_slow(input, place)
     }
 
-    /// Bytes have come. Once for each read, before they are received.
+    /// Bytes have come. Once for each read, before they are received. Who wants to save the look at the clock may leave it
+    /// out while [`Connection::deadline`] is `None`, if it makes up for it when it is no longer so after they are received.
     #[inline]
     pub(crate) fn heard(&mut self, now: Instant) {
         self.pulse.heard(now);

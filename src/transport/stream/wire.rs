@@ -333,10 +333,18 @@ impl Session {
                     Some(Fetched::Body) => &[],
                     Some(Fetched::Bytes(count)) => &buffer[..count],
                 };
-                if wire.zmtp.deadline().is_some() {
+                let is_timed = wire.zmtp.deadline().is_some();
+                if is_timed {
                     wire.zmtp.heard(Instant::now());
                 }
                 self.digest(state, input, &mut came)?;
+                // What has just begun to run, as a TTL does, runs from now.
+                if !is_timed
+                    && let Some(wire) = &mut state.wire
+                    && wire.zmtp.deadline().is_some()
+                {
+                    wire.zmtp.heard(Instant::now());
+                }
             }
             // Others have their turn, and then this one again.
             self.reactor.visit(self.id);

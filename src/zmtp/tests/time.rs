@@ -173,6 +173,17 @@ fn the_peers_ttl_is_honoured_beyond_16_bits_of_milliseconds() {
 }
 
 #[test]
+fn while_nothing_is_due_the_clock_need_not_be_looked_at() {
+    let mut pair = Pair::new(Heartbeat::default(), Heartbeat::default());
+    assert_eq!(pair.push.deadline(), None);
+    pair.now += 1000 * SECOND;
+    told(&mut pair.push, &[b"\x04\x07\x04PING\x00\x0a"]);
+    pair.push.heard(pair.now);
+    assert_eq!(pair.push.deadline(), Some(pair.now + SECOND));
+    pair.push.handle_timeout(pair.now).unwrap();
+}
+
+#[test]
 fn a_ping_without_a_ttl_takes_the_last_one_back() {
     let mut pair = Pair::new(Heartbeat::default(), Heartbeat::default());
     told(&mut pair.push, &[b"\x04\x07\x04PING\x00\x0a"]);
