@@ -316,7 +316,7 @@ pub(super) const SHORT_HEADER: usize = 2;
 pub(super) const LONG_HEADER: usize = 9;
 /// Fewest bytes of a frame still to come for which reading them to their place beats a copy: a read of so many costs
 /// several times what it costs to enter the system.
-pub(crate) const DIRECT_MIN: usize = 16 << 10;
+pub(super) const DIRECT_MIN: usize = 16 << 10;
 /// Most bytes that are made ready for one read.
 const DIRECT_WINDOW: usize = 256 << 10;
 /// First memory of a frame longer than that: as much as a connection's read buffer has anyway.

@@ -71,12 +71,10 @@ use crate::{Frame, Message, SocketType};
 use command::Command;
 #[allow(unused_imports, reason = "the protocol comes before the transports that speak it")]
 pub(crate) use error::{Error, Fault};
-#[allow(unused_imports, reason = "the protocol comes before the transports that speak it")]
-pub(crate) use frame::DIRECT_MIN;
 use frame::{Decoder, Flags, Header};
 use greeting::Greeting;
 pub(crate) use heartbeat::Heartbeat;
-use heartbeat::{Pongs, Pulse};
+use heartbeat::Pulse;
 use mechanism::Mechanism;
 pub(crate) use outbox::Outbox;
 
@@ -101,7 +99,6 @@ pub(crate) struct Connection {
     pulse: Pulse,
     /// When the handshake has to be done. `None` afterwards, or if it may take for ever.
     handshake_by: Option<Instant>,
-    pongs: Pongs,
 }
 
 /// What the connections of a socket have in common.
@@ -185,7 +182,6 @@ impl Connection {
             peer: None,
             pulse: Pulse::new(now),
             handshake_by: config.handshake_timeout.and_then(|timeout| now.checked_add(timeout)),
-            pongs: Pongs::default(),
             config,
         }
     }
@@ -223,7 +219,7 @@ impl Connection {
         self.pulse.heard(now);
     }
 
-    /// In the midst of a frame of which [`DIRECT_MIN`] bytes or more are missing: where its next bytes may be read to.
+    /// In the midst of a frame of which [`frame::DIRECT_MIN`] bytes or more are missing: where its next bytes may be read to.
     /// Then [`Connection::body_received`], and [`Connection::receive`] with what was read beyond it, if only nothing.
     ///
     /// # Errors
@@ -420,23 +416,18 @@ impl Connection {
                     subscription(command.data, command.name == command::SUBSCRIBE, &self.config.limits).map(Some)
                 }
                 command::PING => {
-                    let ping = command.ping()?;
-                    self.pulse.set_ttl(ping.ttl);
-                    if self.pongs.may_put(&self.outbox) {
-                        self.mechanism.seal_command(command::PONG, ping.context, &mut self.outbox);
-                        self.pongs.put(&self.outbox);
-                    }
+                    self.pulse.handle_ping(command.ping()?, &mut self.mechanism, &mut self.outbox);
                     Ok(None)
                 }
                 _ => Ok(None),
             };
         }
         let is_single = !flags.has_more() && frames == 0;
-        match body.as_bytes() {
-            [wanted @ (0 | 1), topic @ ..] if is_single && is_publisher(&self.config) => {
-                return subscription(topic, *wanted == 1, &self.config.limits).map(Some);
-            }
-            _ => {}
+        if let [wanted @ (0 | 1), topic @ ..] = body.as_bytes()
+            && is_single
+            && is_publisher(&self.config)
+        {
+            return subscription(topic, *wanted == 1, &self.config.limits).map(Some);
         }
         let frame = body.into_frame()?;
         if is_single {
