@@ -169,8 +169,7 @@ impl Connection {
     /// A connection that has just come about. The first bytes are in the outbox.
     pub(crate) fn new(config: Arc<Config>, now: Instant) -> Self {
         let mut outbox = Outbox::default();
-        let (signature, _) = greeting(&config);
-        outbox.put(&signature);
+        outbox.put(&greeting(&config)[..greeting::SIGNATURE_SIZE]);
         Self {
             state: State::AwaitGreeting(Greeting::new()),
             short_max: -1,
@@ -370,8 +369,7 @@ impl Connection {
         match theirs.take(input, self.config.mechanism.name())? {
             greeting::Progress::More => return Ok(Some(Received::More)),
             greeting::Progress::Signature => {
-                let (_, rest) = greeting(&self.config);
-                self.outbox.put(&rest);
+                self.outbox.put(&greeting(&self.config)[greeting::SIGNATURE_SIZE..]);
             }
             greeting::Progress::Complete { minor } => {
                 self.mechanism.start(&self.config, &mut self.outbox);
@@ -496,13 +494,8 @@ impl Default for Limits {
     }
 }
 
-/// Our greeting, in the two parts it is sent in.
-fn greeting(config: &Config) -> ([u8; greeting::SIGNATURE_SIZE], [u8; greeting::SIZE - greeting::SIGNATURE_SIZE]) {
-    let ours = greeting::ours(config.routing_id.len(), config.mechanism.name());
-    let (mut signature, mut rest) = ([0; _], [0; _]);
-    signature.copy_from_slice(&ours[..greeting::SIGNATURE_SIZE]);
-    rest.copy_from_slice(&ours[greeting::SIGNATURE_SIZE..]);
-    (signature, rest)
+fn greeting(config: &Config) -> [u8; greeting::SIZE] {
+    greeting::ours(config.routing_id.len(), config.mechanism.name())
 }
 
 fn is_publisher(config: &Config) -> bool {
