@@ -179,10 +179,11 @@ where
             self.goes_on();
             assert!(
                 Instant::now() < deadline,
-                "{} peers and {} descriptors are left, 1 and {} were there before",
+                "{} peers and {} descriptors are left, 1 and {} were there before: {:?}",
                 self.socket.peers(),
                 descriptors(),
-                self.descriptors
+                self.descriptors,
+                what_is_open()
             );
             thread::sleep(Duration::from_millis(1));
         }
@@ -223,6 +224,12 @@ where
 /// Descriptors the process has open.
 pub(crate) fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").expect("the system lists them").count()
+}
+
+fn what_is_open() -> Vec<String> {
+    let open = fs::read_dir("/proc/self/fd").expect("the system lists them");
+    let name = |entry: fs::DirEntry| fs::read_link(entry.path()).unwrap_or_default().display().to_string();
+    open.filter_map(Result::ok).map(name).collect()
 }
 
 /// Numbers that look random and are the same in every run.

@@ -267,6 +267,7 @@ impl Peer {
             match self.stream.read(&mut bytes[have..]) {
                 Ok(0) => panic!("closed after {have} of {len} bytes: {}", Hex(&bytes[..have])),
                 Ok(more) => have += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => panic!("{error} after {have} of {len} bytes: {}", Hex(&bytes[..have])),
             }
         }

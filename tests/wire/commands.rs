@@ -161,6 +161,19 @@ fn a_ttl_is_honoured() {
 }
 
 #[test]
+fn a_ttl_counts_from_its_ping() {
+    // Not from what was heard before: the peer may have had nothing to say for longer than that.
+    let context = Context::new();
+    let (_pull, endpoint) = bound(Pull::new(&context).unwrap(), Road::Tcp);
+    let mut peer = Peer::joined(&endpoint, "PUSH", "PULL");
+    thread::sleep(Duration::from_millis(700));
+    peer.write(&ping(5, b"first"));
+    peer.expect(&pong(b"first"));
+    peer.expect_silence();
+    peer.settle();
+}
+
+#[test]
 fn who_speaks_is_not_given_up() {
     let context = Context::new();
     let (_pull, endpoint) = bound(Pull::new(&context).unwrap(), Road::Tcp);
