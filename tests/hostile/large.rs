@@ -141,6 +141,7 @@ fn frames_without_end() {
             }
         }
         peer.expect_gone();
+        drop(peer);
         scene.wait_until("told", 1, |scene| scene.disconnected(violates(ProtocolViolation::TooManyFrames)));
         scene.stayed_within(32 << 20);
         // A thousand are nothing out of the ordinary.

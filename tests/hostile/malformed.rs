@@ -36,7 +36,6 @@ fn no_ready() -> Vec<Vec<u8>> {
         command("READY", b"\xFFSocket-Type\0\0\0\x04PUSH"),
         with(b"\x01"),
         with(b"\x01X\0\0\0\x01"),
-        with(&property_bytes("Identity", &[b'i'; 300])),
         command("READ", b""),
         command("READYY", &property_bytes("Socket-Type", b"PUSH")),
         command("WELCOME", b""),

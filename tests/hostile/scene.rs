@@ -10,7 +10,7 @@ use std::{
 use ringway::{
     Context, Message, Pub, Pull, XPub,
     monitor::{DisconnectReason, EventKind, HandshakeFailure},
-    socket::Builder,
+    socket::{Builder, RecvError},
 };
 
 use crate::{
@@ -48,7 +48,11 @@ impl Serves for Pull {
     const PEER: &'static str = "PUSH";
     const NAME: &'static str = "PULL";
 
-    fn begin(&mut self, _good: &mut Peer) {}
+    fn begin(&mut self, _good: &mut Peer) {
+        // A thread that sleeps has a descriptor to be woken by, made when it first does.
+        let nothing = self.recv_timeout(Duration::from_millis(20));
+        assert_eq!(nothing, Err(RecvError::TimedOut));
+    }
 
     fn serve(&mut self, good: &mut Peer, number: u32) {
         good.write(&message(&[MARK, &number.to_be_bytes()]));
@@ -125,17 +129,7 @@ where
         good.settle();
         memory::forget();
         let (allocated, descriptors) = (memory::now(), descriptors());
-        Self {
-            socket,
-            endpoint,
-            good,
-            watch,
-            served: 0,
-            allocated,
-            descriptors,
-            _context: context,
-            _alone: alone,
-        }
+        Self { socket, endpoint, good, watch, served: 0, allocated, descriptors, _context: context, _alone: alone }
     }
 
     pub(crate) fn connect(&self) -> Peer {
