@@ -11,16 +11,16 @@ use ringway::latency::{Ns, Summary};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Compare, Pattern, Route, Setup, Wait, Work},
+    cli::{Compare, Drive, Pattern, Route, Setup, Wait, Work},
     commands::{effort, show},
     end::{Road, Terms},
     failure::Failure,
     floor::{self, SlotRing},
-    peers::{Peer, live_malloc},
+    party::Party,
+    peers::{Peer, libzmq::live_malloc},
     pins::Pins,
     progress::Progress,
     report::{Columns, bytes_per_second, median, medians, per_second, rounded, value_name},
-    road,
     subject::Subject,
     work::{memory::Memory, ping_pong::PingPong},
 };
@@ -92,7 +92,7 @@ fn contestants(asked: &Compare, pins: &Pins) -> Result<Vec<Contestant>, Failure>
     };
     let mut all = Vec::new();
     for (&pattern, &wait) in patterns.iter().flat_map(|pattern| our_waits.iter().map(move |wait| (pattern, wait))) {
-        let subject = road::of(asked.transport, pattern);
+        let subject = Party::ours(asked.transport, pattern, Drive::Default).subject(0)?;
         let name = format!("{} {}", subject.name(), value_name(wait));
         all.push(Contestant { name, subject, terms: terms(wait) });
     }
@@ -112,7 +112,7 @@ fn contestants(asked: &Compare, pins: &Pins) -> Result<Vec<Contestant>, Failure>
             _ => &[Wait::Spin],
         };
         for &wait in waits {
-            let subject = peer.road(&terms(wait), asked.pattern)?;
+            let subject = peer.road(asked.transport, &terms(wait), asked.pattern)?;
             let how = if wait == Wait::Spin { "polled" } else { "blocking" };
             let name = if peer.sleeps() { format!("{} {how}", subject.name()) } else { subject.name() };
             all.push(Contestant { name, subject, terms: terms(wait) });
@@ -265,7 +265,7 @@ impl Arena<'_> {
 
     fn setup(&self, wait: Wait) -> Setup {
         let Compare { transport, size, hwm, .. } = *self.asked;
-        let route = Route { transport, pattern: Pattern::Pair, size, wait, hwm };
+        let route = Route { transport, pattern: Pattern::Pair, size, wait, drive: Drive::Default, hwm };
         Setup { route, place: self.asked.place.clone(), repeat: self.asked.repeat.clone() }
     }
 }

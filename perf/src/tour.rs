@@ -10,7 +10,7 @@ use ringway::latency::Ns;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Fanout, Match, Output, Pattern, Repeat, Route, Setup, Tour, Transport, Wait},
+    cli::{Drive, Fanout, Match, Output, Pattern, Repeat, Route, Setup, Tour, Transport, Wait},
     commands::{BAR_WIDTH, ROWS, effort, measure_idle, measure_latency, measure_memory, measure_throughput, title},
     failure::Failure,
     fanout, floor,
@@ -18,7 +18,6 @@ use crate::{
     plot,
     progress::Progress,
     report::{Columns, Extra, LatencyReport, PERCENTILES, bytes_per_second, per_second, percentile_cells, write_json},
-    road,
 };
 
 pub(crate) fn run(asked: &Tour) -> Result<(), Failure> {
@@ -72,7 +71,7 @@ impl Visit<'_> {
         }
         let mut table = Columns::new(&[&["round trip"], &PERCENTILES[..]].concat());
         for (name, report) in &reports {
-            table.row([name.clone()].into_iter().chain(percentile_cells(&report.summary, report.floor_ns)));
+            table.row([name.clone()].into_iter().chain(percentile_cells(&report.summary, report.floor.floor_ns)));
         }
         self.progress.say(&format!("Latency: a message there and back\n\n{}", table.text()))?;
         for (name, report) in &reports {
@@ -82,14 +81,14 @@ impl Visit<'_> {
         if let Some((name, report)) = reports.first() {
             self.progress.say(&format!("{name}\n\n{}", report.recorder.bars(ROWS, BAR_WIDTH)))?;
             let curves: Vec<_> = reports.iter().map(|(name, report)| (name.clone(), &report.recorder)).collect();
-            plot::latency(&self.asked.out.join("latency.svg"), "Round trips", &curves, report.floor_ns)?;
+            plot::latency(&self.asked.out.join("latency.svg"), "Round trips", &curves, report.floor.floor_ns)?;
         }
         Ok(reports)
     }
 
     /// Flows of several sizes, as a table.
     fn throughputs(&self) -> Result<Vec<Value>, Failure> {
-        let mut table = Columns::new(&["one way", "messages", "bytes", "bare slot ring", "× floor"]);
+        let mut table = Columns::new(&["one way", "messages", "bytes", "floor", "× floor"]);
         let mut results = Vec::new();
         for (route, batch) in flows(self.pins) {
             let setup = self.setup(route, 1);
@@ -125,6 +124,7 @@ impl Visit<'_> {
                 size: route.size,
                 batch: 1,
                 wait,
+                drive: route.drive,
                 hwm: route.hwm,
                 place,
                 repeat,
@@ -170,7 +170,7 @@ impl Visit<'_> {
         let rate = A_KILOHERTZ;
         let cost = measure_idle(&route, rate, self.pins, self.asked.place.is_quick(), &Progress::hidden())?;
         self.progress.step("memory");
-        let subject = road::of(route.transport, route.pattern);
+        let subject = route.ours().subject(0)?;
         let per_pair = measure_memory(subject.as_ref(), 100, 1_000, &route.terms(self.pins))?;
         self.progress.done();
         self.progress.say(&format!(
@@ -238,7 +238,7 @@ fn steps(pins: &Pins) -> u64 {
 }
 
 fn route(pattern: Pattern, wait: Wait, size: usize) -> Route {
-    Route { transport: Transport::Inproc, pattern, size, wait, hwm: 1_000 }
+    Route { transport: Transport::Inproc, pattern, size, wait, drive: Drive::Default, hwm: 1_000 }
 }
 
 /// A load's title as a file name: words with dashes between.
