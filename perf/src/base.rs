@@ -69,21 +69,38 @@ impl Base {
         }
     }
 
-    /// Round trips: of a line, or of messages of the load's size. The blocking ones at the load's rate, if it has one: a
-    /// machine that has time to fall asleep takes longer to wake.
-    pub(crate) fn trips(self, setup: &Setup, rate: Option<NonZeroU64>, pins: &Pins) -> Result<Trips, Failure> {
+    /// What a round trip with both sides asleep is.
+    #[cfg(feature = "peers")]
+    pub(crate) fn asleep(self) -> &'static str {
         match self {
-            Self::Memory => Ok(Trips { floor_ns: floor::line(pins, effort(&setup.place))?.p50_ns, blocking_ns: None }),
-            Self::Socket(transport) => {
-                let bare = Party::raw(transport).subject(0)?;
-                let trip = |wait, rate| {
-                    let limit = effort(&setup.place).limit();
-                    let plan = PingPong { limit, count: u64::MAX, ..setup.ping_pong(rate, pins) };
-                    let terms = Terms { wait, ..setup.route.terms(pins) };
-                    Ok(bare.ping_pong(&plan, &terms)?.recorder.summary().p50_ns)
-                };
-                Ok(Trips { floor_ns: trip(Wait::Spin, None)?, blocking_ns: Some(trip(Wait::Park, rate)?) })
-            }
+            Self::Memory => "a futex there and back",
+            Self::Socket(_) => "a bare socket there and back, blocking",
+        }
+    }
+
+    /// Both round trips; the blocking one at the load's rate, if it has one.
+    pub(crate) fn trips(self, setup: &Setup, rate: Option<NonZeroU64>, pins: &Pins) -> Result<Trips, Failure> {
+        let blocking_ns = match self {
+            Self::Memory => None,
+            Self::Socket(_) => Some(self.blocking_ns(setup, rate, pins)?),
+        };
+        Ok(Trips { floor_ns: self.spinning_ns(setup, pins)?, blocking_ns })
+    }
+
+    /// A round trip between two that never sleep: of a line, or of messages of the load's size.
+    pub(crate) fn spinning_ns(self, setup: &Setup, pins: &Pins) -> Result<u64, Failure> {
+        match self {
+            Self::Memory => Ok(floor::line(pins, effort(&setup.place))?.p50_ns),
+            Self::Socket(transport) => bare_trip(transport, setup, Wait::Spin, None, pins),
+        }
+    }
+
+    /// A round trip with both sides asleep, between bare sockets. At the load's rate, if it has one: a machine that has
+    /// time to fall asleep takes longer to wake.
+    pub(crate) fn blocking_ns(self, setup: &Setup, rate: Option<NonZeroU64>, pins: &Pins) -> Result<u64, Failure> {
+        match self {
+            Self::Memory => self.spinning_ns(setup, pins),
+            Self::Socket(transport) => bare_trip(transport, setup, Wait::Park, rate, pins),
         }
     }
 
@@ -97,4 +114,18 @@ impl Base {
             }
         }
     }
+}
+
+/// The median round trip of bare sockets.
+fn bare_trip(
+    transport: Transport,
+    setup: &Setup,
+    wait: Wait,
+    rate: Option<NonZeroU64>,
+    pins: &Pins,
+) -> Result<u64, Failure> {
+    let limit = effort(&setup.place).limit();
+    let plan = PingPong { limit, count: u64::MAX, ..setup.ping_pong(rate, pins) };
+    let terms = Terms { wait, ..setup.route.terms(pins) };
+    Ok(Party::raw(transport).subject(0)?.ping_pong(&plan, &terms)?.recorder.summary().p50_ns)
 }

@@ -13,6 +13,7 @@ use crate::{
     failure::Failure,
     floor::{self, Effort},
     heap,
+    links::kept,
     pins::Pins,
     progress::Progress,
     report::{
@@ -20,6 +21,7 @@ use crate::{
         write_json,
     },
     road,
+    streams::Streams,
     subject::Subject,
     work::{
         idle::Idle,
@@ -30,13 +32,17 @@ use crate::{
 
 pub(crate) fn calibrate(asked: &cli::Calibrate) -> Result<(), Failure> {
     let pins = asked.place.pins();
-    let progress = Progress::new(4);
-    let calibration = floor::calibrate(&pins, effort(&asked.place), |next| {
+    let progress = Progress::new(8);
+    let step = |next: &str| {
         progress.step(next);
         progress.done();
-    })?;
+    };
+    let calibration = floor::calibrate(&pins, effort(&asked.place), step)?;
+    let streams = Streams::measure(&pins, effort(&asked.place), step)?;
     drop(progress);
-    show(asked.json.as_ref(), &calibration.to_string(), &calibration.to_json())
+    let mut json = calibration.to_json();
+    json["streams"] = streams.to_json();
+    show(asked.json.as_ref(), &format!("{calibration}\n{streams}"), &json)
 }
 
 pub(crate) fn latency(asked: &cli::Latency) -> Result<(), Failure> {
@@ -269,6 +275,9 @@ pub(crate) fn measure_idle(
 }
 
 pub(crate) fn memory(asked: &cli::Memory) -> Result<(), Failure> {
+    if let Some(peers) = asked.peers {
+        return kept::run(asked, peers);
+    }
     let subject = asked.route.ours().subject(0)?;
     let terms = asked.route.terms(&Pins::choose());
     let per_pair = measure_memory(subject.as_ref(), asked.pairs, asked.count, &terms)?;

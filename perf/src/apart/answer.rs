@@ -12,6 +12,7 @@ use crate::{
     crew::Crew,
     end::{FanHalves, Halves, Meet, Terms},
     failure::Failure,
+    links::serve::{self, Serve},
     party::{Visit, VisitFan},
     work::{
         fan_out::FanOut,
@@ -35,6 +36,10 @@ fn answer(job: &Job, control: &Control) -> Result<(), Failure> {
     match job.part {
         Part::Pong | Part::Receive | Part::Idle => job.party.accept(job.silent, answer),
         Part::Subscribe => job.party.accept_fan(answer),
+        Part::Accept => serve::accept(job, control),
+        Part::Echo | Part::Sink | Part::Host => {
+            job.party.accept(job.silent, Serve { job, control, terms: job.terms() })
+        }
     }
 }
 

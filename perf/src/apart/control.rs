@@ -46,11 +46,15 @@ impl Control {
         self.hear(END).map(drop)
     }
 
+    /// Waits for a line.
+    pub(crate) fn next(&self) -> Result<String, Failure> {
+        // The thread that listens ends the process, or this one got the last line.
+        self.lines.recv().map_err(|_| Failure::Control { line: String::new() })
+    }
+
     /// Waits for a line that begins with `word`, and gives the rest.
     pub(crate) fn hear(&self, word: &str) -> Result<String, Failure> {
-        // The thread that listens ends the process, or this one got the last line.
-        let line = self.lines.recv().map_err(|_| Failure::Control { line: String::new() })?;
-        rest(&line, word)
+        rest(&self.next()?, word)
     }
 
     pub(crate) fn hear_bound(&self) -> Result<Vec<String>, Failure> {

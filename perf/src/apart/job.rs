@@ -65,6 +65,14 @@ pub(crate) enum Part {
     Idle,
     /// Connects subscribers and counts what they get.
     Subscribe,
+    /// Takes connections of bare sockets.
+    Accept,
+    /// Binds and sends everything back, to whoever connects.
+    Echo,
+    /// Binds and receives one message from each of the senders.
+    Sink,
+    /// Binds, holds connections, and says what they take.
+    Host,
 }
 
 impl Job {

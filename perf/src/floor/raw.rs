@@ -258,14 +258,21 @@ impl Stream {
         Err(io::Error::new(io::ErrorKind::Unsupported, format!("no bare socket for {endpoint}")))
     }
 
-    /// As every end of a measurement is: without Nagle's delay, and never waiting if it spins.
+    /// Without Nagle's delay, where there is one.
+    pub(crate) fn no_delay(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nodelay(true),
+            #[cfg(target_os = "linux")]
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// As every end of a measurement is: without delay, and never waiting if it spins.
     fn ready(self, wait: Wait) -> io::Result<Self> {
         let spins = wait == Wait::Spin;
+        self.no_delay()?;
         match &self {
-            Self::Tcp(stream) => {
-                stream.set_nodelay(true)?;
-                stream.set_nonblocking(spins)?;
-            }
+            Self::Tcp(stream) => stream.set_nonblocking(spins)?,
             #[cfg(target_os = "linux")]
             Self::Unix(stream) => stream.set_nonblocking(spins)?,
         }
