@@ -128,6 +128,11 @@ pub(crate) trait Halves: 'static {
     fn rx(&self, terms: &Terms) -> Result<Bound<Self::Rx>, Failure>;
 
     fn txs(&self, terms: &Terms, endpoints: &[String], senders: usize) -> Result<Vec<Self::Tx>, Failure>;
+
+    /// Works for the connections for a moment, where nobody else would. False where somebody else does.
+    fn drive(&self) -> bool {
+        false
+    }
 }
 
 /// Both halves in one process.
@@ -205,6 +210,11 @@ pub(crate) trait FanHalves: 'static {
 
     /// Waits until the publisher knows of as many subscribers, each with a subscription.
     fn gather(&self, publisher: &mut Self::Publisher, subscribers: u16) -> Result<(), Failure>;
+
+    /// As [`Halves::drive`].
+    fn drive(&self) -> bool {
+        false
+    }
 }
 
 impl<H: FanHalves> Fan for Together<H> {

@@ -122,7 +122,7 @@ impl Visit for Ping<'_> {
         let mut near = halves.near(&self.terms, &endpoints)?;
         near.meet()?;
         let trips = self.plan.ping(&mut near, &Checked::new(halves.name(), &self.terms))?;
-        self.talk.hear("done")?;
+        self.talk.hear_driving("done", || halves.drive())?;
         Ok(trips)
     }
 }
@@ -143,7 +143,7 @@ impl Visit for Send<'_> {
         senders.iter_mut().try_for_each(Meet::meet)?;
         if let [sender] = senders.as_mut_slice() {
             self.plan.send(sender, 0)?;
-            return flow(&self.talk.hear("done")?);
+            return flow(&self.talk.hear_driving("done", || halves.drive())?);
         }
         let mut crew = Crew::new();
         for (n, mut sender) in senders.into_iter().enumerate() {
@@ -152,7 +152,7 @@ impl Visit for Send<'_> {
             crew.start("sender", plan.pins.sender(n), move || plan.send(&mut sender, n as u16).map(|()| sender))?;
         }
         let _open = crew.finish(self.plan.limit + GRACE)?;
-        flow(&self.talk.hear("done")?)
+        flow(&self.talk.hear_driving("done", || halves.drive())?)
     }
 }
 
@@ -177,7 +177,7 @@ impl Visit for Disturb<'_> {
         let mut senders = halves.txs(&self.terms, &endpoints, 1)?;
         senders[0].meet()?;
         self.plan.send(&mut senders[0])?;
-        let [share] = control::numbers(&self.talk.hear("done")?)?;
+        let [share] = control::numbers(&self.talk.hear_driving("done", || halves.drive())?)?;
         Ok(share)
     }
 }
@@ -197,7 +197,7 @@ impl VisitFan for Publish<'_> {
         self.talk.tell_bound(&publisher.endpoints)?;
         halves.gather(&mut publisher.end, self.plan.subscribers)?;
         self.plan.publish(&mut publisher.end)?;
-        let [deliveries, per_s] = control::numbers(&self.talk.hear("done")?)?;
+        let [deliveries, per_s] = control::numbers(&self.talk.hear_driving("done", || halves.drive())?)?;
         Ok(Deliveries { deliveries: deliveries as u64, per_s, per_message: self.plan.per_message() })
     }
 }

@@ -127,7 +127,7 @@ impl Visit for Cycles<'_> {
         };
         let per_s = rate(self.time, |n| cycle(Header::new(0, n)))?;
         cycle(Header::stop(0))?;
-        self.talk.hear("done")?;
+        self.talk.hear_driving("done", || halves.drive())?;
         Ok(per_s)
     }
 }

@@ -86,7 +86,7 @@ impl Visit for Rush<'_> {
         for (n, sender) in senders.iter_mut().enumerate() {
             sender.send(Header::new(n as u16, 0))?;
         }
-        self.talk.hear("done")?;
+        self.talk.hear_driving("done", || halves.drive())?;
         Ok(begin.elapsed())
     }
 }

@@ -20,6 +20,8 @@ use crate::{
 pub(crate) struct End<S> {
     pub(super) socket: S,
     size: usize,
+    /// Whose connections somebody has to work for while company is waited for.
+    context: Context,
     outgoing: VecDeque<Message>,
     incoming: Vec<Message>,
     /// Who a ROUTER heard last.
@@ -35,6 +37,7 @@ impl<S: ringway::socket::Socket> End<S> {
         Ok(Self {
             socket: socket.wait(policy(terms.wait)).build(context).map_err(broken)?,
             size: terms.size,
+            context: context.clone(),
             outgoing: VecDeque::new(),
             incoming: Vec::new(),
             sender: Frame::new(),
@@ -104,6 +107,7 @@ impl<S: Kind> End<S> {
     /// The one that talks is among those waited for. How long in vain, others know.
     fn await_company(&self) {
         while self.company > 0 && self.socket.connected() < 1 + self.company {
+            self.context.drive(BETWEEN_LOOKS);
             thread::sleep(BETWEEN_LOOKS);
         }
     }

@@ -39,6 +39,10 @@ impl FanHalves for Fans {
         "Ringway PUB/SUB".to_owned()
     }
 
+    fn drive(&self) -> bool {
+        self.0.drive()
+    }
+
     fn publisher(&self, terms: &Terms) -> Result<Bound<End<Pub>>, Failure> {
         self.0.bind::<Pub>(terms)
     }

@@ -45,6 +45,10 @@ impl Halves for Pairs {
         self.0.name(Pattern::Pair)
     }
 
+    fn drive(&self) -> bool {
+        self.0.drive()
+    }
+
     fn far(&self, terms: &Terms) -> Result<Bound<End<Pair>>, Failure> {
         self.0.bind::<Pair>(terms)
     }
@@ -73,6 +77,10 @@ impl Halves for Pipelines {
 
     fn name(&self) -> String {
         self.0.name(Pattern::PushPull)
+    }
+
+    fn drive(&self) -> bool {
+        self.0.drive()
     }
 
     /// Silent peers are the answering end's.
@@ -104,6 +112,10 @@ impl Halves for Broadcasts {
         self.0.name(Pattern::PubSub)
     }
 
+    fn drive(&self) -> bool {
+        self.0.drive()
+    }
+
     fn far(&self, terms: &Terms) -> Result<Bound<Self::Far>, Failure> {
         Ok(both(self.0.bind::<Pub>(terms)?, self.rx(terms)?))
     }
@@ -133,6 +145,10 @@ impl Halves for Requests {
         self.0.name(Pattern::ReqRep)
     }
 
+    fn drive(&self) -> bool {
+        self.0.drive()
+    }
+
     fn far(&self, terms: &Terms) -> Result<Bound<End<Rep>>, Failure> {
         self.0.bind::<Rep>(terms)
     }
@@ -158,6 +174,10 @@ impl Halves for Switches {
 
     fn name(&self) -> String {
         self.0.name(Pattern::DealerRouter)
+    }
+
+    fn drive(&self) -> bool {
+        self.0.drive()
     }
 
     fn far(&self, terms: &Terms) -> Result<Bound<End<Router>>, Failure> {

@@ -5,6 +5,7 @@
 use std::{
     process,
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 use ringway::{
@@ -23,7 +24,8 @@ use crate::{
 /// A context and the endpoints made in it.
 pub(crate) struct Sockets {
     transport: Transport,
-    pub(super) context: Context,
+    drive: Drive,
+    context: Context,
     next_endpoint: AtomicU64,
     /// Peers connected to each receiver beside those that send.
     silent: u16,
@@ -52,7 +54,7 @@ macro_rules! kinds {
 
             fn bind_to(&mut self, endpoint: &str) -> Result<String, Failure> {
                 self.bind(endpoint).map_err(broken)?;
-                Ok(endpoint.to_owned())
+                Ok(self.last_endpoint().map_or_else(|| endpoint.to_owned(), |endpoint| endpoint.to_string()))
             }
 
             fn connect_to(&mut self, endpoint: &str) -> Result<(), Failure> {
@@ -81,7 +83,7 @@ kinds! {
 
 impl Sockets {
     pub(crate) fn new(transport: Transport, drive: Drive, silent: u16) -> Self {
-        Self { transport, context: context(drive), next_endpoint: AtomicU64::new(0), silent }
+        Self { transport, drive, context: context(drive), next_endpoint: AtomicU64::new(0), silent }
     }
 
     /// One that nobody has bound yet.
@@ -129,6 +131,14 @@ impl Sockets {
         Ok(end)
     }
 
+    /// See [`Halves::drive`](crate::end::Halves::drive).
+    pub(super) fn drive(&self) -> bool {
+        if self.drive == Drive::CallerDriven {
+            self.context.drive(A_MOMENT);
+        }
+        self.drive == Drive::CallerDriven
+    }
+
     fn end<S: Kind>(&self, terms: &Terms) -> Result<End<S>, Failure> {
         End::new(S::prepared(terms.high_water_mark as u32), &self.context, terms)
     }
@@ -137,6 +147,10 @@ impl Sockets {
 /// A context whose connections are worked for in this way.
 fn context(drive: Drive) -> Context {
     match drive {
-        Drive::Default | Drive::CallerDriven => Context::new(),
+        Drive::Default => Context::new(),
+        Drive::CallerDriven => Context::builder().caller_driven().build(),
     }
 }
+
+/// Between two looks at whether the other process is done.
+const A_MOMENT: Duration = Duration::from_millis(1);
