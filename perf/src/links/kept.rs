@@ -97,9 +97,9 @@ fn measure(party: Party, peers: u16, asked: &Memory, pins: &Pins) -> Result<Kept
         let mut connected = (0..peers).map(connect).collect::<Result<Vec<_>, Failure>>()?;
         let idle = ask(talk, "connected")?;
         for (n, peer) in connected.iter_mut().enumerate() {
-            peer.send(n as u16, count, size).map_err(broken)?;
             // One after the other: what waits in the kernel meanwhile stays bounded.
-            talk.tell(&format!("sent {count}"))?;
+            talk.tell(&format!("receive {count}"))?;
+            peer.send(n as u16, count, size).map_err(broken)?;
             talk.hear("memory")?;
         }
         let used = ask(talk, "memory")?;

@@ -83,13 +83,13 @@ impl Serve<'_> {
         self.control.tell_bound(&receiver.endpoints)?;
         let mut ledger = Ledger::new(self.job.senders);
         loop {
-            let line = self.control.next()?;
+            let line = self.control.next_driving(|| halves.drive())?;
             match line.split_once(' ').unwrap_or((&line, "")) {
                 ("end", _) => return Ok(()),
                 ("memory", _) => {}
                 // All of them are there.
                 ("connected", _) => receiver.end.meet()?,
-                ("sent", messages) => {
+                ("receive", messages) => {
                     for _ in 0..messages.parse().unwrap_or(0_u64) {
                         receive(&mut receiver.end, &mut ledger, self.terms.size, &halves.name())?;
                     }
