@@ -56,11 +56,16 @@ mod tie;
 pub(crate) use awkward::Courier;
 pub(crate) use crew::{Crew, Event, Key, Mute, Outward};
 pub(crate) use fold::Fold;
-pub(crate) use hub::{Flow, Hub, HubOptions, Joined, LinkTally, Losses, Note, Profile};
+pub(crate) use hub::{Flow, Hub, HubOptions, Joined, LinkTally, Losses, Profile};
 pub(crate) use ready::ReadySet;
 pub(crate) use tie::{Side, Tie, Way};
 
-use crate::{Frame, Message, monitor::Traffic, sync::Arc, wait::Watched};
+use crate::{
+    Frame, Message,
+    monitor::Traffic,
+    sync::{Arc, planted},
+    wait::Watched,
+};
 
 /// A connection at the far end of a pipe, as the socket's side sees it: what a socket would do when its owner calls in, it
 /// does when somebody calls these, or by itself. Defined here and implemented by the transport.
@@ -72,6 +77,9 @@ pub(crate) trait Drive: Send + Sync + std::fmt::Debug {
 
     /// The queue is full and its sender is about to wait: gives the kernel what it takes.
     fn push_out(&self);
+
+    /// There was no room for what had arrived, and the receiver has taken something.
+    fn room(&self);
 
     /// Its receiver has found nothing: fetches what has arrived. False if nothing has. With `lends` the receiver will look
     /// again soon, and reading may be left to it.
@@ -312,6 +320,23 @@ impl End {
             }),
             None => None,
         }
+    }
+
+    /// Nobody works for this end from now on, whose hub is `hub`: who sends next is to tell. Looks once more; false: there is
+    /// a message, and nobody will tell of it.
+    pub(crate) fn rest(&mut self, hub: &Hub) -> bool {
+        hub.signal().arm();
+        if self.ready() && !planted("end-rests-unlooking") {
+            hub.signal().disarm();
+            return false;
+        }
+        true
+    }
+
+    /// There is no room: whoever takes something is to tell the connection at this end ([`Drive::room`]). Issues no fence,
+    /// so one who takes something just now may not: the caller looks once more after a while.
+    pub(crate) fn want_room(&self) {
+        self.tie.way_from(self.side).set(tie::ROOM_WANTED);
     }
 
     /// Gives credit back for all that was popped but the last `held` messages.
