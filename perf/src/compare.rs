@@ -114,8 +114,9 @@ fn contestants(asked: &Compare, pins: &Pins) -> Result<Vec<Contestant>, Failure>
     };
     for peer in peers {
         // The channels among them also have a way of their own to wait, which beats their spinning at times.
+        // Between processes a thread that polls keeps libzmq's own from the core they share.
         let waits: &[Wait] = match peer.sleeps() {
-            true if sleeps => &[Wait::Adaptive],
+            true if sleeps || apart => &[Wait::Adaptive],
             true if asked.work != Work::Memory => &[Wait::Spin, Wait::Adaptive],
             _ if sleeps => &[Wait::Adaptive],
             _ => &[Wait::Spin],
