@@ -31,6 +31,7 @@ pub(crate) const UNSUBSCRIBE: i32 = 7;
 pub(crate) const RCVTIMEO: i32 = 27;
 pub(crate) const SNDTIMEO: i32 = 28;
 pub(crate) const RCVMORE: i32 = 13;
+pub(crate) const EVENTS: i32 = 15;
 pub(crate) const LAST_ENDPOINT: i32 = 32;
 pub(crate) const CONNECT_ROUTING_ID: i32 = 61;
 

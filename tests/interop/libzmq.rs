@@ -17,8 +17,8 @@ use ringway::SocketType;
 
 use crate::{
     choices::{
-        CONNECT_ROUTING_ID, LAST_ENDPOINT, LINGER_OPTION, RCVMORE, RCVTIMEO, SNDTIMEO, SUBSCRIBE, UNSUBSCRIBE, Value,
-        choices, millis,
+        CONNECT_ROUTING_ID, EVENTS, LAST_ENDPOINT, LINGER_OPTION, RCVMORE, RCVTIMEO, SNDTIMEO, SUBSCRIBE, UNSUBSCRIBE,
+        Value, choices, millis,
     },
     events,
     party::{Event, Parts, Party, Setting, Socket},
@@ -62,6 +62,8 @@ impl Libzmq {
         // SAFETY: takes nothing.
         let context = unsafe { zmq_ctx_new() };
         assert!(!context.is_null(), "{}", last_error());
+        // SAFETY: the context is open.
+        done(unsafe { zmq_ctx_set(context, MAX_SOCKETS, 10_000) }).expect("an option");
         Self { context: Arc::new(Context(context)) }
     }
 
@@ -154,6 +156,10 @@ impl Socket for Wired {
         Some(events::event(number, value, &String::from_utf8_lossy(&parts[1])))
     }
 
+    fn nudge(&mut self) {
+        self.handle.get::<4>(EVENTS).expect("an option");
+    }
+
     fn close(mut self: Box<Self>) {
         self.lingers = true;
     }
@@ -161,6 +167,8 @@ impl Socket for Wired {
 
 impl Drop for Wired {
     fn drop(&mut self) {
+        // SAFETY: the socket is open. First: its last word, to a monitor that is closed already, would never end.
+        unsafe { zmq_socket_monitor(self.handle.socket, std::ptr::null(), 0) };
         if !self.lingers {
             let _ = self.handle.set(LINGER_OPTION, &0_i32.to_ne_bytes());
         }
@@ -326,6 +334,7 @@ struct Message([u8; 64]);
 unsafe extern "C" {
     fn zmq_version(major: *mut c_int, minor: *mut c_int, patch: *mut c_int);
     fn zmq_ctx_new() -> *mut c_void;
+    fn zmq_ctx_set(context: *mut c_void, option: c_int, value: c_int) -> c_int;
     fn zmq_ctx_term(context: *mut c_void) -> c_int;
     fn zmq_socket(context: *mut c_void, kind: c_int) -> *mut c_void;
     fn zmq_socket_monitor(socket: *mut c_void, endpoint: *const c_char, events: c_int) -> c_int;
@@ -346,6 +355,7 @@ unsafe extern "C" {
     fn zmq_strerror(code: c_int) -> *const c_char;
 }
 
+const MAX_SOCKETS: c_int = 2;
 const SNDMORE: c_int = 2;
 const ALL_EVENTS: c_int = 0xFFFF;
 /// Linux's numbers, which libzmq passes through.

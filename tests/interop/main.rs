@@ -15,13 +15,21 @@
 
 mod case;
 mod choices;
+mod crowds;
 mod events;
 mod frames;
+mod heartbeats;
+mod identities;
 mod libzmq;
+mod lingering;
 mod ours;
 mod party;
 mod patterns;
+mod pressure;
 mod pyzmq;
+mod refusals;
+mod restarts;
+mod subscriptions;
 
 use case::{Case, Maker, Road};
 
@@ -69,6 +77,59 @@ suite! {
         very_many_frames_arrive,
         sizes_mixed_at_random_arrive,
         a_flood_arrives_in_order;
+    subscriptions:
+        xpub_is_told_exactly,
+        topics_of_every_length,
+        verbose_tells_of_all,
+        before_and_after_connecting,
+        very_many_topics,
+        a_publisher_that_restarts_is_told_again,
+        a_subscriber_that_restarts,
+        a_slow_subscriber_does_not_hold_up_others,
+        pub_keeps_to_subscriptions;
+    restarts:
+        queued_before_there_is_a_peer,
+        receivers_that_come_first,
+        queued_while_the_peer_restarts,
+        a_stream_goes_on_at_the_next_peer,
+        connectors_that_come_back,
+        binders_that_come_back,
+        a_request_outlives_its_server,
+        a_named_peer_comes_back,
+        untaken_work_goes_to_the_next;
+    heartbeats:
+        an_idle_socket_answers,
+        an_idle_peer_answers,
+        heartbeats_both_ways,
+        a_stopped_peer_is_found_dead,
+        a_peers_time_to_live_is_kept,
+        a_busy_connection_is_alive;
+    identities:
+        ids_are_seen,
+        ids_are_made_up,
+        mandatory_knows_who_is_there,
+        probes_introduce,
+        numbered_requests_tell_replies_apart,
+        peers_are_called_by_who_connects,
+        a_name_is_handed_over,
+        a_name_is_waited_for,
+        a_binding_dealer_has_a_name;
+    pressure:
+        a_sender_is_stopped_and_goes_on,
+        a_router_is_stopped_by_the_full_only,
+        a_full_worker_is_passed_over;
+    lingering:
+        what_was_sent_arrives,
+        what_was_sent_to_nobody_waits,
+        last_words_arrive;
+    refusals:
+        types_that_do_not_talk,
+        other_mechanisms,
+        messages_that_are_too_long,
+        strangers_at_the_door;
+    crowds:
+        dealers_at_a_router,
+        a_crowd_is_told_and_tells;
 }
 
 /// Not captured by the test harness, so that a log tells what was met.

@@ -10,7 +10,7 @@ use ringway::{
     socket::{Builder, DuplicateId, SendFailure, Socket as Made},
 };
 
-use crate::party::{Event, Happening, PATIENCE, Parts, Party, Setting, Socket};
+use crate::party::{Event, Happening, Parts, Party, Setting, Socket};
 
 /// A context.
 pub(crate) struct Ringway {
@@ -45,11 +45,6 @@ impl Party for Ringway {
             SocketType::Router => self.make::<Router>(settings),
             other => panic!("there is no {other}"),
         }
-    }
-
-    fn leave(self: Box<Self>) {
-        let report = self.context.shutdown(PATIENCE);
-        assert_eq!(report.sockets_left, 0);
     }
 }
 
@@ -255,7 +250,8 @@ fronts! {
     Pub: sends;
         Setting::SendHwm(_) => setting!(SendHwm), Setting::Linger(_) => setting!(Linger);
     Sub: receives subscribes;
-        Setting::RecvHwm(_) => setting!(RecvHwm);
+        // Subscriptions are no messages.
+        Setting::RecvHwm(_) => setting!(RecvHwm), Setting::SendHwm(_) => |builder, _| builder;
     XPub: sends receives;
         Setting::SendHwm(_) => setting!(SendHwm), Setting::RecvHwm(_) => setting!(RecvHwm),
         Setting::Linger(_) => setting!(Linger), Setting::Verbose => |builder, _| builder.verbose();

@@ -5,7 +5,7 @@ use std::{fmt, ops::RangeInclusive, time::Duration};
 use ringway::SocketType;
 
 /// Longer than anything takes on a machine that works.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long nothing must come before a test believes that nothing will. A wrong thing that takes longer goes unseen; a
 /// right one never fails for it.
 pub(crate) const QUIET: Duration = Duration::from_millis(300);
@@ -14,7 +14,7 @@ pub(crate) const QUIET: Duration = Duration::from_millis(300);
 pub(crate) type Parts = Vec<Vec<u8>>;
 
 /// A process, or as good as one: what sockets are made in. When it and its sockets are dropped they are gone, at once.
-pub(crate) trait Party {
+pub(crate) trait Party: Send {
     /// A socket, with a monitor from the start.
     fn socket(&self, kind: SocketType, settings: &[Setting]) -> Box<dyn Socket>;
 
@@ -51,6 +51,10 @@ pub(crate) trait Socket: Send {
 
     /// The next thing its monitor tells, if something comes within `patience`.
     fn event_within(&mut self, patience: Duration) -> Option<Event>;
+
+    /// Lets it do what its library does only when the application calls in: libzmq takes note of peers then, and tells
+    /// them its subscriptions. Ringway waits for no call.
+    fn nudge(&mut self) {}
 
     /// Closes as an application does: what was sent has its time to linger.
     fn close(self: Box<Self>);
@@ -138,6 +142,20 @@ impl dyn Socket + '_ {
             passed.push(event);
         }
         panic!("none of {wanted:?}, only {passed:?}");
+    }
+
+    /// Waits until a peer takes part, and takes note of it.
+    #[track_caller]
+    pub(crate) fn await_peer(&mut self) {
+        self.await_event_without(Happening::Joined, &[Happening::Refused]);
+        self.nudge();
+    }
+
+    /// Waits until a peer is lost, and takes note of it.
+    #[track_caller]
+    pub(crate) fn await_loss(&mut self) {
+        self.await_event(Happening::Disconnected);
+        self.nudge();
     }
 
     /// All events that come until it is quiet for so long.

@@ -17,6 +17,7 @@ const MANY: u64 = 3000;
 fn expect_handshake<'a>(near: &'a mut dyn Socket, far: &'a mut dyn Socket) {
     for socket in [near, far] {
         socket.await_event_without(Happening::Joined, &[Happening::Refused, Happening::Disconnected]);
+        socket.nudge();
     }
 }
 
@@ -171,12 +172,14 @@ fn publish(from: &mut dyn Socket, to: &mut dyn Socket) {
 
 pub(crate) fn xpub_and_xsub_pass_other_messages(case: Case) {
     case.linked((XPub, NONE), (XSub, NONE), |near, far| {
+        expect_handshake(near, far);
         far.send([b"\x01a"]);
         near.expect([b"\x01a"]);
         far.send(["upstream", "in parts"]);
         near.expect(["upstream", "in parts"]);
     });
     case.linked((XSub, NONE), (XPub, NONE), |near, far| {
+        expect_handshake(near, far);
         near.send([b"\x01a"]);
         far.expect([b"\x01a"]);
         near.send(["upstream", "in parts"]);
@@ -301,6 +304,7 @@ pub(crate) fn router_talks_to_router(case: Case) {
     let near_settings = &[Setting::RoutingId(b"near"), Setting::ProbeRouter];
     let far_settings = &[Setting::RoutingId(b"far"), Setting::Mandatory];
     case.linked((Router, near_settings), (Router, far_settings), |near, far| {
+        expect_handshake(near, far);
         far.expect(["near", ""]);
         for turn in 0..100 {
             far.send(["near", "to you", &turn.to_string()]);

@@ -20,6 +20,7 @@ import time
 import zmq
 
 CONTEXT = zmq.Context()
+CONTEXT.set(zmq.MAX_SOCKETS, 10_000)
 SOCKETS = {}
 MONITORS = {}
 NUMBERS = itertools.count()
@@ -86,7 +87,10 @@ def op_socket(kind, options):
     for name, value in options:
         socket.set(getattr(zmq, name), to_value(value))
     SOCKETS[number] = socket
-    MONITORS[number] = socket.get_monitor_socket()
+    # Named by number: pyzmq's own way names it by a descriptor, which another socket may have had.
+    socket.monitor(f"inproc://monitor-{number}", zmq.EVENT_ALL)
+    MONITORS[number] = CONTEXT.socket(zmq.PAIR)
+    MONITORS[number].connect(f"inproc://monitor-{number}")
     return number
 
 
@@ -154,6 +158,11 @@ def op_recv_numbers(socket, before, count, ms):
     return runs
 
 
+def op_nudge(socket):
+    """Lets the socket do what libzmq does only when its application calls in."""
+    SOCKETS[socket].get(zmq.EVENTS)
+
+
 def op_event(socket, ms):
     frames = recv(MONITORS[socket], ms)
     if frames is None:
@@ -164,6 +173,8 @@ def op_event(socket, ms):
 
 def op_close(socket, linger):
     """Closes a socket; it keeps its own time to linger if none is given."""
+    # First: its last word, to a monitor that is closed already, would never end.
+    SOCKETS[socket].monitor(None, 0)
     SOCKETS.pop(socket).close(linger)
     MONITORS.pop(socket).close(0)
 

@@ -259,6 +259,10 @@ impl Socket for Remote {
         Some(events::event(number("event")? as u16, number("value")?, answer["endpoint"].as_str()?))
     }
 
+    fn nudge(&mut self) {
+        self.ask(json!({"op": "nudge"}), Duration::ZERO);
+    }
+
     fn close(mut self: Box<Self>) {
         self.is_closed = true;
         self.ask(json!({"op": "close", "linger": null}), Duration::ZERO);
