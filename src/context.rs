@@ -1,4 +1,4 @@
-//! What sockets live in: the in-process names, and the end of it all.
+//! What sockets live in: the in-process names, the threads that serve streams, and the end of it all.
 
 #![forbid(unsafe_code)]
 
@@ -11,19 +11,23 @@ use std::{
 use crate::{
     pipe::{Hub, HubOptions, Losses, Profile},
     sync::{Arc, Mutex},
-    transport::inproc,
+    transport::{inproc, stream},
     wait::{Awaited, Signal, WaitPolicy, Waiter},
 };
 
 /// What sockets live in. Names of `inproc://` endpoints belong to one context; sockets of different contexts do not
 /// find each other.
 ///
-/// A handle: clones share the context. It has no thread of its own. Dropping the last handle leaves its sockets working;
-/// [`Context::shutdown`] ends them.
+/// A handle: clones share the context. The first `tcp://` or `ipc://` endpoint starts its reactor threads, one unless
+/// [`Context::builder`] said otherwise; before that, and with `inproc://` only, it has none. Dropping the last handle leaves
+/// its sockets working; [`Context::shutdown`] ends them. When handles and sockets are all gone, what was sent over streams and
+/// is still queued is waited for, as long as the sockets' lingers say.
 #[derive(Clone)]
 pub struct Context {
     shared: Arc<Shared>,
 }
+
+type Streams = std::sync::Arc<stream::Streams>;
 
 /// The context has been shut down: no socket can be made in it and no call of its sockets waits any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +48,22 @@ pub struct ShutdownReport {
     pub unread: u64,
 }
 
+/// Makes a context.
+///
+/// ```
+/// use ringway::Context;
+///
+/// let context = Context::builder().reactor_threads(2).build();
+/// # assert_eq!(context.sockets(), 0);
+/// ```
+#[derive(Clone, Debug)]
+pub struct ContextBuilder {
+    setup: stream::Setup,
+}
+
 struct Shared {
     names: inproc::Registry,
+    streams: Streams,
     sockets: Mutex<Sockets>,
     losses: Arc<Losses>,
     /// One for each shutdown under way, notified when a socket goes.
@@ -68,13 +86,19 @@ pub(crate) struct Membership {
 impl Context {
     /// A context with no sockets.
     pub fn new() -> Self {
-        Self::with_names(inproc::Registry::default())
+        Self::builder().build()
     }
 
-    fn with_names(names: inproc::Registry) -> Self {
+    /// A builder, to choose how streams are served.
+    pub fn builder() -> ContextBuilder {
+        ContextBuilder { setup: stream::Setup::Threads(vec![None]) }
+    }
+
+    fn with(names: inproc::Registry, setup: stream::Setup) -> Self {
         Self {
             shared: Arc::new(Shared {
                 names,
+                streams: stream::Streams::new(setup),
                 sockets: Mutex::default(),
                 losses: Arc::default(),
                 shutdowns: Mutex::default(),
@@ -84,7 +108,8 @@ impl Context {
 
     /// Ends the context: every waiting call of its sockets returns at once with an error that says so, every later one
     /// too (receiving still hands out what has arrived), and no socket can be made any more. Then waits until the
-    /// application has dropped all sockets, `timeout` at the most, and drops what waits for names nobody has bound.
+    /// application has dropped all sockets, and until what they sent over streams is given to the system, or their lingers
+    /// are over; all that `timeout` at the most. Then drops what is still queued, or waits for names nobody has bound.
     ///
     /// Always returns; says what was left. May be called again, and from several threads at once.
     pub fn shutdown(&self, timeout: Duration) -> ShutdownReport {
@@ -101,6 +126,10 @@ impl Context {
         let all_gone = Waiter::new(WaitPolicy::Park).wait(&signal, deadline, &mut AllGone(&self.shared));
         self.shared.shutdowns.lock().retain(|other| !Arc::ptr_eq(other, &signal));
         self.shared.names.clear();
+        if all_gone.is_some() {
+            self.shared.streams.wait_for_the_last(deadline);
+        }
+        self.shared.streams.abandon_all();
         #[cfg(feature = "awkward-pipes")]
         if let Some(courier) = self.shared.names.courier() {
             courier.settle();
@@ -110,6 +139,15 @@ impl Context {
             sockets_left: if all_gone.is_some() { 0 } else { self.shared.sockets.lock().hubs.len() },
             undelivered: lost.undelivered,
             unread: lost.unread,
+        }
+    }
+
+    /// Does what there is to do for the streams of a [caller-driven](ContextBuilder::caller_driven) context: waits until
+    /// there is something, `timeout` at the most, and does it. Returns at once if another thread is at it, if the context has
+    /// no stream, or if it has threads.
+    pub fn drive(&self, timeout: Duration) {
+        if let Some(reactor) = self.shared.streams.driven() {
+            reactor.turn(Some(timeout));
         }
     }
 
@@ -138,7 +176,7 @@ impl Context {
     /// A context whose pipes keep the contract and nothing beyond: bounded in bytes, delivered late and by a thread of
     /// their own, closed late. What that thread does depends on `seed`, as far as the scheduler lets it.
     pub fn with_awkward_pipes(seed: u64) -> Self {
-        Self::with_names(inproc::Registry::awkward(seed))
+        Self::with(inproc::Registry::awkward(seed), stream::Setup::Threads(vec![None]))
     }
 
     /// Kills, at the delivering thread's step number `steps` from now, the pipe that step serves.
@@ -149,9 +187,56 @@ impl Context {
     }
 }
 
+impl ContextBuilder {
+    /// So many threads serve the streams, each a part of the connections; at least one. One unless said otherwise: it is
+    /// enough for gigabytes a second.
+    pub fn reactor_threads(mut self, threads: usize) -> Self {
+        self.setup = stream::Setup::Threads(vec![None; threads.max(1)]);
+        self
+    }
+
+    /// One thread for each of `cpus` serves the streams, pinned there. Whether they can be is found out by the first
+    /// endpoint that needs them.
+    pub fn pinned_reactors(mut self, cpus: impl IntoIterator<Item = usize>) -> Self {
+        let cpus: Vec<_> = cpus.into_iter().map(Some).collect();
+        self.setup = stream::Setup::Threads(if cpus.is_empty() { vec![None] } else { cpus });
+        self
+    }
+
+    /// No thread serves the streams: whoever calls into a socket of the context does, and
+    /// [`Context::drive`]. The lowest latency for programs with a thread for each core that never waits elsewhere.
+    ///
+    /// While nobody calls, nothing happens: no connection is accepted or made again, nothing queued is sent, subscriptions
+    /// do not arrive, and peers' heartbeats are not answered.
+    pub fn caller_driven(mut self) -> Self {
+        self.setup = stream::Setup::Callers;
+        self
+    }
+
+    /// The context.
+    pub fn build(self) -> Context {
+        Context::with(inproc::Registry::default(), self.setup)
+    }
+}
+
+impl Drop for Shared {
+    /// Handles and sockets are gone: what they sent goes as far as their lingers allow.
+    fn drop(&mut self) {
+        // A payload's destructor, run by a reactor thread, may have held the last handle.
+        if !self.streams.is_own_thread() {
+            self.streams.wait_for_the_last(None);
+        }
+        self.streams.abandon_all();
+    }
+}
+
 impl Membership {
     pub(crate) fn names(&self) -> &inproc::Registry {
         &self.shared.names
+    }
+
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.shared.streams
     }
 }
 

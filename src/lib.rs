@@ -42,21 +42,27 @@ pub mod monitor;
 mod pipe;
 pub mod poll;
 pub mod proxy;
+mod reactor;
 pub mod ring;
 mod route;
 pub mod socket;
 mod socket_type;
 mod sync;
+mod system;
+mod timer;
 mod transport;
 pub mod wait;
+#[allow(dead_code, reason = "the protocol comes before the transports that speak it")]
+mod zmtp;
 
-pub use context::{Context, ContextClosed, ShutdownReport};
+pub use context::{Context, ContextBuilder, ContextClosed, ShutdownReport};
 pub use endpoint::{Endpoint, EndpointError};
 pub use message::{Frame, Message};
 pub use monitor::{Monitor, PeerId};
 pub use poll::Poller;
 pub use socket::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, RoutingId, Sub, XPub, XSub};
 pub use socket_type::SocketType;
+pub use system::SystemError;
 pub use wait::WaitPolicy;
 
 /// The code in the documents is compiled and run as the code in these comments is.

@@ -59,6 +59,17 @@ impl SocketType {
         !matches!(self, Self::Push | Self::Pub)
     }
 
+    /// What is queued for a peer whose connection is lost: does it stay for that connection's successor? Where a message is
+    /// part of a conversation, or of a stream others have gone on with, it does not.
+    pub(crate) fn survives(self) -> bool {
+        matches!(self, Self::Pair | Self::Push | Self::Pull | Self::Dealer)
+    }
+
+    /// Is any peer as good as another for what is queued?
+    pub(crate) fn survives_anywhere(self) -> bool {
+        matches!(self, Self::Push | Self::Dealer)
+    }
+
     /// Peers at a time.
     pub(crate) fn peers_max(self) -> usize {
         if self == Self::Pair { 1 } else { usize::MAX }

@@ -5,11 +5,15 @@
 //! is kept per pipe. The owner learns of changes by the `epoch`, one load of a quiet line at the start of each call and
 //! on each turn of a spin, and then fetches the notes under the lock (see [`Crew`](super::Crew)).
 
-use std::{collections::VecDeque, sync::OnceLock};
+use std::{
+    collections::VecDeque,
+    sync::{OnceLock, Weak},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
-use super::{End, Key, Lost, Side, Tie, news, ready::ReadySet};
+use super::{Drive, End, Key, Lost, Side, Tie, news, ready::ReadySet};
 use crate::{
     Endpoint, Frame, Message, SocketType,
     monitor::{EventKind, Monitor, Monitors, Number, PeerInfo, Sink},
@@ -18,7 +22,7 @@ use crate::{
         Arc, AtomicBool, AtomicU64, CachePadded, Mutex, MutexGuard, Ordering, full_fence, planted,
         prepare_asymmetric_fences,
     },
-    wait::Signal,
+    wait::{Signal, Sleep, Target},
 };
 
 /// See the module.
@@ -34,6 +38,13 @@ pub(crate) struct Hub {
     /// The losses of all sockets of the context together.
     losses: Arc<Losses>,
     monitors: Arc<Monitors>,
+    /// This hub is a connection's.
+    link: Option<Weak<dyn Drive>>,
+    /// Messages a connection did not get rid of, for the next one.
+    taken_back: Mutex<VecDeque<Message>>,
+    has_taken_back: AtomicBool,
+    /// How long what a socket has sent is kept for when it is gone, in nanoseconds: for connections, which go on by themselves.
+    linger_ns: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -92,6 +103,8 @@ struct Members {
     interest: Interest,
     /// Pipes that found every seat taken, first come first.
     waiting: VecDeque<End>,
+    /// It is a connection's, which adds nothing to the limits.
+    is_link: bool,
     /// Monitors there have been.
     monitors: Number,
     closed: bool,
@@ -172,6 +185,47 @@ impl Losses {
     }
 }
 
+/// What happened to a socket's connections over streams. Any thread may add.
+#[derive(Debug, Default)]
+pub(crate) struct LinkTally {
+    reads: AtomicU64,
+    writes: AtomicU64,
+    reconnects: AtomicU64,
+    failed_handshakes: AtomicU64,
+    refused: AtomicU64,
+    stray: AtomicU64,
+}
+
+macro_rules! tallies {
+    ($($(#[$doc:meta])* $count:ident, $counted:ident;)*) => {
+        impl LinkTally {$(
+            $(#[$doc])*
+            pub(crate) fn $count(&self) {
+                self.$counted.fetch_add(1, Ordering::Relaxed);
+            }
+
+            pub(crate) fn $counted(&self) -> u64 {
+                self.$counted.load(Ordering::Relaxed)
+            }
+        )*}
+    };
+}
+
+tallies! {
+    /// A system call that reads.
+    count_read, reads;
+    /// A system call that writes.
+    count_write, writes;
+    /// A connection this socket had made was lost.
+    count_reconnect, reconnects;
+    /// A connection came to nothing.
+    count_failed_handshake, failed_handshakes;
+    /// A connection was not accepted.
+    count_refused, refused;
+    /// A message came from a peer that has nothing to send here.
+    count_stray, stray;
+}
+
 #[derive(Debug, Default)]
 struct Tally {
     lost: Losses,
@@ -180,6 +234,7 @@ struct Tally {
     conflated: AtomicU64,
     /// Greetings put into pipes when they were made.
     hellos: AtomicU64,
+    links: LinkTally,
 }
 
 /// What became of a pipe that came to a hub.
@@ -204,7 +259,27 @@ pub(crate) enum Note {
 
 impl Hub {
     pub(crate) fn new(profile: Profile, options: HubOptions, losses: Arc<Losses>) -> Arc<Self> {
+        Self::with_link(profile, options, losses, None)
+    }
+
+    /// The hub of a connection, for the one pipe it has: its peer has `profile`, and it is driven through `link`. A sender
+    /// that finds nobody at work for it wakes `link`.
+    pub(crate) fn of_link<L: Drive + Sleep + 'static>(profile: Profile, link: &std::sync::Arc<L>) -> Arc<Self> {
+        let weak: Weak<L> = std::sync::Arc::downgrade(link);
+        let options = HubOptions { send_hwm: 0, recv_hwm: 0, seats: 1 };
+        let hub = Self::with_link(profile, options, Arc::default(), Some(weak));
+        hub.signal().install(Target::Loop(link.clone()));
+        hub
+    }
+
+    fn with_link(
+        profile: Profile,
+        options: HubOptions,
+        losses: Arc<Losses>,
+        link: Option<Weak<dyn Drive>>,
+    ) -> Arc<Self> {
         prepare_asymmetric_fences();
+        let is_link = link.is_some();
         let members = Members {
             options,
             seats: Vec::new(),
@@ -213,6 +288,7 @@ impl Hub {
             notes: Vec::new(),
             interest: Interest::default(),
             waiting: VecDeque::new(),
+            is_link,
             monitors: 0,
             closed: false,
         };
@@ -230,6 +306,10 @@ impl Hub {
             tally: Tally::default(),
             losses,
             monitors: Monitors::new(),
+            taken_back: Mutex::default(),
+            has_taken_back: AtomicBool::new(false),
+            linger_ns: AtomicU64::new(0),
+            link,
         });
         if cfg!(loom) {
             // loom does not know that a `OnceLock` orders what made it before those who look.
@@ -241,6 +321,26 @@ impl Hub {
 
     pub(crate) fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// Is it a connection's?
+    pub(crate) fn is_link(&self) -> bool {
+        self.link.is_some()
+    }
+
+    /// The connection whose hub this is.
+    pub(crate) fn link(&self) -> Option<std::sync::Arc<dyn Drive>> {
+        self.link.as_ref()?.upgrade()
+    }
+
+    /// How long what this socket has sent is kept for when it is gone.
+    pub(crate) fn linger(&self) -> Duration {
+        Duration::from_nanos(self.linger_ns.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_linger(&self, linger: Duration) {
+        // 2^64 ns are as good as for ever.
+        self.linger_ns.store(linger.as_nanos().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     #[inline(always)]
@@ -559,6 +659,63 @@ impl Hub {
         }
     }
 
+    /// As [`subscribe`](Self::subscribe), of a peer that takes back once what it may have asked for many times. Tells whether
+    /// the prefix is new.
+    pub(crate) fn subscribe_once(&self, prefix: &[u8]) -> bool {
+        let mut members = self.members.lock();
+        let is_new = members.interest.add(prefix) == Added::First;
+        if !is_new {
+            members.interest.remove(prefix);
+        }
+        members.wish(prefix, if is_new { Wish::First } else { Wish::Again }).tell(members);
+        is_new
+    }
+
+    /// What happened to this socket's connections over streams.
+    pub(crate) fn links(&self) -> &LinkTally {
+        &self.tally.links
+    }
+
+    /// Takes back `messages` that were given to a connection and did not reach its peer: they go to the next that has room,
+    /// before any other. Returns those that nobody will get: the socket is closed, or as many wait as may be queued for a peer.
+    pub(crate) fn take_back(&self, mut messages: Vec<Message>) -> Vec<Message> {
+        let members = self.members.lock();
+        if members.closed {
+            return messages;
+        }
+        let limit = if members.options.send_hwm == 0 { usize::MAX } else { members.options.send_hwm as usize };
+        let mut taken_back = self.taken_back.lock();
+        let lost = messages.split_off(messages.len().min(limit.saturating_sub(taken_back.len())));
+        taken_back.extend(messages);
+        self.has_taken_back.store(!taken_back.is_empty(), Ordering::Release);
+        drop(taken_back);
+        let links: Vec<_> =
+            members.ties().filter_map(|(tie, side)| tie.hub(side.other()).and_then(Hub::link)).collect();
+        drop(members);
+        links.iter().for_each(|link| link.changed());
+        lost
+    }
+
+    /// The socket is closed: nobody gets what was taken back.
+    pub(crate) fn lose_taken_back(&self) {
+        let lost = std::mem::take(&mut *self.taken_back.lock());
+        self.count_lost(Lost { undelivered: lost.len() as u64, unread: 0 });
+    }
+
+    /// Are there messages that were taken back?
+    #[inline(always)]
+    pub(crate) fn has_taken_back(&self) -> bool {
+        self.has_taken_back.load(Ordering::Acquire)
+    }
+
+    /// The oldest message that was taken back.
+    pub(crate) fn next_taken_back(&self) -> Option<Message> {
+        let mut taken_back = self.taken_back.lock();
+        let message = taken_back.pop_front();
+        self.has_taken_back.store(!taken_back.is_empty(), Ordering::Release);
+        message
+    }
+
     /// Makes the owner look at everything once more.
     fn touch(&self) {
         let members = self.members.lock();
@@ -577,7 +734,11 @@ impl Hub {
         if !planted("hub-join-without-fence") {
             full_fence();
         }
-        self.quiet.signal.notify();
+        match self.link() {
+            // It may have its signal say that somebody works for it, who waits for the kernel only.
+            Some(link) => link.changed(),
+            None => _ = self.quiet.signal.notify(),
+        }
         self.monitors.wake();
     }
 }
@@ -645,7 +806,9 @@ impl Members {
             (self.seats.len() - 1) as Key
         });
         let (tie, side) = (end.tie().clone(), end.side());
-        self.options.apply(&tie, side);
+        if !self.is_link {
+            self.options.apply(&tie, side);
+        }
         tie.seat_at(side, key);
         if !planted("hub-seat-forgets-interest") {
             self.interest.for_each(|prefix| tie.wish(Bytes::copy_from_slice(prefix), Wish::First));

@@ -257,6 +257,11 @@ impl Inlet {
         self.ring.publish_taken();
     }
 
+    /// As [`publish`](Self::publish), of all but the last `held`.
+    pub(crate) fn publish_all_but(&mut self, held: u64) {
+        self.ring.publish_all_but(held);
+    }
+
     /// Upkeep, when there is nothing to pop.
     #[inline(always)]
     pub(crate) fn settle(&mut self) {

@@ -25,6 +25,10 @@
 //!   the end that closes second (see [`Tie`]). Closing is idempotent.
 //! - **Destructors** of payloads run with no lock of this library held.
 //!
+//! A pipe that leads out of the process has a socket at one end only. At the other is a connection, which has a hub of its
+//! own ([`Hub::of_link`]), so that the socket cannot tell, and [drives](Drive) what the hub of a socket would leave to its
+//! owner. Its part of the limits is none: what a way admits is the socket's mark alone.
+//!
 //! Contents: [`tie`] what the two ends share, [`local`] the flavor within a process, [`conflate`] the one that keeps the
 //! newest message only, `awkward` one for tests, [`hub`] where pipes arrive and leave, [`crew`] the owner's private half
 //! of it, [`fold`] envelopes that travel with what is in them, [`news`] what monitors are told of a pipe.
@@ -52,11 +56,47 @@ mod tie;
 pub(crate) use awkward::Courier;
 pub(crate) use crew::{Crew, Event, Key, Mute, Outward};
 pub(crate) use fold::Fold;
-pub(crate) use hub::{Flow, Hub, HubOptions, Joined, Losses, Profile};
+pub(crate) use hub::{Flow, Hub, HubOptions, Joined, LinkTally, Losses, Note, Profile};
 pub(crate) use ready::ReadySet;
 pub(crate) use tie::{Side, Tie, Way};
 
-use crate::{Frame, Message, sync::Arc};
+use crate::{Frame, Message, monitor::Traffic, sync::Arc, wait::Watched};
+
+/// A connection at the far end of a pipe, as the socket's side sees it: what a socket would do when its owner calls in, it
+/// does when somebody calls these, or by itself. Defined here and implemented by the transport.
+///
+/// Nothing here blocks. A call that finds another thread at work for the connection leaves the work to it.
+pub(crate) trait Drive: Send + Sync + std::fmt::Debug {
+    /// The pipe has changed: its socket has closed its end, or wishes something. From any thread, with no lock held.
+    fn changed(&self);
+
+    /// The queue is full and its sender is about to wait: gives the kernel what it takes.
+    fn push_out(&self);
+
+    /// Its receiver has found nothing: fetches what has arrived. False if nothing has. With `lends` the receiver will look
+    /// again soon, and reading may be left to it.
+    fn pull(&self, lends: bool) -> bool;
+
+    /// Its receiver is about to sleep, and will look once more: what to watch meanwhile, in place of the reactor.
+    fn watch(&self) -> Watch;
+
+    /// Its receiver sleeps no more. With `lends` it will look again soon.
+    fn unwatch(&self, lends: bool);
+
+    /// What has come in and gone out, for those who list peers.
+    fn traffic(&self) -> (Traffic, Traffic);
+}
+
+/// What a receiver that is about to sleep watches of a connection.
+pub(crate) enum Watch {
+    /// Nothing: the reactor does, and wakes it.
+    Nothing,
+    /// Another thread is at it just now: look once more before sleeping.
+    Busy,
+    /// This descriptor, for reading.
+    Descriptor(Watched),
+}
+
 
 /// Makes a pipe within the process. `first` and `second` say which directions exist, each seen from its own end.
 pub(crate) fn local_pair(tie: &Arc<Tie>, directions: Directions) -> (End, End) {
@@ -271,6 +311,13 @@ impl End {
                 Fold::Nothing
             }),
             None => None,
+        }
+    }
+
+    /// Gives credit back for all that was popped but the last `held` messages.
+    pub(crate) fn publish_all_but(&mut self, held: u64) {
+        if let Some(Inlet::Local(inlet)) = &mut self.inlet {
+            inlet.publish_all_but(held);
         }
     }
 

@@ -15,7 +15,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{Lost, Side, Tie};
+use super::{Hub, Lost, Side, Tie};
 use crate::{
     Frame,
     monitor::{DisconnectReason, EventKind, Monitors, Number, PeerId, PeerInfo, PeerState, Sink},
@@ -57,6 +57,8 @@ pub(super) fn tell_end(monitors: &Monitors, tie: &Tie, side: Side, lost: Lost) {
     if told & PARTED == 0 {
         push(monitors, tie, side, disconnected(tie, DisconnectReason::ClosedHere));
     }
+    let by_link = tie.lost();
+    let lost = Lost { undelivered: lost.undelivered + by_link.undelivered, unread: lost.unread + by_link.unread };
     let (peer, Lost { undelivered, unread }) = (peer(tie), lost);
     if told & JOINED != 0 {
         push(monitors, tie, side, Some(EventKind::PeerLeft { peer, undelivered, unread }));
@@ -101,12 +103,15 @@ pub(super) fn taken_out(tie: &Tie, side: Side, monitors: Number) {
 /// The peer at the other end of `tie`. Any thread, any time.
 pub(super) fn info(tie: &Tie, side: Side) -> PeerInfo {
     let shows = shows(tie, side);
-    let profile = tie.hub(side.other()).map(|hub| hub.profile());
+    let hub = tie.hub(side.other());
+    let profile = hub.map(Hub::profile);
+    let (received, sent) = hub.and_then(Hub::link).map(|link| link.traffic()).unwrap_or_default();
     PeerInfo {
         peer: peer(tie),
         endpoint: tie.endpoint().cloned(),
         state: match shows {
             _ if shows & PARTED != 0 => PeerState::Leaving,
+            _ if tie.is_interrupted() => PeerState::Reconnecting,
             _ if shows & JOINED != 0 => PeerState::Joined,
             _ if shows & REACHED != 0 => PeerState::Waiting,
             _ => PeerState::Connecting,
@@ -114,6 +119,8 @@ pub(super) fn info(tie: &Tie, side: Side) -> PeerInfo {
         socket_type: profile.map(|profile| profile.socket_type),
         routing_id: profile.map_or_else(Frame::new, |profile| own(&profile.routing_id)),
         dropped: tie.way_from(side).missed(),
+        received,
+        sent,
     }
 }
 
@@ -150,7 +157,7 @@ fn event(tie: &Tie, side: Side, bit: u32) -> Option<EventKind> {
         }
         // Nobody was there yet: only the end of the context takes what waits for a name.
         _ if profile.is_none() => disconnected(tie, DisconnectReason::ContextClosed),
-        _ => disconnected(tie, DisconnectReason::PeerClosed),
+        _ => disconnected(tie, tie.parted().cloned().unwrap_or(DisconnectReason::PeerClosed)),
     }
 }
 

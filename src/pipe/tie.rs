@@ -12,14 +12,17 @@
 
 use std::ptr;
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 
 use super::{Hub, Key, Lost, news};
 use crate::sync::{
-    Arc, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number, weakened,
+    Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number, weakened,
 };
 use crate::{
-    Endpoint, Frame, monitor,
+    Endpoint, Frame,
+    monitor::{self, DisconnectReason},
     route::{Changes, Wish},
 };
 
@@ -50,6 +53,12 @@ pub(crate) struct Tie {
     endpoint: Option<Endpoint>,
     /// What the connecting socket calls its peer, whatever that calls itself; empty if it does not say.
     peer_name: Frame,
+    /// Why a connection at one end was lost, where that is known better than by the other end being gone.
+    parted: OnceLock<DisconnectReason>,
+    /// What was lost with it.
+    lost: Mutex<Lost>,
+    /// The connection is lost, and there will be another.
+    is_interrupted: AtomicBool,
     quiet: CachePadded<Quiet>,
 }
 
@@ -133,6 +142,9 @@ impl Tie {
             number: unique_number(),
             peer_name,
             endpoint,
+            parted: OnceLock::new(),
+            lost: Mutex::default(),
+            is_interrupted: AtomicBool::new(false),
             quiet: CachePadded::new(Quiet {
                 ways: [Way::new(), Way::new()],
                 seats: [Seat::new(), Seat::new()],
@@ -156,6 +168,39 @@ impl Tie {
     /// Through which the pipe was made.
     pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
         self.endpoint.as_ref()
+    }
+
+    /// The connection at one end is lost because of `reason`. The first one counts.
+    pub(crate) fn part(&self, reason: DisconnectReason) {
+        let _ = self.parted.set(reason);
+    }
+
+    /// The connection at one end is lost, and there will be another; or it is there.
+    pub(crate) fn interrupt(&self, is_interrupted: bool) {
+        self.is_interrupted.store(is_interrupted, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.is_interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Why the pipe is over, if it was said.
+    pub(super) fn parted(&self) -> Option<&DisconnectReason> {
+        self.parted.get()
+    }
+
+    /// What was lost with a connection, as its socket sees it.
+    pub(super) fn lost(&self) -> Lost {
+        *self.lost.lock()
+    }
+
+    /// A connection has lost messages of the socket on `side`, beside those in its end of the pipe.
+    pub(crate) fn count_lost(&self, side: Side, lost: Lost) {
+        if let Some(hub) = self.hub(side) {
+            hub.count_lost(lost);
+        }
+        let mut sum = self.lost.lock();
+        *sum = Lost { undelivered: sum.undelivered + lost.undelivered, unread: sum.unread + lost.unread };
     }
 
     /// What the monitors of the socket behind `side` have been told. Under the lock of its hub.
@@ -267,6 +312,10 @@ impl Tie {
         full_fence();
         let peer = tie.hub(side.other());
         match (tie.hub(side), peer) {
+            // A connection keeps no account: what it did not take is its socket's loss.
+            (Some(hub), Some(_)) if hub.is_link() => {
+                tie.count_lost(side.other(), Lost { undelivered: lost.unread, unread: lost.undelivered });
+            }
             (Some(hub), _) => {
                 hub.count_lost(lost);
                 hub.tell_end(tie, side, lost);

@@ -65,6 +65,8 @@ impl Ready for Reader {
     fn progress(&self) -> u64 {
         self.taken.into()
     }
+
+    fn set_watched(&mut self, _: bool) {}
 }
 
 impl Content for Reader {

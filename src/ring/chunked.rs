@@ -465,6 +465,12 @@ impl Consumer {
         self.shared.taken.store(self.taken, weakened("chunked-taken-release", Ordering::Release));
     }
 
+    /// As [`publish_taken`](Self::publish_taken), of all but the last `held` records, which the producer goes on counting.
+    pub(crate) fn publish_all_but(&self, held: u64) {
+        // Release: as in `publish_taken`. What was left of a chunk is left for good, whoever counts.
+        self.shared.taken.store(self.taken - held, Ordering::Release);
+    }
+
     /// Frees the chunks that wait to be used again, but the last one: for a queue that has gone quiet. (With none left,
     /// a pair that sleeps between messages would allocate at the end of every chunk.) Does nothing if the producer is
     /// just taking one.

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     counters::Counters,
+    attachments::{Attachments, tell_bind_failure},
     error::{BindError, ConnectError, DetachError, RecvError, SendFailure},
     interest::{Interest, Readiness},
     options::Options,
@@ -18,10 +19,11 @@ use super::{
 use crate::{
     Context, ContextClosed, Endpoint, EndpointError, Frame, Message,
     context::Membership,
-    monitor::{BindFailure, EventKind, Monitor, PeerInfo, Sink},
-    pipe::{Crew, Hub, HubOptions, Key, Profile, Tie},
+    monitor::{BindFailure, Monitor, PeerInfo},
+    pipe::{Crew, Hub, HubOptions, Key, Profile},
+    reactor::Reactor,
     sync::{Arc, Ordering},
-    wait::{Awaited, Signal, WaitPolicy, Waiter},
+    wait::{Awaited, Rest, Signal, WaitPolicy, Waiter, Watched},
 };
 
 /// A socket, whatever its pattern: the pattern's decisions, and all that is the same around them.
@@ -37,8 +39,9 @@ pub(crate) struct Core<P: Pattern> {
     recv_timeout: Option<Duration>,
     linger: Duration,
     monitor_capacity: usize,
-    bound: Vec<Endpoint>,
-    connected: Vec<(Endpoint, Arc<Tie>)>,
+    attachments: Attachments,
+    /// The reactor this socket's calls turn, if no thread does.
+    driven: Option<Reactor>,
     membership: Membership,
 }
 
@@ -54,6 +57,7 @@ impl<P: Pattern> Core<P> {
         let hub_options =
             HubOptions { send_hwm: options.send_hwm, recv_hwm: options.recv_hwm, seats: P::TYPE.peers_max() };
         let (membership, hub) = context.join(profile, hub_options)?;
+        hub.set_linger(options.linger);
         let mut crew = Crew::new(hub.clone(), P::OUTWARD);
         Ok(Self {
             pattern: P::new(options, &mut crew),
@@ -65,8 +69,8 @@ impl<P: Pattern> Core<P> {
             recv_timeout: options.recv_timeout,
             linger: options.linger,
             monitor_capacity: options.monitor_capacity,
-            bound: Vec::new(),
-            connected: Vec::new(),
+            attachments: Attachments::new(options.stream.clone()),
+            driven: None,
             membership,
         })
     }
@@ -74,23 +78,13 @@ impl<P: Pattern> Core<P> {
     // Endpoints.
 
     pub(crate) fn bind(&mut self, endpoint: Result<Endpoint, EndpointError>) -> Result<(), BindError> {
-        let endpoint = endpoint?;
-        let failed = |endpoint, reason| {
-            if self.hub.monitors().is_watched() {
-                self.hub.monitors().tell(EventKind::BindFailed { endpoint, reason });
-            }
-        };
+        let endpoint = endpoint?.bindable()?;
         if self.hub.is_terminated() {
-            failed(endpoint, BindFailure::ContextClosed);
-            return Err(BindError::ContextClosed);
+            return Err(tell_bind_failure(&self.hub, endpoint, BindFailure::ContextClosed));
         }
-        let Endpoint::Inproc(name) = &endpoint;
-        if self.membership.names().bind(name, &self.hub).is_err() {
-            failed(endpoint, BindFailure::AddrInUse);
-            return Err(BindError::AddrInUse);
-        }
-        self.bound.push(endpoint);
-        Ok(())
+        let result = self.attachments.bind(endpoint.clone(), &self.membership, &self.hub);
+        self.driven = self.membership.streams().driven().cloned();
+        result.map_err(|reason| tell_bind_failure(&self.hub, endpoint, reason))
     }
 
     pub(crate) fn connect(&mut self, endpoint: Result<Endpoint, EndpointError>) -> Result<(), ConnectError> {
@@ -103,40 +97,28 @@ impl<P: Pattern> Core<P> {
         peer_name: Frame,
         endpoint: Result<Endpoint, EndpointError>,
     ) -> Result<(), ConnectError> {
-        let endpoint = endpoint?;
+        let endpoint = endpoint?.connectable()?;
         if self.hub.is_terminated() {
             return Err(ConnectError::ContextClosed);
         }
-        let Endpoint::Inproc(name) = &endpoint;
-        let tie = self.membership.names().connect(name, &self.hub, peer_name);
-        let tie = tie.map_err(|mismatch| ConnectError::Incompatible(mismatch.0))?;
-        // Those whose peer has left are over; without this they would pile up in a socket that reconnects for ever.
+        let result = self.attachments.connect(endpoint, peer_name, &self.membership, &self.hub);
+        self.driven = self.membership.streams().driven().cloned();
+        result?;
         self.crew.sync();
-        self.connected.retain(|(_, tie)| !tie.is_over());
-        self.connected.push((endpoint, tie));
+        self.attachments.forget_old();
         Ok(())
     }
 
     pub(crate) fn unbind(&mut self, endpoint: Result<Endpoint, EndpointError>) -> Result<(), DetachError> {
-        let endpoint = endpoint?;
-        let place = self.bound.iter().position(|bound| *bound == endpoint).ok_or(DetachError::NotAttached)?;
-        let Endpoint::Inproc(name) = self.bound.swap_remove(place);
-        self.membership.names().unbind(&name, &self.hub);
-        Ok(())
+        self.attachments.unbind(&endpoint?, &self.membership, &self.hub)
     }
 
     pub(crate) fn disconnect(&mut self, endpoint: Result<Endpoint, EndpointError>) -> Result<(), DetachError> {
-        let endpoint = endpoint?;
-        let ties: Vec<_> = self.connected.extract_if(.., |(connected, _)| *connected == endpoint).collect();
-        if ties.is_empty() {
-            return Err(DetachError::NotAttached);
-        }
-        // Those without a seat first: one of them could take the seat of a pipe that goes.
-        ties.iter().for_each(|(_, tie)| drop(self.hub.leave_queue(tie)));
-        self.crew.drop_pipes(|end| ties.iter().any(|(_, tie)| Arc::ptr_eq(tie, end.tie())));
-        let Endpoint::Inproc(name) = &endpoint;
-        ties.iter().for_each(|(_, tie)| self.membership.names().abandon(name, tie, Duration::ZERO));
-        Ok(())
+        self.attachments.disconnect(&endpoint?, &self.membership, &self.hub, &mut self.crew)
+    }
+
+    pub(crate) fn last_endpoint(&self) -> Option<Endpoint> {
+        self.attachments.last().cloned()
     }
 
     // The rest.
@@ -176,7 +158,8 @@ impl<P: Pattern> Core<P> {
         look: impl FnMut(&mut P, &mut Crew) -> Option<R>,
     ) -> Result<R, RecvError> {
         let deadline = until.deadline(self.recv_timeout);
-        let mut awaited = Arrival { pattern: &mut self.pattern, crew: &mut self.crew, look };
+        let mut awaited =
+            Arrival { pattern: &mut self.pattern, crew: &mut self.crew, driven: self.driven.as_ref(), turns: 0, look };
         let Some(deadline) = deadline else {
             return (awaited.look)(awaited.pattern, awaited.crew).ok_or(RecvError::Empty);
         };
@@ -194,7 +177,7 @@ impl<P: Pattern> Core<P> {
     }
 
     pub(crate) fn monitor(&self) -> Monitor {
-        self.hub.monitor(self.monitor_capacity, self.bound.iter().cloned())
+        self.hub.monitor(self.monitor_capacity, self.attachments.bound().cloned())
     }
 
     pub(crate) fn peer_list(&self) -> Vec<PeerInfo> {
@@ -222,6 +205,7 @@ impl<P: Pattern> Core<P> {
 
     pub(crate) fn set_linger(&mut self, linger: Duration) {
         self.linger = linger;
+        self.hub.set_linger(linger);
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -314,7 +298,8 @@ impl<P: Sending> Core<P> {
         }
         self.crew.count_stall();
         let Some(deadline) = until.deadline(self.send_timeout) else { return Err(failure) };
-        let mut room = Room { pattern: &mut self.pattern, crew: &mut self.crew, attempt };
+        let mut room =
+            Room { pattern: &mut self.pattern, crew: &mut self.crew, driven: self.driven.as_ref(), turns: 0, attempt };
         self.sending.wait(self.hub.signal(), deadline, &mut room).unwrap_or(Err(SendFailure::TimedOut))
     }
 }
@@ -385,6 +370,10 @@ impl<P: Pattern> Ready for Core<P> {
         let flow = self.hub.flow();
         flow.messages_in.load(Ordering::Relaxed).wrapping_add(flow.messages_out.load(Ordering::Relaxed))
     }
+
+    fn set_watched(&mut self, is_watched: bool) {
+        self.crew.set_lending(!is_watched);
+    }
 }
 
 impl<P: Pattern> Content for Core<P> {
@@ -404,16 +393,12 @@ impl Beckons for Hub {
 impl<P: Pattern> Drop for Core<P> {
     fn drop(&mut self) {
         self.pattern.close(&mut self.crew);
-        for endpoint in self.bound.drain(..) {
-            let Endpoint::Inproc(name) = &endpoint;
-            self.membership.names().unbind(name, &self.hub);
-        }
-        // Our ends close; what peers have not taken yet stays with them, or with the name nobody has bound yet.
+        self.attachments.unbind_all(&self.membership, &self.hub);
+        // Our ends close; what peers have not taken yet stays with them, with the streams, or with the name nobody has bound
+        // yet.
         self.crew.close();
-        for (endpoint, tie) in self.connected.drain(..) {
-            let Endpoint::Inproc(name) = &endpoint;
-            self.membership.names().abandon(name, &tie, self.linger);
-        }
+        self.attachments.leave_all(&self.membership, self.linger);
+        self.hub.lose_taken_back();
         self.hub.monitors().close();
     }
 }
@@ -446,6 +431,9 @@ impl Until {
 struct Arrival<'a, P, F> {
     pattern: &'a mut P,
     crew: &'a mut Crew,
+    driven: Option<&'a Reactor>,
+    /// Looks so far.
+    turns: u32,
     look: F,
 }
 
@@ -454,10 +442,20 @@ impl<P: Pattern, R, F: FnMut(&mut P, &mut Crew) -> Option<R>> Awaited for Arriva
 
     #[inline(always)]
     fn look(&mut self) -> Option<Self::Ready> {
+        drive(self.driven, &mut self.turns);
         match (self.look)(self.pattern, self.crew) {
             Some(ready) => Some(Ok(ready)),
             None => self.crew.is_terminated().then_some(Err(RecvError::ContextClosed)),
         }
+    }
+
+    fn has_descriptors(&self) -> bool {
+        self.driven.is_some() || self.crew.has_links()
+    }
+
+    fn watch(&mut self, watched: &mut Vec<Watched>) -> Rest {
+        let may_sleep = self.crew.watch_links(watched);
+        Rest { may_sleep, until: watch_reactor(self.driven, watched) }
     }
 
     fn announce(&mut self) -> bool {
@@ -470,6 +468,7 @@ impl<P: Pattern, R, F: FnMut(&mut P, &mut Crew) -> Option<R>> Awaited for Arriva
     }
 
     fn withdraw(&mut self) {
+        self.crew.unwatch_links();
         if self.pattern.receiving_wants_room() {
             self.pattern.want_no_room(self.crew);
         }
@@ -480,6 +479,9 @@ impl<P: Pattern, R, F: FnMut(&mut P, &mut Crew) -> Option<R>> Awaited for Arriva
 struct Room<'a, P, F> {
     pattern: &'a mut P,
     crew: &'a mut Crew,
+    driven: Option<&'a Reactor>,
+    /// Looks so far.
+    turns: u32,
     attempt: F,
 }
 
@@ -487,6 +489,7 @@ impl<P: Pattern, R, F: FnMut(&mut P, &mut Crew) -> Result<R, SendFailure>> Await
     type Ready = Result<R, SendFailure>;
 
     fn look(&mut self) -> Option<Self::Ready> {
+        drive(self.driven, &mut self.turns);
         match (self.attempt)(self.pattern, self.crew) {
             Err(failure) if is_worth_waiting(failure) => None,
             result => Some(result),
@@ -498,10 +501,39 @@ impl<P: Pattern, R, F: FnMut(&mut P, &mut Crew) -> Result<R, SendFailure>> Await
         true
     }
 
+    fn has_descriptors(&self) -> bool {
+        self.driven.is_some()
+    }
+
+    fn watch(&mut self, watched: &mut Vec<Watched>) -> Rest {
+        Rest { may_sleep: true, until: watch_reactor(self.driven, watched) }
+    }
+
     fn withdraw(&mut self) {
         self.pattern.want_no_room(self.crew);
     }
 }
+
+/// Where no thread does: turns the reactor on the first look of a wait, and on every so many.
+#[inline(always)]
+fn drive(driven: Option<&Reactor>, turns: &mut u32) {
+    if let Some(reactor) = driven {
+        if turns.is_multiple_of(LOOKS_PER_TURN) {
+            reactor.turn(Some(Duration::ZERO));
+        }
+        *turns = turns.wrapping_add(1);
+    }
+}
+
+/// A caller that sleeps in place of a reactor's thread is woken by what would wake that. Returns when it has to look again.
+fn watch_reactor(driven: Option<&Reactor>, watched: &mut Vec<Watched>) -> Option<Instant> {
+    let reactor = driven?;
+    watched.push(reactor.descriptor());
+    reactor.next_alarm()
+}
+
+/// Looks at its sockets that a waiting caller makes for each look at all that a reactor looks after.
+const LOOKS_PER_TURN: u32 = 16;
 
 /// May the next attempt succeed by what others do?
 fn is_worth_waiting(failure: SendFailure) -> bool {

@@ -2,7 +2,12 @@
 
 #![forbid(unsafe_code)]
 
-use crate::{SocketType, pipe::Hub, sync::Ordering, wait::WaitCounters};
+use crate::{
+    SocketType,
+    pipe::{Hub, LinkTally},
+    sync::Ordering,
+    wait::WaitCounters,
+};
 
 /// A snapshot. All counts are since the socket was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,10 +41,43 @@ pub struct Counters {
     pub unread: u64,
     /// Peers that have come: connections made and accepted.
     pub peers_joined: u64,
+    /// What happened to its connections over streams.
+    pub streams: StreamCounters,
     /// How sends have waited.
     pub send_waits: WaitCounters,
     /// How receives have waited.
     pub recv_waits: WaitCounters,
+}
+
+/// What happened to a socket's connections over streams, `tcp://` and `ipc://`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamCounters {
+    /// System calls that read, whether or not there was something.
+    pub reads: u64,
+    /// System calls that wrote.
+    pub writes: u64,
+    /// Connections this socket had made that were lost and are made again.
+    pub reconnects: u64,
+    /// Connections, made or accepted, whose two ends did not come to agree how to talk.
+    pub failed_handshakes: u64,
+    /// Connections not accepted: there were as many peers as may be, or the system refused.
+    pub refused: u64,
+    /// Messages from peers that have nothing to send to a socket of this type: dropped.
+    pub stray: u64,
+}
+
+impl StreamCounters {
+    fn of(links: &LinkTally) -> Self {
+        Self {
+            reads: links.reads(),
+            writes: links.writes(),
+            reconnects: links.reconnects(),
+            failed_handshakes: links.failed_handshakes(),
+            refused: links.refused(),
+            stray: links.stray(),
+        }
+    }
 }
 
 impl Counters {
@@ -62,6 +100,7 @@ impl Counters {
             undelivered: lost.undelivered,
             unread: lost.unread,
             peers_joined: hub.joined(),
+            streams: StreamCounters::of(hub.links()),
             send_waits,
             recv_waits,
         }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::{ContextClosed, EndpointError, Message, SocketType};
+use crate::{ContextClosed, EndpointError, Message, SocketType, SystemError, monitor::BindFailure};
 
 /// A message was not sent: here it is back, unchanged, and why.
 #[derive(Debug, PartialEq, Eq)]
@@ -95,8 +95,20 @@ pub enum RequestError {
 pub enum BindError {
     /// The endpoint is not one.
     Endpoint(EndpointError),
-    /// Another socket has it, or this one.
+    /// Another socket has it, or this one; or, for `ipc://`, a file of that name is no socket.
     AddrInUse,
+    /// The address is none of this machine.
+    AddrNotAvailable,
+    /// This machine has no interface of that name.
+    NoSuchInterface,
+    /// The host is neither an interface of this machine nor a name that resolves.
+    NameNotResolved,
+    /// The system does not allow it: a port below 1024 perhaps, or a directory of somebody else's.
+    PermissionDenied,
+    /// The process, or the system, has as many files open as it may.
+    TooManyDescriptors,
+    /// The system refused for another reason: for `ipc://`, there may be no such directory.
+    System(SystemError),
     /// The context has been shut down.
     ContextClosed,
 }
@@ -111,6 +123,10 @@ pub enum ConnectError {
     Incompatible(SocketType),
     /// Another peer has the id this one was to have.
     IdInUse,
+    /// The process, or the system, has as many files open as it may: there could be no reactor thread.
+    TooManyDescriptors,
+    /// The system refused a reactor thread for another reason.
+    System(SystemError),
     /// The context has been shut down.
     ContextClosed,
 }
@@ -187,6 +203,14 @@ impl fmt::Display for BindError {
         match self {
             Self::Endpoint(error) => error.fmt(f),
             Self::AddrInUse => write!(f, "the endpoint is bound already"),
+            Self::AddrNotAvailable => write!(f, "the endpoint is no address of this machine"),
+            Self::NoSuchInterface => write!(f, "no interface of this machine has that name"),
+            Self::NameNotResolved => {
+                write!(f, "the host is neither an interface of this machine nor a name that resolves")
+            }
+            Self::PermissionDenied => write!(f, "binding the endpoint is not allowed"),
+            Self::TooManyDescriptors => write!(f, "too many open files"),
+            Self::System(error) => write!(f, "the endpoint is not bound: {error}"),
             Self::ContextClosed => ContextClosed.fmt(f),
         }
     }
@@ -197,6 +221,8 @@ impl fmt::Display for ConnectError {
         match self {
             Self::Endpoint(error) => error.fmt(f),
             Self::IdInUse => write!(f, "another peer has the id this one was to have"),
+            Self::TooManyDescriptors => write!(f, "too many files are open"),
+            Self::System(error) => write!(f, "the system refused a thread for connections: {error}"),
             Self::Incompatible(bound) => write!(f, "the {bound} socket bound there does not talk to this type"),
             Self::ContextClosed => ContextClosed.fmt(f),
         }
@@ -233,6 +259,21 @@ impl From<RecvError> for RequestError {
     }
 }
 
+impl From<BindFailure> for BindError {
+    fn from(failure: BindFailure) -> Self {
+        match failure {
+            BindFailure::AddrInUse => Self::AddrInUse,
+            BindFailure::AddrNotAvailable => Self::AddrNotAvailable,
+            BindFailure::NoSuchInterface => Self::NoSuchInterface,
+            BindFailure::NameNotResolved => Self::NameNotResolved,
+            BindFailure::PermissionDenied => Self::PermissionDenied,
+            BindFailure::TooManyDescriptors => Self::TooManyDescriptors,
+            BindFailure::System(error) => Self::System(error),
+            BindFailure::ContextClosed => Self::ContextClosed,
+        }
+    }
+}
+
 impl From<EndpointError> for BindError {
     fn from(error: EndpointError) -> Self {
         Self::Endpoint(error)
@@ -242,6 +283,12 @@ impl From<EndpointError> for BindError {
 impl From<EndpointError> for ConnectError {
     fn from(error: EndpointError) -> Self {
         Self::Endpoint(error)
+    }
+}
+
+impl From<std::io::Error> for ConnectError {
+    fn from(error: std::io::Error) -> Self {
+        if crate::system::lacks_descriptors(&error) { Self::TooManyDescriptors } else { Self::System((&error).into()) }
     }
 }
 

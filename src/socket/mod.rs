@@ -35,11 +35,13 @@
 //! shared(Push::new(&Context::new()).unwrap());
 //! ```
 //!
-//! Contents: `core` what all of them have, `options` what can be chosen, `error` what can go wrong, `counters` what
+//! Contents: `core` what all of them have, `options` what can be chosen and `stream_options`
+//! about connections over streams, `error` what can go wrong, `counters` what
 //! happened, `held` and `watch` how a socket is shared with those who wait for it to become ready, `interest` for what,
 //! `descriptor` one of the system that tells, `permit` a place reserved for a message, `routing_id` how a ROUTER's peers
 //! are called, and the patterns.
 
+mod attachments;
 mod core;
 mod counters;
 #[cfg(target_os = "linux")]
@@ -67,10 +69,15 @@ mod router;
 mod routing_id;
 #[cfg(all(test, shuttle))]
 mod shuttle;
+mod stream_options;
 mod subscribe;
 pub(crate) mod watch;
 
-pub use counters::Counters;
+pub use crate::transport::options::{
+    DEFAULT_BACKLOG, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_RECONNECT_INTERVAL, DEFAULT_RECONNECT_INTERVAL_MAX,
+    DEFAULT_SUBSCRIPTION_MEMORY_MAX, Keepalive,
+};
+pub use counters::{Counters, StreamCounters};
 pub use dealer::Dealer;
 #[cfg(target_os = "linux")]
 pub use descriptor::Descriptor;

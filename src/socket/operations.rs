@@ -84,6 +84,12 @@ macro_rules! common_operations {
                 self.core.with(|core| core.disconnect(endpoint.as_ref().parse()))
             }
 
+            /// What was bound or connected to last, with what was left to the system filled in: the port of `tcp://*:*`, the
+            /// path of `ipc://*`. `unbind` takes it as well as what was bound. `None` before the first.
+            pub fn last_endpoint(&self) -> Option<crate::Endpoint> {
+                self.core.with_ref(|core| core.last_endpoint())
+            }
+
             /// Peers connected now, and endpoints connected to that are still to be bound. May change at any time.
             pub fn peers(&self) -> usize {
                 self.core.with_ref(|core| core.peers())

@@ -8,7 +8,7 @@ use super::{
     DuplicateId, Identified, Req, Router, RoutingId, Socket, publish::PubOptions, req::ReqOptions,
     router::RouterOptions, subscribe::SubOptions,
 };
-use crate::{Context, ContextClosed, Frame, Message, WaitPolicy, monitor};
+use crate::{Context, ContextClosed, Frame, Message, WaitPolicy, monitor, transport::options::StreamOptions};
 
 /// Messages a queue holds before it counts as full: libzmq's default.
 pub const DEFAULT_HWM: u32 = 1000;
@@ -37,6 +37,7 @@ pub(crate) struct Options {
     pub(crate) subscribing: SubOptions,
     pub(crate) req: ReqOptions,
     pub(crate) router: RouterOptions,
+    pub(crate) stream: StreamOptions,
 }
 
 /// Makes sockets of type `S`.
@@ -71,6 +72,7 @@ impl<S: Socket> Builder<S> {
             subscribing: SubOptions::default(),
             req: ReqOptions::default(),
             router: RouterOptions::default(),
+            stream: StreamOptions::default(),
         };
         Self { options, socket: PhantomData }
     }

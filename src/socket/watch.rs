@@ -32,6 +32,9 @@ pub(crate) trait Ready {
 
     /// Messages sent and received so far.
     fn progress(&self) -> u64;
+
+    /// Somebody sleeps in place of its owner, from now on or no more.
+    fn set_watched(&mut self, is_watched: bool);
 }
 
 /// A core, and where its peers look for a sleeper.
@@ -137,7 +140,8 @@ pub(crate) struct Owner<C: Content> {
 }
 
 impl<C: Content> Owner<C> {
-    pub(crate) fn new(core: C) -> Self {
+    pub(crate) fn new(mut core: C) -> Self {
+        core.set_watched(true);
         let watched = Counted::new(Watched::default());
         let hub = core.hub().clone();
         hub.signal().install(Target::Loop(watched.clone()));
@@ -185,7 +189,8 @@ impl<C: Content> Owner<C> {
 
     fn take(&self) -> Option<C> {
         let mut state = self.shared.state.lock();
-        let core = state.core.take()?;
+        let mut core = state.core.take()?;
+        core.set_watched(false);
         let watchers = std::mem::take(&mut state.watchers);
         drop(state);
         drop(watchers);

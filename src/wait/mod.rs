@@ -11,6 +11,7 @@
 //! | `signal` | the sleep word and its protocol |
 //! | `target` | what a wake reaches: a thread, a descriptor, a loop |
 //! | `waiter` | look, spin, yield, park: the waiting thread's side |
+//! | `descriptors` | a sleep on descriptors |
 //! | `pace` | what a waiter learnt about its waits: pure arithmetic |
 //! | `cost` | what waking a parked thread costs on this machine |
 //! | `spinners` | how many threads of the process may spin for long at once |
@@ -22,6 +23,8 @@ mod clock;
 #[cfg(not(any(loom, shuttle)))]
 mod cost;
 mod crowd;
+#[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
+mod descriptors;
 #[cfg(not(any(loom, shuttle)))]
 mod pace;
 mod policy;
@@ -46,4 +49,4 @@ pub use signal::Signal;
 #[cfg(target_os = "linux")]
 pub use target::EventTarget;
 pub use target::{Sleep, Target, ThreadTarget};
-pub use waiter::{Awaited, WaitCounters, Waiter};
+pub use waiter::{Awaited, Rest, WaitCounters, Waiter, Watched};

@@ -111,6 +111,12 @@ impl Signal {
         }
     }
 
+    /// Installs `target` in place of the present one, which is returned if it must come back: see `enlist`.
+    #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
+    pub(super) fn enlist_for_good(&self, target: Target) -> Option<Target> {
+        self.target.lock().replace(target).filter(|displaced| matches!(displaced, Target::Loop(_)))
+    }
+
     #[cold]
     fn notify_slow(&self) -> bool {
         // Swap: one of several wakers pays for the wake. Acquire: pairs with Release in `announce`.

@@ -45,8 +45,33 @@ pub trait Awaited {
         false
     }
 
+    /// May it also become ready by descriptors, of which nobody tells? Then the waiter parks on those that
+    /// [`watch`](Self::watch) names.
+    fn has_descriptors(&self) -> bool {
+        false
+    }
+
+    /// Adds the descriptors whose readability may make it ready. After [`announce`](Self::announce), before the last look of
+    /// each park.
+    fn watch(&mut self, watched: &mut Vec<Watched>) -> Rest {
+        let _ = watched;
+        Rest { may_sleep: true, until: None }
+    }
+
     /// Takes the announcements back. Called once at the end of a wait that announced, found or not.
     fn withdraw(&mut self) {}
+}
+
+/// A descriptor somebody sleeps on; counted, so that it is not closed meanwhile.
+pub type Watched = Arc<dyn std::os::fd::AsFd + Send + Sync>;
+
+/// What is known of a park on descriptors that is about to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// False: something could not be made sure of, and another look must come first.
+    pub may_sleep: bool,
+    /// When to look again at the latest, whatever comes.
+    pub until: Option<Instant>,
 }
 
 /// The private half: policy, what it learnt, counters. Belongs to a socket or channel end, not to a thread.
@@ -55,6 +80,9 @@ pub struct Waiter {
     policy: WaitPolicy,
     /// The thread that parked here last; kept, so that a park allocates nothing.
     target: Option<Arc<ThreadTarget>>,
+    /// As `target`, for parks on descriptors.
+    #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
+    post: super::descriptors::Post,
     #[cfg(not(any(loom, shuttle)))]
     pace: pace::Pace,
     counts: Counts,
@@ -112,6 +140,8 @@ impl Waiter {
         Self {
             policy,
             target: None,
+            #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
+            post: Default::default(),
             #[cfg(not(any(loom, shuttle)))]
             pace: pace::Pace::default(),
             counts: Counts::default(),
@@ -232,6 +262,10 @@ impl Waiter {
             Before::Ended(ready) => return ready,
             Before::Sleep { entered_ns } => entered_ns,
         };
+        #[cfg(target_os = "linux")]
+        if what.has_descriptors() && self.post.is_open() {
+            return self.park_on_descriptors(signal, deadline, what, (entered_ns, budget_ns));
+        }
         let ready = self.park(signal, deadline, what);
         self.learn_from_park(entered_ns, budget_ns, ready.is_some());
         ready
@@ -342,6 +376,48 @@ impl Waiter {
             self.pace.peer_ran_here();
         } else {
             self.pace.yield_missed();
+        }
+        ready
+    }
+
+    /// The sleep protocol, on descriptors: as [`park`](Self::park) otherwise.
+    #[cfg(target_os = "linux")]
+    fn park_on_descriptors<A: Awaited>(
+        &mut self,
+        signal: &Signal,
+        deadline: Option<Instant>,
+        what: &mut A,
+        (entered_ns, budget_ns): (u64, u64),
+    ) -> Option<A::Ready> {
+        let asleep = Asleep { signal, displaced: signal.enlist_for_good(self.post.target()) };
+        let ready = loop {
+            let may_sleep_long = asleep.announce_and_fence(what);
+            let mut rest = self.post.watch(what);
+            if let Some(ready) = what.look() {
+                break Some(ready);
+            }
+            rest.may_sleep &= may_sleep_long;
+            if rest.may_sleep {
+                self.counts.parks += 1;
+                self.counts.wakes += u64::from(self.post.sleep(deadline.into_iter().chain(rest.until).min()));
+                if let Some(ready) = what.look() {
+                    break Some(ready);
+                }
+            }
+            if has_passed(deadline) {
+                self.counts.timeouts += 1;
+                break None;
+            }
+        };
+        drop(asleep);
+        self.post.clear();
+        what.withdraw();
+        let slept_ns = clock::now_ns() - entered_ns;
+        if ready.is_some() {
+            // As in `wait_elsewhere`: our own waking is part of the sample.
+            self.pace.arrived(slept_ns, budget_ns);
+        } else {
+            self.pace.gave_up(slept_ns, budget_ns);
         }
         ready
     }

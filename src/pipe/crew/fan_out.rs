@@ -69,7 +69,7 @@ impl Crew {
         let (mut sent, mut full) = (0, 0);
         for (index, key) in keys.iter().enumerate() {
             let Some(pipe) = self.pipes.get_mut(*key as usize).and_then(Option::as_mut) else { continue };
-            let refusal = match pipe.end.admits() {
+            let refusal = match pipe.admits() {
                 Ok(()) if index + 1 == keys.len() => pipe.end.push(message).err(),
                 Ok(()) => pipe.end.push_copy(message).err(),
                 Err(refusal) => Some(refusal),

@@ -18,10 +18,10 @@ mod fan_out;
 mod receiving;
 mod sending;
 
-use std::{collections::VecDeque, fmt};
+use std::{collections::VecDeque, fmt, sync::Arc as Counted};
 
 use super::{
-    End, Hub,
+    Drive, End, Hub,
     hub::{Flow, Note},
 };
 use crate::{
@@ -85,11 +85,17 @@ pub(crate) struct Crew {
     parked: usize,
     /// Keys of pipes pushed to or popped from by the batch under way.
     touched: Vec<Key>,
+    /// Pipes that lead to a connection.
+    links: usize,
+    /// The owner looks at connections again and again, and may be left to read them.
+    lends: bool,
 }
 
 #[derive(Debug)]
 struct Pipe {
     end: End,
+    /// The connection at the other end, if there is one.
+    link: Option<Counted<dyn Drive>>,
     receiving: Receiving,
     sending: Sending,
     /// Looks in a row that found no message.
@@ -149,6 +155,8 @@ impl Crew {
             armed: 0,
             parked: 0,
             touched: Vec::new(),
+            links: 0,
+            lends: true,
         }
     }
 
@@ -284,7 +292,7 @@ impl Crew {
         self.hot = Rotation::default();
         self.open = Rotation::default();
         self.full.clear();
-        (self.armed, self.parked) = (0, 0);
+        (self.armed, self.parked, self.links) = (0, 0, 0);
     }
 
     #[cold]
@@ -297,7 +305,10 @@ impl Crew {
         let mut left = Vec::new();
         hub.fetch(|note| match note {
             Note::Arrived(key, end) => self.install(key, end),
-            Note::Changed(key) => self.has_news(key, Event::Changed(key)),
+            Note::Changed(key) => {
+                self.find_link(key);
+                self.has_news(key, Event::Changed(key));
+            }
             Note::PeerLeft(key) => left.push(key),
         });
         left.into_iter().for_each(|key| self.peer_left(key));
@@ -322,6 +333,7 @@ impl Crew {
             leaving: false,
             has_news: false,
             is_known: false,
+            link: None,
             end,
         };
         if pipe.end.has_inlet() {
@@ -338,7 +350,24 @@ impl Crew {
             }
         }
         self.pipes[key as usize] = Some(pipe);
+        self.find_link(key);
         self.has_news(key, Event::Arrived(key));
+    }
+
+    /// Takes note of the connection at the other end, which may not have been there when the pipe was made.
+    fn find_link(&mut self, key: Key) {
+        if let Some(pipe) = self.pipes.get_mut(key as usize).and_then(Option::as_mut)
+            && pipe.link.is_none()
+        {
+            pipe.link = pipe.end.tie().hub(pipe.end.side().other()).and_then(Hub::link);
+            self.links += usize::from(pipe.link.is_some());
+        }
+    }
+
+    /// Are there pipes that lead to connections?
+    #[inline(always)]
+    pub(crate) fn has_links(&self) -> bool {
+        self.links > 0
     }
 
     /// Keeps `event` of the pipe under `key`, unless the pattern is to look at that pipe anyway.
@@ -387,6 +416,7 @@ impl Crew {
             if pipe.receiving == Receiving::Armed {
                 self.armed -= 1;
             }
+            self.links -= usize::from(pipe.link.is_some());
             if pipe.is_known
                 && let Some(events) = &mut self.events
             {

@@ -5,8 +5,9 @@
 use super::{Crew, HOT_PIPES, Key, QUIET_LOOKS, Receiving};
 use crate::{
     Frame, Message,
-    pipe::{Fold, Lost, hub::Flow, ready::ReadySet, tie::ARMED},
+    pipe::{Drive, Fold, Lost, Watch, hub::Flow, ready::ReadySet, tie::ARMED},
     sync::{full_fence, light_fence, planted},
+    wait::Watched,
 };
 
 impl Crew {
@@ -28,6 +29,13 @@ impl Crew {
 
     /// A pipe with a message, whoever's turn it is. Moves nobody's.
     pub(crate) fn waiting(&mut self) -> Option<Key> {
+        match self.waiting_here() {
+            None if self.has_links() && self.pull() => self.waiting_here(),
+            found => found,
+        }
+    }
+
+    fn waiting_here(&mut self) -> Option<Key> {
         self.sync();
         if self.armed > 0 && self.hub.ready().is_marked() {
             self.heat_marked();
@@ -54,7 +62,62 @@ impl Crew {
     #[inline(always)]
     pub(crate) fn readable(&mut self) -> Option<Key> {
         self.sync();
-        self.readable_of_known()
+        match self.readable_of_known() {
+            None if self.has_links() && self.pull() => {
+                self.sync();
+                self.readable_of_known()
+            }
+            found => found,
+        }
+    }
+
+    /// Nothing is there: fetches what has arrived at the connections. False if nothing has.
+    #[cold]
+    #[inline(never)]
+    fn pull(&mut self) -> bool {
+        let mut came = false;
+        if self.hot.len() <= HOT_PIPES {
+            let lends = self.lends;
+            self.hot_links().for_each(|link| came |= link.pull(lends));
+        }
+        came
+    }
+
+    /// Connections this crew looks at by itself.
+    fn hot_links(&self) -> impl Iterator<Item = &dyn Drive> {
+        let pipes = self.hot.keys().iter().filter_map(|key| self.pipes[*key as usize].as_ref());
+        pipes.filter_map(|pipe| pipe.link.as_deref())
+    }
+
+    /// Before the owner sleeps until a message comes, and looks once more: adds to `watched` what a message may come by
+    /// without anybody telling. False: it must look again before it may sleep.
+    pub(crate) fn watch_links(&mut self, watched: &mut Vec<Watched>) -> bool {
+        if self.hot.len() > HOT_PIPES {
+            return true;
+        }
+        let mut may_sleep = true;
+        let links = self.hot_links();
+        links.for_each(|link| match link.watch() {
+            Watch::Nothing => {}
+            Watch::Busy => may_sleep = false,
+            Watch::Descriptor(descriptor) => watched.push(descriptor),
+        });
+        may_sleep
+    }
+
+    /// The owner sleeps no more on what [`Crew::watch_links`] named.
+    pub(crate) fn unwatch_links(&self) {
+        if self.has_links() {
+            self.hot_links().for_each(|link| link.unwatch(self.lends));
+        }
+    }
+
+    /// May connections be left to the owner, because it will look at them again soon? Not when somebody sleeps in its place.
+    pub(crate) fn set_lending(&mut self, lends: bool) {
+        if self.lends != lends {
+            self.lends = lends;
+            self.unwatch_links();
+        }
     }
 
     /// As [`Crew::readable`], of the pipes already taken note of: no key comes to mean another pipe.
@@ -174,6 +237,9 @@ impl Crew {
                 self.hot.advance();
             }
             return;
+        }
+        if let Some(link) = &pipe.link {
+            link.unwatch(false);
         }
         pipe.end.tie().way_to(pipe.end.side()).set(ARMED);
         if !planted("crew-arm-no-fence") {

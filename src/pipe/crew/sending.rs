@@ -12,6 +12,26 @@ use crate::{
     sync::{full_fence, heavy_fence, planted},
 };
 
+impl Pipe {
+    /// Is there credit for a message? Where the kernel may have room, only after it was asked.
+    #[inline(always)]
+    pub(super) fn admits(&mut self) -> Result<(), Refusal> {
+        match (self.end.admits(), &self.link) {
+            (Err(Refusal::Full), Some(_)) => self.push_out(),
+            (answer, _) => answer,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_out(&mut self) -> Result<(), Refusal> {
+        if let Some(link) = &self.link {
+            link.push_out();
+        }
+        self.end.admits()
+    }
+}
+
 impl Crew {
     /// Pipes that can be sent to, full or not.
     pub(crate) fn receivers(&self) -> usize {
@@ -75,7 +95,7 @@ impl Crew {
     #[inline(always)]
     pub(crate) fn admits(&mut self, key: Key) -> Result<(), Refusal> {
         match self.pipes.get_mut(key as usize).and_then(Option::as_mut) {
-            Some(pipe) if pipe.sending != Sending::Never => pipe.end.admits(),
+            Some(pipe) if pipe.sending != Sending::Never => pipe.admits(),
             _ => Err(Refusal::Closed),
         }
     }
@@ -202,7 +222,7 @@ impl Crew {
     pub(super) fn writable_slow(&mut self) -> Result<Key, Mute> {
         while let Some(key) = self.open.current() {
             let Some(pipe) = self.pipes[key as usize].as_mut() else { break };
-            match pipe.end.admits() {
+            match pipe.admits() {
                 Ok(()) => return Ok(key),
                 Err(_) => {
                     pipe.sending = Sending::Full;
@@ -226,7 +246,7 @@ impl Crew {
         if self.parked > 0 && self.hub.room().is_marked() {
             self.open_marked();
         }
-        self.reopen(|pipe| pipe.end.admits().is_ok());
+        self.reopen(|pipe| pipe.admits().is_ok());
         if self.full.len() > HOT_PIPES {
             self.park_full();
         }

@@ -1,0 +1,307 @@
+//! The values a monitor tells.
+
+#![forbid(unsafe_code)]
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use super::failure::{AcceptFailure, BindFailure, ConnectFailure, DisconnectReason, HandshakeFailure};
+use crate::{Endpoint, Frame, SocketType};
+
+/// Something that happened, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// When it was told. Never earlier than that of the event before; for what was there before its monitor, when the
+    /// monitor was made.
+    pub at: Instant,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What can happen to a socket.
+///
+/// Of one connection, in this order: `Connecting`, `Connected` or `Accepted`, `PeerJoined`, `Disconnected`, and last
+/// `PeerLeft` (if it had joined) or perhaps `Abandoned` (if it had not). Over a stream there is a handshake before
+/// `PeerJoined`, and one that connects does so again: there may be any number of attempts that fail before `Connected`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The socket has bound an endpoint.
+    #[non_exhaustive]
+    Listening {
+        /// Which.
+        endpoint: Endpoint,
+    },
+    /// The socket has taken an endpoint back, or is closing. Nothing is accepted there after this.
+    #[non_exhaustive]
+    Unbound {
+        /// Which.
+        endpoint: Endpoint,
+    },
+    /// The socket could not bind an endpoint.
+    #[non_exhaustive]
+    BindFailed {
+        /// Which.
+        endpoint: Endpoint,
+        /// Why.
+        reason: BindFailure,
+    },
+    /// The socket has connected to an endpoint nobody has bound yet. Messages queue.
+    #[non_exhaustive]
+    Connecting {
+        /// Which.
+        endpoint: Endpoint,
+        /// Who will be there.
+        peer: PeerId,
+    },
+    /// An attempt to connect has failed, or its connection has ended, and there will be another.
+    #[non_exhaustive]
+    ConnectRetried {
+        /// Where to.
+        endpoint: Endpoint,
+        /// Who was to be there.
+        peer: PeerId,
+        /// Why there has to be another.
+        reason: ConnectFailure,
+        /// When: so long after this was told.
+        delay: Duration,
+    },
+    /// An attempt to connect has failed, or its connection has ended, and there will be no other.
+    #[non_exhaustive]
+    ConnectFailed {
+        /// Where to.
+        endpoint: Endpoint,
+        /// Who was to be there.
+        peer: PeerId,
+        /// Why.
+        reason: ConnectFailure,
+    },
+    /// A connection this socket made has reached the socket that has bound the endpoint.
+    #[non_exhaustive]
+    Connected {
+        /// Where.
+        endpoint: Endpoint,
+        /// Who is there.
+        peer: PeerId,
+    },
+    /// A connection was made to an endpoint this socket has bound.
+    #[non_exhaustive]
+    Accepted {
+        /// Where.
+        endpoint: Endpoint,
+        /// Who made it.
+        peer: PeerId,
+    },
+    /// The system would not let somebody's connection in. The socket goes on listening.
+    #[non_exhaustive]
+    AcceptFailed {
+        /// Where.
+        endpoint: Endpoint,
+        /// Why.
+        reason: AcceptFailure,
+    },
+    /// The two ends of a connection over a stream have agreed how to talk.
+    #[non_exhaustive]
+    HandshakeSucceeded {
+        /// Where.
+        endpoint: Endpoint,
+        /// Who is there.
+        peer: PeerId,
+        /// Its address, as the system writes it.
+        remote: Box<str>,
+    },
+    /// The two ends of a connection over a stream have not come to agree how to talk, and it is closed.
+    #[non_exhaustive]
+    HandshakeFailed {
+        /// Where.
+        endpoint: Endpoint,
+        /// The address of who is there, as the system writes it.
+        remote: Box<str>,
+        /// Why; [`fault`](HandshakeFailure::fault) says whose doing it was.
+        reason: HandshakeFailure,
+    },
+    /// A peer takes part: messages flow. At once when the connection is there, unless one of the two has no place for
+    /// another peer (a `PAIR` has one): then when a place is free.
+    #[non_exhaustive]
+    PeerJoined {
+        /// Who.
+        peer: PeerId,
+        /// Its socket's type.
+        socket_type: SocketType,
+        /// The routing id it chose; empty if it chose none.
+        routing_id: Frame,
+    },
+    /// A connection has ended. What the peer sent before can still be received.
+    #[non_exhaustive]
+    Disconnected {
+        /// Where it had been made.
+        endpoint: Endpoint,
+        /// With whom.
+        peer: PeerId,
+        /// Whose doing it was.
+        reason: DisconnectReason,
+    },
+    /// A peer that had joined is gone, and nothing of it is left to receive. Told when the socket notices, which takes a
+    /// call of its owner if the peer has left messages behind.
+    ///
+    /// A lost message is counted by one of the two sockets, as in [`Counters`](crate::socket::Counters).
+    #[non_exhaustive]
+    PeerLeft {
+        /// Who.
+        peer: PeerId,
+        /// Messages this socket had sent that the peer left without taking.
+        undelivered: u64,
+        /// Messages of the peer that this socket closed the connection without taking.
+        unread: u64,
+    },
+    /// A connection has ended before its peer joined, and messages with it. Not told if there were none.
+    #[non_exhaustive]
+    Abandoned {
+        /// Whose it was.
+        peer: PeerId,
+        /// Messages this socket had sent.
+        undelivered: u64,
+        /// Messages the peer had sent.
+        unread: u64,
+    },
+    /// A socket that does not talk to this one's type tried to connect, or is found where this one tried to.
+    #[non_exhaustive]
+    Incompatible {
+        /// Where.
+        endpoint: Endpoint,
+        /// The other socket's type.
+        socket_type: SocketType,
+    },
+    /// The context has been shut down. The socket goes on handing out what has arrived.
+    ContextClosed,
+    /// The socket is closed. The last event.
+    Closed,
+    /// Here so many events are missing: the monitor was full, and they gave way to newer ones.
+    Missed(u64),
+}
+
+/// Which peer. No two connections of the process have the same, ever; both ends of one do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(u64);
+
+/// A peer of a socket, as it is at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerInfo {
+    /// Which.
+    pub peer: PeerId,
+    /// The endpoint the connection was made through, by either side.
+    pub endpoint: Option<Endpoint>,
+    /// How far it is.
+    pub state: PeerState,
+    /// Its socket's type. `None` while nobody has bound the endpoint.
+    pub socket_type: Option<SocketType>,
+    /// The routing id it chose; empty if it chose none.
+    pub routing_id: Frame,
+    /// Messages it was not given because its queue was full, by a pattern that drops.
+    pub dropped: u64,
+    /// What has come from it over a stream. Nothing is counted in process.
+    pub received: Traffic,
+    /// What was written to it over a stream. Nothing is counted in process.
+    pub sent: Traffic,
+}
+
+/// How much has gone one way between two sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Traffic {
+    /// Whole messages.
+    pub messages: u64,
+    /// All bytes on the wire: of messages, and of what goes with and between them.
+    pub bytes: u64,
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerState {
+    /// Nobody has bound the endpoint yet; over a stream, the first attempt to connect is under way or to be repeated.
+    Connecting,
+    /// A connection over a stream is there, and the two ends have not agreed yet how to talk.
+    Handshaking,
+    /// A connection over a stream has ended, and there will be another.
+    Reconnecting,
+    /// One of the two sockets has no place for another peer.
+    Waiting,
+    /// Messages flow.
+    Joined,
+    /// The peer has closed; its messages may still be received.
+    Leaving,
+}
+
+impl PeerId {
+    pub(crate) fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// As a number.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl fmt::Display for EventKind {
+    /// One line, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listening { endpoint } => write!(f, "listening at {endpoint}"),
+            Self::Unbound { endpoint } => write!(f, "unbound from {endpoint}"),
+            Self::BindFailed { endpoint, reason } => write!(f, "not bound to {endpoint}: {reason}"),
+            Self::Connecting { endpoint, peer } => write!(f, "connecting to {endpoint}: peer {peer}, not bound yet"),
+            Self::ConnectRetried { endpoint, peer, reason, delay } => {
+                write!(f, "connecting to {endpoint} again in {delay:?}: peer {peer}, {reason}")
+            }
+            Self::ConnectFailed { endpoint, peer, reason } => {
+                write!(f, "not connected to {endpoint}: peer {peer}, {reason}")
+            }
+            Self::Connected { endpoint, peer } => write!(f, "connected to {endpoint}: peer {peer}"),
+            Self::Accepted { endpoint, peer } => write!(f, "accepted at {endpoint}: peer {peer}"),
+            Self::AcceptFailed { endpoint, reason } => write!(f, "not accepted at {endpoint}: {reason}"),
+            Self::HandshakeSucceeded { endpoint, peer, remote } => {
+                write!(f, "handshake done at {endpoint}: peer {peer} from {remote}")
+            }
+            Self::HandshakeFailed { endpoint, remote, reason } => {
+                write!(f, "handshake failed at {endpoint}: {remote}, {reason}")
+            }
+            Self::PeerJoined { peer, socket_type, routing_id } if routing_id.is_empty() => {
+                write!(f, "peer {peer} joined: {socket_type}")
+            }
+            Self::PeerJoined { peer, socket_type, routing_id } => {
+                write!(f, "peer {peer} joined: {socket_type} \"{}\"", routing_id.escape_ascii())
+            }
+            Self::Disconnected { endpoint, peer, reason } => {
+                write!(f, "disconnected at {endpoint}: peer {peer}, {reason}")
+            }
+            Self::PeerLeft { peer, undelivered, unread } => {
+                write!(f, "peer {peer} left: {undelivered} undelivered, {unread} unread")
+            }
+            Self::Abandoned { peer, undelivered, unread } => {
+                write!(f, "peer {peer} never joined: {undelivered} undelivered, {unread} unread")
+            }
+            Self::Incompatible { endpoint, socket_type } => write!(f, "incompatible at {endpoint}: {socket_type}"),
+            Self::ContextClosed => write!(f, "context shut down"),
+            Self::Closed => write!(f, "closed"),
+            Self::Missed(events) => write!(f, "{events} events missed"),
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! Why something did not come to pass, and whose doing it was.
+
+#![forbid(unsafe_code)]
+
+use std::{fmt, io};
+
+use crate::{SocketType, SystemError, system::lacks_descriptors};
+
+/// Why an endpoint was not bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BindFailure {
+    /// Another socket has it, or this one; or, for `ipc://`, a file of that name is no socket.
+    AddrInUse,
+    /// The address is none of this machine.
+    AddrNotAvailable,
+    /// This machine has no interface of that name.
+    NoSuchInterface,
+    /// The host is neither an interface of this machine nor a name that resolves.
+    NameNotResolved,
+    /// The system does not allow it.
+    PermissionDenied,
+    /// The process, or the system, has as many files open as it may.
+    TooManyDescriptors,
+    /// The system refused for another reason.
+    System(SystemError),
+    /// The context has been shut down.
+    ContextClosed,
+}
+
+/// Why an attempt at a connection did not lead to one that lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectFailure {
+    /// The host is no name that resolves, at the moment.
+    NameNotResolved,
+    /// This machine has no interface of the name in the endpoint, at the moment.
+    NoSuchInterface,
+    /// The source of the endpoint is no address of this machine, or is in use.
+    SourceNotAvailable,
+    /// Nobody listens there; or, for `ipc://`, there is no such path.
+    Refused,
+    /// There is no way to that host.
+    Unreachable,
+    /// Nobody answered in time.
+    TimedOut,
+    /// The listener has no room for another connection, at the moment.
+    Busy,
+    /// The system does not allow it.
+    PermissionDenied,
+    /// The process, or the system, has as many files open as it may.
+    TooManyDescriptors,
+    /// The system refused for another reason.
+    System(SystemError),
+    /// There was a connection, and its handshake failed.
+    Handshake(HandshakeFailure),
+    /// There was a connection, and it has ended.
+    Disconnected(DisconnectReason),
+}
+
+/// Why a connection was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AcceptFailure {
+    /// The process, or the system, has as many files open as it may. Connections wait until there are less.
+    TooManyDescriptors,
+    /// The socket has as many peers as it may.
+    TooManyPeers,
+    /// The system refused for another reason.
+    System(SystemError),
+}
+
+/// Why two ends did not come to agree how to talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandshakeFailure {
+    /// The peer has closed the connection.
+    PeerClosed,
+    /// The connection broke.
+    ConnectionReset,
+    /// The peer did not finish in time.
+    TimedOut,
+    /// The peer does not speak ZMTP: a health check perhaps, or somebody who mistook the port.
+    NotZmtp,
+    /// The peer speaks a version of ZMTP before 3.
+    VersionNotSupported,
+    /// The peer wants another security mechanism.
+    MechanismMismatch,
+    /// The peer's socket is of a type that does not talk to ours.
+    Incompatible(SocketType),
+    /// The peer's socket is of a type there is not.
+    UnknownSocketType,
+    /// The peer broke the protocol.
+    ProtocolViolated(ProtocolViolation),
+    /// The peer has said that it does not want us.
+    Refused,
+    /// This socket has as many peers as it may.
+    TooManyPeers,
+    /// This socket has closed, or disconnected.
+    ClosedHere,
+    /// There was no memory for what the peer sent.
+    OutOfMemory,
+    /// The system refused.
+    System(SystemError),
+}
+
+/// How a peer broke the protocol, or went beyond what this socket allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProtocolViolation {
+    /// A greeting, frame or command that is not one.
+    Malformed,
+    /// Something that is one, out of place.
+    Unexpected,
+    /// A message of more bytes than the socket allows.
+    MessageTooBig,
+    /// A message of more frames than are allowed.
+    TooManyFrames,
+    /// A command of more bytes than are allowed.
+    CommandTooBig,
+    /// More subscriptions than the socket keeps for a peer.
+    SubscriptionsTooBig,
+}
+
+/// Why a connection has ended, or whose doing it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DisconnectReason {
+    /// This socket disconnected, or is closing.
+    ClosedHere,
+    /// The peer disconnected or was closed.
+    PeerClosed,
+    /// The context has been shut down while nobody had bound the endpoint.
+    ContextClosed,
+    /// The connection broke: the peer's process died, or something on the way.
+    ConnectionReset,
+    /// The peer was silent for longer than the heartbeat allows.
+    HeartbeatTimedOut,
+    /// The system gave up, as nothing came back: keepalive, or bytes that were not acknowledged.
+    ConnectionTimedOut,
+    /// The peer broke the protocol, or went beyond what this socket allows.
+    ProtocolViolated(ProtocolViolation),
+    /// The peer has said that it does not want us any more.
+    Refused,
+    /// There was no memory for what the peer sent.
+    OutOfMemory,
+    /// The system refused.
+    System(SystemError),
+}
+
+/// Whose doing a failure was, and so who can do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The peer did what it must not.
+    PeerMisbehaved,
+    /// The peer is right, and made for something else.
+    PeerIncompatible,
+    /// The peer does not want us.
+    PeerRefused,
+    /// The peer went away, or something on the way broke.
+    PeerGone,
+    /// The peer, or the way to it, was too slow.
+    TimedOut,
+    /// This socket: a limit of its own, or it is closing.
+    Ours,
+    /// The system this runs on: no memory, no descriptors.
+    SystemRefused,
+}
+
+impl HandshakeFailure {
+    /// Whose doing it was.
+    pub fn fault(self) -> Fault {
+        match self {
+            Self::PeerClosed | Self::ConnectionReset => Fault::PeerGone,
+            Self::TimedOut => Fault::TimedOut,
+            Self::NotZmtp | Self::UnknownSocketType | Self::ProtocolViolated(_) => Fault::PeerMisbehaved,
+            Self::VersionNotSupported | Self::MechanismMismatch | Self::Incompatible(_) => Fault::PeerIncompatible,
+            Self::Refused => Fault::PeerRefused,
+            Self::TooManyPeers | Self::ClosedHere => Fault::Ours,
+            Self::OutOfMemory | Self::System(_) => Fault::SystemRefused,
+        }
+    }
+}
+
+impl DisconnectReason {
+    /// Whose doing it was.
+    pub fn fault(self) -> Fault {
+        match self {
+            Self::ClosedHere | Self::ContextClosed => Fault::Ours,
+            Self::PeerClosed | Self::ConnectionReset => Fault::PeerGone,
+            Self::HeartbeatTimedOut | Self::ConnectionTimedOut => Fault::TimedOut,
+            Self::ProtocolViolated(_) => Fault::PeerMisbehaved,
+            Self::Refused => Fault::PeerRefused,
+            Self::OutOfMemory | Self::System(_) => Fault::SystemRefused,
+        }
+    }
+
+    /// What `error`, of a read or write, says.
+    pub(crate) fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
+                Self::ConnectionReset
+            }
+            io::ErrorKind::UnexpectedEof => Self::PeerClosed,
+            io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+                Self::ConnectionTimedOut
+            }
+            io::ErrorKind::OutOfMemory => Self::OutOfMemory,
+            _ => Self::System(error.into()),
+        }
+    }
+}
+
+impl HandshakeFailure {
+    /// What `error`, of a read or write, says.
+    pub(crate) fn of(error: &io::Error) -> Self {
+        match DisconnectReason::of(error) {
+            DisconnectReason::PeerClosed => Self::PeerClosed,
+            DisconnectReason::ConnectionReset => Self::ConnectionReset,
+            DisconnectReason::ConnectionTimedOut => Self::TimedOut,
+            DisconnectReason::OutOfMemory => Self::OutOfMemory,
+            _ => Self::System(error.into()),
+        }
+    }
+}
+
+impl BindFailure {
+    /// What `error`, of making a socket, binding it or listening, says.
+    pub(crate) fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::AddrInUse,
+            io::ErrorKind::AddrNotAvailable => Self::AddrNotAvailable,
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied,
+            _ if lacks_descriptors(error) => Self::TooManyDescriptors,
+            _ => Self::System(error.into()),
+        }
+    }
+}
+
+impl ConnectFailure {
+    /// What `error`, of making a socket or connecting it, says.
+    pub(crate) fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            // `NotFound`: a path nobody has bound.
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::NotFound => {
+                Self::Refused
+            }
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
+                Self::Unreachable
+            }
+            io::ErrorKind::TimedOut => Self::TimedOut,
+            io::ErrorKind::WouldBlock => Self::Busy,
+            io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => Self::SourceNotAvailable,
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied,
+            _ if lacks_descriptors(error) => Self::TooManyDescriptors,
+            _ => Self::System(error.into()),
+        }
+    }
+}
+
+impl AcceptFailure {
+    /// What `error`, of accepting, says.
+    pub(crate) fn of(error: &io::Error) -> Self {
+        if lacks_descriptors(error) { Self::TooManyDescriptors } else { Self::System(error.into()) }
+    }
+}
+
+impl fmt::Display for BindFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddrInUse => f.write_str("in use"),
+            Self::AddrNotAvailable => f.write_str("no address of this machine"),
+            Self::NoSuchInterface => f.write_str("no interface of this machine has that name"),
+            Self::NameNotResolved => {
+                f.write_str("the host is neither an interface of this machine nor a name that resolves")
+            }
+            Self::PermissionDenied => f.write_str("not allowed"),
+            Self::TooManyDescriptors => f.write_str("too many open files"),
+            Self::System(error) => error.fmt(f),
+            Self::ContextClosed => f.write_str("context shut down"),
+        }
+    }
+}
+
+impl fmt::Display for ConnectFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameNotResolved => f.write_str("the host name does not resolve"),
+            Self::NoSuchInterface => f.write_str("no interface of this machine has that name"),
+            Self::SourceNotAvailable => f.write_str("the source is no free address of this machine"),
+            Self::Refused => f.write_str("nobody listens there"),
+            Self::Unreachable => f.write_str("the host cannot be reached"),
+            Self::TimedOut => f.write_str("no answer in time"),
+            Self::Busy => f.write_str("the listener has no room"),
+            Self::PermissionDenied => f.write_str("not allowed"),
+            Self::TooManyDescriptors => f.write_str("too many open files"),
+            Self::System(error) => error.fmt(f),
+            Self::Handshake(failure) => write!(f, "the handshake failed: {failure}"),
+            Self::Disconnected(reason) => write!(f, "the connection has ended: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for AcceptFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyDescriptors => f.write_str("too many open files"),
+            Self::TooManyPeers => f.write_str("too many peers"),
+            Self::System(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for HandshakeFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PeerClosed => f.write_str("closed by the peer"),
+            Self::ConnectionReset => f.write_str("the connection broke"),
+            Self::TimedOut => f.write_str("not finished in time"),
+            Self::NotZmtp => f.write_str("the peer does not speak ZMTP"),
+            Self::VersionNotSupported => f.write_str("the peer speaks ZMTP older than 3.0"),
+            Self::MechanismMismatch => f.write_str("the peer wants another security mechanism"),
+            Self::Incompatible(theirs) => write!(f, "a {theirs} socket does not talk to this type"),
+            Self::UnknownSocketType => f.write_str("the peer's socket type is unknown"),
+            Self::ProtocolViolated(violation) => violation.fmt(f),
+            Self::Refused => f.write_str("the peer refused"),
+            Self::TooManyPeers => f.write_str("too many peers"),
+            Self::ClosedHere => f.write_str("closed here"),
+            Self::OutOfMemory => f.write_str("out of memory"),
+            Self::System(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for ProtocolViolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "the peer sent what is not ZMTP",
+            Self::Unexpected => "the peer sent what was not to come now",
+            Self::MessageTooBig => "the peer sent a message of too many bytes",
+            Self::TooManyFrames => "the peer sent a message of too many frames",
+            Self::CommandTooBig => "the peer sent a command of too many bytes",
+            Self::SubscriptionsTooBig => "the peer subscribed to too much",
+        })
+    }
+}
+
+impl fmt::Display for DisconnectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClosedHere => f.write_str("closed here"),
+            Self::PeerClosed => f.write_str("closed by the peer"),
+            Self::ContextClosed => f.write_str("context shut down"),
+            Self::ConnectionReset => f.write_str("the connection broke"),
+            Self::HeartbeatTimedOut => f.write_str("no heartbeat in time"),
+            Self::ConnectionTimedOut => f.write_str("the peer does not answer"),
+            Self::ProtocolViolated(violation) => violation.fmt(f),
+            Self::Refused => f.write_str("the peer refused"),
+            Self::OutOfMemory => f.write_str("out of memory"),
+            Self::System(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PeerMisbehaved => "the peer misbehaved",
+            Self::PeerIncompatible => "the peer is made for something else",
+            Self::PeerRefused => "the peer refused",
+            Self::PeerGone => "the peer is gone",
+            Self::TimedOut => "out of time",
+            Self::Ours => "a limit of this socket",
+            Self::SystemRefused => "the system refused",
+        })
+    }
+}

@@ -1,0 +1,204 @@
+//! What can be chosen about connections over streams, `tcp://` and `ipc://`. In process none of it means anything.
+//!
+//! All of it holds for what is bound or connected with the socket from the beginning on: it cannot be changed later.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use super::{Builder, Pub, Sends, Socket, XPub};
+use crate::transport::options::Keepalive;
+
+impl<S: Socket> Builder<S> {
+    /// How long to wait before connecting again, when an attempt has failed or a connection has ended: any time up to
+    /// `interval` for the first attempt, then up to twice that, and so on up to
+    /// [`reconnect_interval_max`](Self::reconnect_interval_max). `None`: a connection that fails or ends is over.
+    /// [`DEFAULT_RECONNECT_INTERVAL`](super::DEFAULT_RECONNECT_INTERVAL) unless said otherwise.
+    ///
+    /// libzmq's `ZMQ_RECONNECT_IVL`, there -1 for never; its delays are between one interval and two.
+    pub fn reconnect_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.options.stream.reconnect_interval = interval.into();
+        self
+    }
+
+    /// What the time before connecting again grows to; if that is less than
+    /// [`reconnect_interval`](Self::reconnect_interval), it does not grow.
+    /// [`DEFAULT_RECONNECT_INTERVAL_MAX`](super::DEFAULT_RECONNECT_INTERVAL_MAX) unless said otherwise.
+    ///
+    /// libzmq's `ZMQ_RECONNECT_IVL_MAX`, there 0 (no growth) unless said otherwise.
+    pub fn reconnect_interval_max(mut self, interval: Duration) -> Self {
+        self.options.stream.reconnect_interval_max = interval;
+        self
+    }
+
+    /// How long one attempt to connect over TCP may take; then it has failed. As long as the system tries unless said
+    /// otherwise, which on Linux is about two minutes.
+    ///
+    /// libzmq's `ZMQ_CONNECT_TIMEOUT`.
+    pub fn connect_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.stream.connect_timeout = timeout.into();
+        self
+    }
+
+    /// How long the two ends of a new connection may take to agree how to talk; then it is closed. `None`: any time.
+    /// [`DEFAULT_HANDSHAKE_TIMEOUT`](super::DEFAULT_HANDSHAKE_TIMEOUT) unless said otherwise.
+    ///
+    /// libzmq's `ZMQ_HANDSHAKE_IVL`, there 0 for any time.
+    pub fn handshake_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.stream.handshake_timeout = timeout.into();
+        self
+    }
+
+    /// Asks each peer every `interval` whether it is still there, and ends the connection if it is silent after that for
+    /// as long as [`heartbeat_timeout`](Self::heartbeat_timeout) says. Anything that comes from it counts as an answer.
+    /// Off unless said otherwise.
+    ///
+    /// libzmq's `ZMQ_HEARTBEAT_IVL`, there 0 for off.
+    pub fn heartbeat(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.options.stream.heartbeat_interval = interval.into();
+        self
+    }
+
+    /// How long a peer may be silent after it was asked. One interval unless said otherwise. Means nothing without
+    /// [`heartbeat`](Self::heartbeat).
+    ///
+    /// libzmq's `ZMQ_HEARTBEAT_TIMEOUT`.
+    pub fn heartbeat_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.stream.heartbeat_timeout = timeout.into();
+        self
+    }
+
+    /// Tells each peer that it is to end the connection when it has heard nothing of us for so long; sent in tenths of a
+    /// second, 65.5 s at the most, as libzmq's counter goes round beyond. Zero, which tells it nothing, unless said
+    /// otherwise. Means nothing without [`heartbeat`](Self::heartbeat).
+    ///
+    /// libzmq's `ZMQ_HEARTBEAT_TTL`.
+    pub fn heartbeat_ttl(mut self, ttl: Duration) -> Self {
+        self.options.stream.heartbeat_ttl = ttl;
+        self
+    }
+
+    /// Bytes a message that comes in may have, all its frames together; a peer that sends more is disconnected. Any number
+    /// unless said otherwise: set it where peers are not to be trusted.
+    ///
+    /// libzmq's `ZMQ_MAXMSGSIZE`, which counts each frame alone.
+    pub fn max_message_size(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.options.stream.max_message_size = bytes.into();
+        self
+    }
+
+    /// Connections that others have made to this socket's endpoints at a time, all endpoints together; one more is closed
+    /// at once, and its peer comes back later. Any number unless said otherwise. Those this socket makes do not count.
+    ///
+    /// libzmq has nothing like it.
+    pub fn max_peers(mut self, peers: impl Into<Option<usize>>) -> Self {
+        self.options.stream.max_peers = peers.into();
+        self
+    }
+
+    /// Connections the system keeps for us until we accept them; beyond that it lets peers wait, or turns them away. It has
+    /// a limit of its own. [`DEFAULT_BACKLOG`](super::DEFAULT_BACKLOG) unless said otherwise.
+    ///
+    /// libzmq's `ZMQ_BACKLOG`.
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.options.stream.backlog = connections;
+        self
+    }
+
+    /// Bytes of the buffer in which the system keeps what is written until it has arrived (`SO_SNDBUF`). As the system likes
+    /// unless said otherwise, which is best: it measures the way there.
+    ///
+    /// libzmq's `ZMQ_SNDBUF`.
+    pub fn send_buffer(mut self, bytes: usize) -> Self {
+        self.options.stream.send_buffer = Some(bytes);
+        self
+    }
+
+    /// Bytes of the buffer in which the system keeps what has arrived until it is read (`SO_RCVBUF`). As the system likes
+    /// unless said otherwise, which is best.
+    ///
+    /// libzmq's `ZMQ_RCVBUF`.
+    pub fn recv_buffer(mut self, bytes: usize) -> Self {
+        self.options.stream.recv_buffer = Some(bytes);
+        self
+    }
+
+    /// Has the system ask silent TCP peers whether they are there. As the system likes unless said otherwise, which is not.
+    /// A [`heartbeat`](Self::heartbeat) finds more: a peer whose system answers and whose program does not.
+    ///
+    /// libzmq's `ZMQ_TCP_KEEPALIVE`, and with the fields of [`Keepalive`] its `_IDLE`, `_INTVL` and `_CNT`.
+    pub fn keepalive(mut self, keepalive: Keepalive) -> Self {
+        self.options.stream.keepalive = Some(keepalive);
+        self
+    }
+
+    /// How long what was written over TCP may stay unacknowledged before the system gives the connection up
+    /// (`TCP_USER_TIMEOUT`, Linux only). As the system likes unless said otherwise, which is about a quarter of an hour.
+    ///
+    /// libzmq's `ZMQ_TCP_MAXRT`.
+    pub fn tcp_user_timeout(mut self, timeout: Duration) -> Self {
+        self.options.stream.tcp_user_timeout = Some(timeout);
+        self
+    }
+
+    /// The type of service byte of each IP packet. As the system likes, which is 0, unless said otherwise.
+    ///
+    /// libzmq's `ZMQ_TOS`.
+    pub fn tos(mut self, tos: u8) -> Self {
+        self.options.stream.tos = Some(tos);
+        self
+    }
+
+    /// `*`, interfaces and host names stand for IPv6 addresses, too. Off unless said otherwise. An IPv6 address written as
+    /// such is one either way.
+    ///
+    /// libzmq's `ZMQ_IPV6`, without which it refuses such addresses.
+    pub fn ipv6(mut self, on: bool) -> Self {
+        self.options.stream.ipv6 = on;
+        self
+    }
+
+    /// The interface by which TCP goes, whatever the routes say (`SO_BINDTODEVICE`, Linux only). May need a privilege. By
+    /// the routes unless said otherwise.
+    ///
+    /// libzmq's `ZMQ_BINDTODEVICE`.
+    pub fn bind_to_device(mut self, interface: impl Into<Box<str>>) -> Self {
+        self.options.stream.bind_to_device = Some(interface.into());
+        self
+    }
+}
+
+impl<S: Sends> Builder<S> {
+    /// No message queues for a peer that is not there: an endpoint this socket connects to counts only while the connection
+    /// is made. Off unless said otherwise.
+    ///
+    /// libzmq's `ZMQ_IMMEDIATE`.
+    pub fn immediate(mut self) -> Self {
+        self.options.stream.immediate = true;
+        self
+    }
+}
+
+impl Builder<Pub> {
+    /// Bytes of subscriptions kept for one peer over a stream, its topics and what it takes to find them; a peer that
+    /// subscribes to more is disconnected.
+    /// [`DEFAULT_SUBSCRIPTION_MEMORY_MAX`](super::DEFAULT_SUBSCRIPTION_MEMORY_MAX) unless said otherwise.
+    ///
+    /// libzmq has no limit.
+    pub fn subscription_memory_max(mut self, bytes: usize) -> Self {
+        self.options.stream.subscription_memory_max = bytes;
+        self
+    }
+}
+
+impl Builder<XPub> {
+    /// Bytes of subscriptions kept for one peer over a stream, its topics and what it takes to find them; a peer that
+    /// subscribes to more is disconnected.
+    /// [`DEFAULT_SUBSCRIPTION_MEMORY_MAX`](super::DEFAULT_SUBSCRIPTION_MEMORY_MAX) unless said otherwise.
+    ///
+    /// libzmq has no limit.
+    pub fn subscription_memory_max(mut self, bytes: usize) -> Self {
+        self.options.stream.subscription_memory_max = bytes;
+        self
+    }
+}

@@ -1,0 +1,151 @@
+//! The far end of a pipe that leads to a connection.
+
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use super::Session;
+use crate::{
+    Endpoint, Frame, SocketType,
+    pipe::{Directions, End, Hub, Joined, Lost, Note, Profile, Side, Tie, conflating_pair, local_pair},
+    sync, zmtp,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Link {
+    tie: sync::Arc<Tie>,
+    /// Of the connection.
+    side: Side,
+    /// What the peer said of itself. `None` while it is still to come.
+    hub: Option<sync::Arc<Hub>>,
+    end: End,
+}
+
+impl Link {
+    /// A pipe for a peer that is still to come: `near` may send already. It calls the peer `peer_name`, or nothing if that is
+    /// empty.
+    pub(super) fn ahead(near: &sync::Arc<Hub>, endpoint: Endpoint, peer_name: Frame) -> (Self, Joined) {
+        let own = near.profile().socket_type;
+        let tie = Tie::through(Some(endpoint), peer_name, near.clone());
+        let directions = Directions { forth: own.sends(), back: own.receives() };
+        let (near_end, end) = pair(near, &tie, directions);
+        let joined = near.join(near_end);
+        (Self { tie, side: Side::Second, hub: None, end }, joined)
+    }
+
+    /// A pipe to `peer`, which came to `endpoint`, for `near`.
+    pub(super) fn accepted(
+        near: &sync::Arc<Hub>,
+        endpoint: Endpoint,
+        peer: &zmtp::Peer,
+        session: &Arc<Session>,
+    ) -> (Self, Joined) {
+        let own = near.profile().socket_type;
+        let hub = Hub::of_link(profile(peer), session);
+        let tie = Tie::through(Some(endpoint), Frame::new(), hub.clone());
+        tie.introduce(Side::Second, near.clone());
+        let directions = Directions {
+            forth: peer.socket_type.sends() && own.receives(),
+            back: own.sends() && peer.socket_type.receives(),
+        };
+        let (end, near_end) = pair(near, &tie, directions);
+        let end = seat(&hub, end);
+        let joined = near.join(near_end);
+        (Self { tie, side: Side::First, hub: Some(hub), end }, joined)
+    }
+
+    /// The peer has come, for the first time: from now on the socket knows it. (One that comes later in its place is taken for
+    /// the same.)
+    pub(super) fn meet(self, peer: &zmtp::Peer, session: &Arc<Session>) -> Self {
+        if self.hub.is_some() {
+            return self;
+        }
+        let hub = Hub::of_link(profile(peer), session);
+        self.tie.introduce(self.side, hub.clone());
+        Self { end: seat(&hub, self.end), hub: Some(hub), ..self }
+    }
+
+    pub(super) fn tie(&self) -> &sync::Arc<Tie> {
+        &self.tie
+    }
+
+    /// The side of the connection.
+    pub(super) fn side(&self) -> Side {
+        self.side
+    }
+
+    pub(super) fn hub(&self) -> Option<&sync::Arc<Hub>> {
+        self.hub.as_ref()
+    }
+
+    pub(super) fn end(&mut self) -> &mut End {
+        &mut self.end
+    }
+
+    /// Has the peer ever come?
+    pub(super) fn is_met(&self) -> bool {
+        self.hub.is_some()
+    }
+
+    /// Has the socket closed its end?
+    pub(super) fn is_left(&self) -> bool {
+        self.end.peer_is_gone()
+    }
+
+    /// Messages in the hands of the connection are lost: some the socket had sent, some the peer had.
+    pub(super) fn count_lost(&self, lost: Lost) {
+        if lost != Lost::default() {
+            self.tie.count_lost(self.side.other(), lost);
+        }
+    }
+
+    /// Who sends, and finds nobody at work, is to tell: and looks once more whether there is something to send.
+    pub(super) fn rest(&mut self) -> bool {
+        let Some(hub) = &self.hub else { return true };
+        hub.signal().arm();
+        if self.end.ready() {
+            hub.signal().disarm();
+            return false;
+        }
+        true
+    }
+
+    /// Takes the link apart: what is left in the end is dropped by the caller, where it may run destructors.
+    pub(super) fn into_end(self) -> End {
+        if let Some(hub) = &self.hub {
+            hub.signal().remove();
+        }
+        self.end
+    }
+}
+
+fn pair(near: &Hub, tie: &sync::Arc<Tie>, directions: Directions) -> (End, End) {
+    if near.profile().conflates { conflating_pair(tie, directions) } else { local_pair(tie, directions) }
+}
+
+/// Gives `end` a seat at `hub`, and takes it back: a connection has no other.
+fn seat(hub: &sync::Arc<Hub>, end: End) -> End {
+    let mut seated = None;
+    let joined = hub.join(end);
+    hub.fetch(|note| {
+        if let Note::Arrived(_, end) = note {
+            seated = Some(end);
+        }
+    });
+    match (seated, joined) {
+        (Some(end), _) => end,
+        (None, joined) => unreachable!("the hub of a connection has a seat for its only pipe: {joined:?}"),
+    }
+}
+
+fn profile(peer: &zmtp::Peer) -> Profile {
+    Profile {
+        socket_type: peer.socket_type,
+        routing_id: peer.routing_id.clone(),
+        hello: None,
+        conflates: false,
+        // A PUB filters; an XPUB may be told by its application what to send.
+        unasked: peer.socket_type == SocketType::XPub,
+    }
+}

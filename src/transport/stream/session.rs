@@ -1,0 +1,755 @@
+//! A connection over a stream: what is to be done for it, and who does it.
+//!
+//! | phase | there is | ends by |
+//! |---|---|---|
+//! | [`Dialing`](Phase::Dialing) | no stream; perhaps a pipe in which messages queue | a stream |
+//! | [`Open`](Phase::Open) | a stream; a pipe, once the peer is known | the stream's end, or the socket's |
+//! | [`Over`](Phase::Over) | nothing | – |
+//!
+//! A session that was accepted ends with its stream. One that connects begins anew: a socket whose messages may go to
+//! whoever is there (its `Profile::survives`) keeps the pipe and what is in it; any other gets a new one, and sees
+//! its old peer leave.
+//!
+//! When the socket has closed its end of the pipe, the session sends what is left, for the socket's linger at the most, and
+//! then closes: first its own direction, and the stream when the peer has closed too, so that nothing the peer has not read
+//! yet is lost by what it may still be sending.
+
+#![forbid(unsafe_code)]
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Weak},
+    time::Instant,
+};
+
+use super::{
+    Origin,
+    baton::{Baton, Held},
+    burst::Burst,
+    dial::Dial,
+    link::Link,
+    listener::Listener,
+    wire::{InFlight, Loss, Wire},
+};
+use crate::{
+    Endpoint, Frame, Message,
+    monitor::{ConnectFailure, DisconnectReason, EventKind, HandshakeFailure, PeerId, Traffic},
+    pipe::{Drive, End, Joined, Lost, Watch},
+    reactor::{Id, Reactor, Readiness, Source},
+    sync::{self, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering},
+    transport::{address::Address, socket::ByteStream},
+    wait::Sleep,
+    zmtp,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(super) me: Weak<Session>,
+    pub(super) id: Id,
+    /// No two have the same.
+    number: u64,
+    pub(super) origin: Arc<Origin>,
+    pub(super) reactor: Reactor,
+    /// The endpoint as the socket gave it: bound or connected to.
+    pub(super) endpoint: Endpoint,
+    baton: Baton<State>,
+    /// Addresses found for the endpoint, for whoever has the baton next.
+    pub(super) found: Mutex<Option<Result<Vec<Address>, ConnectFailure>>>,
+    /// The pipe there is now.
+    tie: Mutex<Option<sync::Arc<crate::pipe::Tie>>>,
+    /// The socket has disconnected, or is gone.
+    retired: AtomicBool,
+    is_over: AtomicBool,
+    /// To be ended at once.
+    abandoned: AtomicBool,
+    /// What the reactor has told and nobody has taken note of: `READABLE`, `WRITABLE`.
+    readiness: AtomicU32,
+    /// Times a receiver has looked here by itself.
+    pulls: AtomicU32,
+    /// The reactor inspects it in a while.
+    is_listed: AtomicBool,
+    /// A receiver sleeps on the descriptor.
+    is_watched: AtomicBool,
+    burst: Burst,
+    pub(super) counts: Counts,
+}
+
+/// What went through. Written by whoever has the baton.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) messages_in: AtomicU64,
+    pub(super) bytes_in: AtomicU64,
+    pub(super) messages_out: AtomicU64,
+    pub(super) bytes_out: AtomicU64,
+}
+
+/// What the baton stands for.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) phase: Phase,
+    /// A stream just accepted.
+    incoming: Option<ByteStream>,
+    /// Of a session that connects.
+    pub(super) dial: Option<Box<Dial>>,
+    pub(super) link: Option<Link>,
+    pub(super) wire: Option<Box<Wire>>,
+    /// Taken from the pipe, and not wholly given to the kernel yet.
+    pub(super) in_flight: VecDeque<InFlight>,
+    /// How many of these count against the pipe's limit still.
+    pub(super) held: u64,
+    /// Bytes the peer's subscriptions take.
+    pub(super) subscribed: usize,
+    /// Reading is a receiver's, and out of the reactor's interest.
+    is_on_loan: bool,
+    /// Looks of receivers there had been at the last inspection.
+    pulls_inspected: u32,
+    /// When the socket's linger is over, once it has closed its end.
+    until: Option<Deadline>,
+    alarm: Option<Instant>,
+    pub(super) remains: Remains,
+}
+
+/// What may run code of others when it is dropped, and so waits until the baton is free.
+#[derive(Debug, Default)]
+pub(super) struct Remains {
+    pub(super) messages: Vec<Message>,
+    ends: Vec<End>,
+    joined: Vec<Joined>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Dialing,
+    Open,
+    Over,
+}
+
+/// How a session begins.
+enum Begin {
+    With(ByteStream),
+    Dialing(Box<Dial>, Option<Link>),
+}
+
+/// An instant, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Deadline(Option<Instant>);
+
+impl Session {
+    /// A session for `stream`, which was accepted by `listener`.
+    pub(super) fn accept(stream: ByteStream, listener: &Listener) {
+        let session = Self::add(listener.origin(), listener.reactor(), listener.endpoint().clone(), Begin::With(stream));
+        listener.origin().greet(session.number, session.me.clone());
+        session.look_again();
+    }
+
+    /// A session that connects to `endpoint`, and calls its peer `peer_name` or, if that is empty, nothing.
+    ///
+    /// # Errors
+    /// The system has no descriptor or thread left for a reactor.
+    pub(crate) fn connect(origin: &Arc<Origin>, endpoint: Endpoint, peer_name: Frame) -> std::io::Result<Arc<Self>> {
+        let reactor = origin.reactor()?;
+        let dial = Dial::new(&endpoint, &origin.options, peer_name);
+        let mut joined = None;
+        let link = (!origin.options.immediate).then(|| {
+            let (link, result) = Link::ahead(&origin.near, endpoint.clone(), dial.peer_name());
+            joined = Some(result);
+            link
+        });
+        let peer = link.as_ref().map_or(0, |link| link.tie().number());
+        let session = Self::add(origin, &reactor, endpoint.clone(), Begin::Dialing(Box::new(dial), link));
+        drop(joined);
+        origin.tell(|| EventKind::Connecting { endpoint, peer: PeerId::new(peer) });
+        session.look_again();
+        Ok(session)
+    }
+
+    fn add(
+        origin: &Arc<Origin>,
+        reactor: &Reactor,
+        endpoint: Endpoint,
+        begin: Begin,
+    ) -> Arc<Self> {
+        origin.streams.one_more();
+        let (phase, incoming, dial, link) = match begin {
+            Begin::With(stream) => (Phase::Open, Some(stream), None, None),
+            Begin::Dialing(dial, link) => (Phase::Dialing, None, Some(dial), link),
+        };
+        let mut made = None;
+        reactor.add(|id| {
+            let session = Arc::new_cyclic(|me| Self {
+                me: me.clone(),
+                id,
+                number: sync::unique_number(),
+                origin: origin.clone(),
+                reactor: reactor.clone(),
+                endpoint,
+                found: Mutex::default(),
+                tie: Mutex::new(link.as_ref().map(|link| link.tie().clone())),
+                retired: AtomicBool::new(false),
+                is_over: AtomicBool::new(false),
+                abandoned: AtomicBool::new(false),
+                readiness: AtomicU32::new(0),
+                pulls: AtomicU32::new(0),
+                is_listed: AtomicBool::new(false),
+                is_watched: AtomicBool::new(false),
+                burst: Burst::new(),
+                counts: Counts::default(),
+                baton: Baton::new(State {
+                    phase,
+                    incoming,
+                    dial,
+                    link,
+                    wire: None,
+                    in_flight: VecDeque::new(),
+                    held: 0,
+                    subscribed: 0,
+                    is_on_loan: false,
+                    pulls_inspected: 0,
+                    until: None,
+                    alarm: None,
+                    remains: Remains::default(),
+                }),
+            });
+            made = Some(session.clone());
+            session
+        });
+        made.expect("the reactor has just asked for it")
+    }
+
+    /// The pipe there is now.
+    pub(crate) fn tie(&self) -> Option<sync::Arc<crate::pipe::Tie>> {
+        self.tie.lock().clone()
+    }
+
+    /// The socket wants no more of it: it has closed, or is about to close, its end of the pipe. What is queued is still sent.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+        self.look_again();
+    }
+
+    /// Is it over? "Yes" is final.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire) || self.origin.is_closed()
+    }
+
+    /// Something has changed: does what is to be done, or leaves word that there is more.
+    pub(crate) fn look_again(&self) {
+        if let Some(mut held) = self.baton.take_or_ask() {
+            self.serve(&mut held);
+            self.let_go(held);
+        }
+    }
+
+    /// Lets the baton go, serving as long as somebody asked for it.
+    fn let_go(&self, mut held: Held<'_, State>) {
+        loop {
+            let remains = std::mem::take(&mut held.remains);
+            match held.let_go() {
+                None => return drop(remains),
+                Some(again) => {
+                    held = again;
+                    self.serve(&mut held);
+                    // With those to come: the baton is ours still.
+                    held.remains.add(remains);
+                }
+            }
+        }
+    }
+
+    /// Does what is to be done.
+    fn serve(&self, state: &mut State) {
+        if self.abandoned.load(Ordering::Acquire) {
+            self.end(state);
+        }
+        if let Some(stream) = state.incoming.take() {
+            self.open(state, stream, false);
+        }
+        let readiness = self.readiness.swap(0, Ordering::Acquire);
+        if let Some(wire) = &mut state.wire {
+            wire.note(readiness & READABLE != 0, readiness & WRITABLE != 0, readiness & HUNG_UP != 0);
+        }
+        match state.phase {
+            Phase::Over => return,
+            Phase::Dialing => self.serve_dialing(state),
+            Phase::Open => _ = self.serve_open(state),
+        }
+        self.set_alarm(state);
+    }
+
+    fn serve_dialing(&self, state: &mut State) {
+        if self.is_left(state) && !self.lingers(state) {
+            return self.end(state);
+        }
+        self.dial(state);
+    }
+
+    /// Reads, writes, and draws conclusions. Tells whether anything came in.
+    pub(super) fn serve_open(&self, state: &mut State) -> bool {
+        let read = self.read(state);
+        let (came, read) = match read {
+            Ok(came) => (came, Ok(())),
+            Err(loss) => (false, Err(loss)),
+        };
+        let left = self.is_left(state);
+        if left && !self.lingers(state) {
+            self.end(state);
+            return came;
+        }
+        let result = read.and_then(|()| self.write(state)).and_then(|()| self.conclude(state, left));
+        if let Err(loss) = result {
+            self.lose(state, loss);
+        }
+        came
+    }
+
+    /// Is the stream of no more use?
+    fn conclude(&self, state: &mut State, left: bool) -> Result<(), Loss> {
+        let is_idle = state.in_flight.is_empty() && state.link.as_mut().is_none_or(|link| !link.end().ready());
+        let Some(wire) = &mut state.wire else { return Ok(()) };
+        if let Some(loss) = wire.over() {
+            return Err(loss);
+        }
+        if left && is_idle && wire.is_flushed() {
+            wire.shut();
+        }
+        Ok(())
+    }
+
+    /// Has the socket closed its end, or no use for a peer to come?
+    fn is_left(&self, state: &State) -> bool {
+        match &state.link {
+            Some(link) => link.is_left() || self.is_retired() && !link.is_met(),
+            None => self.is_retired(),
+        }
+    }
+
+    /// The socket has closed its end: is there still something to be sent, and time for it?
+    fn lingers(&self, state: &mut State) -> bool {
+        let linger = self.origin.near.linger();
+        let Deadline(until) = *state.until.get_or_insert_with(|| Deadline(Instant::now().checked_add(linger)));
+        if linger.is_zero() || until.is_some_and(|until| until <= Instant::now()) {
+            return false;
+        }
+        let is_met = state.link.as_ref().is_some_and(Link::is_met);
+        let has_messages =
+            !state.in_flight.is_empty() || state.link.as_mut().is_some_and(|link| link.end().ready());
+        // A stream with nothing to send is still closed in good order.
+        has_messages || state.phase == Phase::Open && is_met
+    }
+
+    /// Takes `stream` into use.
+    pub(super) fn open(&self, state: &mut State, stream: ByteStream, is_registered: bool) {
+        match Wire::new(stream, &self.origin.config, &self.reactor, self.id, is_registered) {
+            Ok(wire) => {
+                state.wire = Some(Box::new(wire));
+                state.phase = Phase::Open;
+            }
+            Err(error) => self.fail(state, "unknown".into(), HandshakeFailure::of(&error)),
+        }
+    }
+
+    /// The handshake is done: `peer` is there.
+    pub(super) fn meet(&self, state: &mut State, peer: &zmtp::Peer) -> Result<(), Loss> {
+        let Some(me) = self.me.upgrade() else { return Err(Loss::Here) };
+        if self.is_retired() && state.link.is_none() {
+            return Err(Loss::Here);
+        }
+        let near = &self.origin.near;
+        let link = match (state.link.take(), &state.dial) {
+            (Some(link), _) => link.meet(peer, &me),
+            (None, Some(dial)) => {
+                let (link, joined) = Link::ahead(near, self.endpoint.clone(), dial.peer_name());
+                state.remains.joined.push(joined);
+                link.meet(peer, &me)
+            }
+            (None, None) => {
+                self.origin.know(self.number);
+                let (link, joined) = Link::accepted(near, self.endpoint.clone(), peer, &me);
+                state.remains.joined.push(joined);
+                link
+            }
+        };
+        link.tie().interrupt(false);
+        let number = link.tie().number();
+        *self.tie.lock() = Some(link.tie().clone());
+        state.link = Some(link);
+        state.subscribed = 0;
+        if let Some(dial) = &mut state.dial {
+            dial.arrived();
+        }
+        self.origin.tell(|| EventKind::HandshakeSucceeded {
+            endpoint: self.endpoint.clone(),
+            peer: PeerId::new(number),
+            remote: state.wire.as_ref().map_or_else(String::new, |wire| wire.stream().peer_label()).into(),
+        });
+        let Some(wire) = &mut state.wire else { return Ok(()) };
+        if let Some(hello) = &near.profile().hello {
+            wire.zmtp().send(hello);
+            near.count_hello();
+        }
+        // What the last stream did not take, if the pipe has outlived one.
+        for message in &mut state.in_flight {
+            wire.resend(message);
+        }
+        Ok(())
+    }
+
+    /// The stream is lost.
+    pub(super) fn lose(&self, state: &mut State, loss: Loss) {
+        let Some(wire) = state.wire.take() else { return };
+        let is_met = wire.is_ready();
+        let remote = if is_met { Box::default() } else { wire.stream().peer_label().into() };
+        self.close(state, *wire);
+        if self.is_left(state) {
+            let has_messages =
+                !state.in_flight.is_empty() || state.link.as_mut().is_some_and(|link| link.end().ready());
+            // What is left may still go with the next stream, in the time there is.
+            if state.dial.is_none() || !has_messages || !self.survives() {
+                return self.end(state);
+            }
+        }
+        if is_met {
+            self.part(state, loss.reason());
+        } else {
+            self.fail(state, remote, loss.failure());
+        }
+    }
+
+    /// A peer that was there is not any more.
+    fn part(&self, state: &mut State, reason: DisconnectReason) {
+        if state.dial.is_none() {
+            if let Some(link) = &state.link {
+                link.tie().part(reason);
+            }
+            self.give_back_unsent(state);
+            return self.end(state);
+        }
+        self.origin.near.links().count_reconnect();
+        if self.is_retired() && !self.survives() {
+            return self.end(state);
+        }
+        if self.survives() {
+            if let Some(link) = &state.link {
+                link.tie().interrupt(true);
+                let peer = PeerId::new(link.tie().number());
+                self.origin.tell(|| EventKind::Disconnected { endpoint: self.endpoint.clone(), peer, reason });
+            }
+        } else {
+            self.renew(state, reason);
+        }
+        self.retry(state, ConnectFailure::Disconnected(reason));
+    }
+
+    /// A stream led to no peer.
+    fn fail(&self, state: &mut State, remote: Box<str>, failure: HandshakeFailure) {
+        self.origin.near.links().count_failed_handshake();
+        self.origin.tell(|| EventKind::HandshakeFailed { endpoint: self.endpoint.clone(), remote, reason: failure });
+        if state.dial.is_some() {
+            self.retry(state, ConnectFailure::Handshake(failure));
+        } else {
+            self.end(state);
+        }
+    }
+
+    /// Do messages queued outlive the stream?
+    fn survives(&self) -> bool {
+        self.origin.near.profile().socket_type.survives() && !self.origin.options.immediate
+    }
+
+    /// Puts a new pipe in the place of the one there was, whose peer has left.
+    fn renew(&self, state: &mut State, reason: DisconnectReason) {
+        let old = state.link.take();
+        if !self.origin.options.immediate
+            && let Some(dial) = &state.dial
+        {
+            let (link, joined) = Link::ahead(&self.origin.near, self.endpoint.clone(), dial.peer_name());
+            state.remains.joined.push(joined);
+            *self.tie.lock() = Some(link.tie().clone());
+            state.link = Some(link);
+        }
+        if let Some(old) = old {
+            old.tie().part(reason);
+            self.bury(state, old);
+        }
+    }
+
+    /// What the socket had sent to a peer that is gone, and that peer was not given, goes to the next one where the pattern
+    /// does not mind.
+    fn give_back_unsent(&self, state: &mut State) {
+        if !self.origin.near.profile().socket_type.survives_anywhere() {
+            return;
+        }
+        let Some(link) = &mut state.link else { return };
+        let mut unsent: Vec<Message> = state.in_flight.drain(..).map(InFlight::into_message).collect();
+        let mut place = Message::new();
+        while link.end().pop_into(&mut place) {
+            unsent.push(std::mem::take(&mut place));
+        }
+        link.end().publish();
+        state.held = 0;
+        if !unsent.is_empty() {
+            let lost = self.origin.near.take_back(unsent);
+            link.count_lost(Lost { undelivered: lost.len() as u64, unread: 0 });
+            state.remains.messages.extend(lost);
+        }
+    }
+
+    /// Lets go of a pipe, and counts what is lost with it.
+    fn bury(&self, state: &mut State, link: Link) {
+        link.count_lost(Lost { undelivered: state.in_flight.len() as u64, unread: 0 });
+        state.remains.messages.extend(state.in_flight.drain(..).map(InFlight::into_message));
+        state.held = 0;
+        state.remains.ends.push(link.into_end());
+    }
+
+    /// Closes the stream.
+    fn close(&self, state: &mut State, wire: Wire) {
+        wire.close(&self.reactor);
+        // The loan ends with the stream; the list hears of it at the next inspection.
+        state.is_on_loan = false;
+    }
+
+    /// The session is over.
+    pub(super) fn end(&self, state: &mut State) {
+        if state.phase == Phase::Over {
+            return;
+        }
+        state.phase = Phase::Over;
+        self.is_over.store(true, Ordering::Release);
+        if let Some(wire) = state.wire.take() {
+            self.close(state, *wire);
+        }
+        if let Some(link) = state.link.take() {
+            self.bury(state, link);
+        }
+        if state.dial.take().is_none() {
+            self.origin.dismiss();
+            self.origin.know(self.number);
+        }
+        *self.tie.lock() = None;
+        self.reactor.remove(self.id);
+        self.origin.streams.one_less();
+    }
+
+    /// Has the reactor call when there is something to do by the clock.
+    fn set_alarm(&self, state: &mut State) {
+        if let Some(due) = self.due(state)
+            && state.alarm.is_none_or(|alarm| due < alarm)
+        {
+            state.alarm = Some(due);
+            self.reactor.set_alarm(self.id, Some(due));
+        }
+    }
+
+    /// When there is something to do by the clock.
+    fn due(&self, state: &State) -> Option<Instant> {
+        if state.phase == Phase::Over {
+            return None;
+        }
+        let linger = state.until.and_then(|Deadline(until)| until);
+        let dial = state.dial.as_ref().filter(|_| state.phase == Phase::Dialing).and_then(|dial| dial.due());
+        let wire = state.wire.as_ref().and_then(|wire| wire.due());
+        [linger, dial, wire].into_iter().flatten().min()
+    }
+
+    /// Reading is a receiver's from now on, if it can be.
+    fn lend(&self, state: &mut State) {
+        if let Some(wire) = &mut state.wire
+            && !state.is_on_loan
+            && wire.lend(&self.reactor, self.id)
+        {
+            state.is_on_loan = true;
+            self.list();
+        }
+    }
+
+    /// Reading is the reactor's again.
+    fn take_back(&self, state: &mut State) {
+        if let Some(wire) = &mut state.wire
+            && state.is_on_loan
+        {
+            state.is_on_loan = false;
+            wire.take_back(&self.reactor, self.id);
+        }
+    }
+
+    /// Has the reactor inspect it in a while.
+    fn list(&self) {
+        if !self.is_listed.swap(true, Ordering::Relaxed) {
+            self.reactor.lend(self.id);
+        }
+    }
+}
+
+impl Remains {
+    fn add(&mut self, others: Self) {
+        self.messages.extend(others.messages);
+        self.ends.extend(others.ends);
+        self.joined.extend(others.joined);
+    }
+}
+
+impl Source for Session {
+    fn ready(&self, readiness: Readiness) {
+        let bit = |is_set: bool, bit: u32| if is_set { bit } else { 0 };
+        let Readiness { readable, writable, hung_up } = readiness;
+        let bits = bit(readable, READABLE) | bit(writable, WRITABLE) | bit(hung_up, HUNG_UP);
+        self.readiness.fetch_or(bits, Ordering::Release);
+        self.look_again();
+    }
+
+    fn visit(&self) {
+        self.look_again();
+    }
+
+    fn alarm(&self, now: Instant) -> Option<Instant> {
+        let Some(mut held) = self.baton.take_or_ask() else { return Some(now + ALARM_AGAIN) };
+        held.alarm = None;
+        if let Some(wire) = &mut held.wire
+            && let Err(error) = wire.zmtp().handle_timeout(now)
+        {
+            self.lose(&mut held, Loss::Protocol(error));
+        }
+        self.serve(&mut held);
+        self.let_go(held);
+        // It has set it anew, if there is one.
+        None
+    }
+
+    fn inspect(&self) -> bool {
+        self.is_listed.store(false, Ordering::Relaxed);
+        let Some(mut held) = self.baton.try_take() else { return !self.is_listed.swap(true, Ordering::Relaxed) };
+        let pulls = self.pulls.load(Ordering::Relaxed);
+        let is_idle = std::mem::replace(&mut held.pulls_inspected, pulls) == pulls;
+        // Who sleeps on it takes it off the list, and puts it there when it wakes.
+        let is_watched = self.is_watched.load(Ordering::Relaxed);
+        if is_idle && !is_watched {
+            self.take_back(&mut held);
+        }
+        let stays = held.is_on_loan && !is_watched && !self.is_listed.swap(true, Ordering::Relaxed);
+        self.let_go(held);
+        stays
+    }
+
+    fn end(&self) {
+        self.abandoned.store(true, Ordering::Release);
+        self.look_again();
+    }
+}
+
+const READABLE: u32 = 1;
+const WRITABLE: u32 = 2;
+const HUNG_UP: u32 = 4;
+
+/// When an alarm found another thread at work, it is looked at again so much later: that thread sets it anew as a rule.
+const ALARM_AGAIN: std::time::Duration = std::time::Duration::from_millis(1);
+
+impl Session {
+    /// Reads for a receiver, and writes what that led to. What else there is to do has those who do it.
+    fn pull_open(&self, state: &mut State) -> bool {
+        match self.read(state) {
+            Ok(came) => {
+                let Some(wire) = &mut state.wire else { return came };
+                if wire.is_at_end() || wire.has_output() {
+                    return self.serve_open(state) || came;
+                }
+                came
+            }
+            Err(loss) => {
+                self.lose(state, loss);
+                self.set_alarm(state);
+                true
+            }
+        }
+    }
+}
+
+/// The socket's threads.
+impl Drive for Session {
+    fn changed(&self) {
+        self.look_again();
+    }
+
+    fn push_out(&self) {
+        let Some(mut held) = self.baton.try_take() else { return };
+        if held.phase == Phase::Open {
+            self.serve_open(&mut held);
+        }
+        self.let_go(held);
+    }
+
+    fn pull(&self, lends: bool) -> bool {
+        let Some(mut held) = self.baton.try_take() else { return false };
+        let mut came = false;
+        if held.phase == Phase::Open
+            && let Some(wire) = &mut held.wire
+            && wire.is_ready()
+        {
+            self.pulls.store(self.pulls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+            wire.may_be_readable();
+            if lends {
+                self.lend(&mut held);
+            }
+            came = self.pull_open(&mut held);
+        }
+        self.let_go(held);
+        came
+    }
+
+    fn watch(&self) -> Watch {
+        let Some(mut held) = self.baton.try_take() else { return Watch::Busy };
+        let mut watch = Watch::Nothing;
+        if held.phase == Phase::Open && held.wire.as_ref().is_some_and(|wire| wire.is_ready()) {
+            self.is_watched.store(true, Ordering::Relaxed);
+            self.lend(&mut held);
+            if held.is_on_loan
+                && let Some(wire) = &held.wire
+            {
+                watch = Watch::Descriptor(wire.stream().clone());
+            }
+        }
+        self.let_go(held);
+        watch
+    }
+
+    fn unwatch(&self, lends: bool) {
+        self.is_watched.store(false, Ordering::Relaxed);
+        if lends {
+            return self.list();
+        }
+        match self.baton.try_take() {
+            Some(mut held) => {
+                self.take_back(&mut held);
+                self.let_go(held);
+            }
+            // Somebody is at it: an inspection will find it idle.
+            None => self.list(),
+        }
+    }
+
+    fn traffic(&self) -> (Traffic, Traffic) {
+        let of = |messages: &AtomicU64, bytes: &AtomicU64| {
+            let (messages, bytes) = (messages.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed));
+            Traffic { messages, bytes }
+        };
+        let counts = &self.counts;
+        (of(&counts.messages_in, &counts.bytes_in), of(&counts.messages_out, &counts.bytes_out))
+    }
+}
+
+/// A sender has found nobody at work.
+impl Sleep for Session {
+    fn wake(&self) {
+        if self.origin.streams.has_threads() && self.burst.goes_on() {
+            // The signal stays as it is, so that those to come in the meantime cost nothing.
+            self.reactor.visit_soon(self.id);
+        } else {
+            self.look_again();
+        }
+    }
+}

@@ -1,0 +1,517 @@
+//! Bytes in and out: the stream of a session, its codec, and how far either is.
+
+#![forbid(unsafe_code)]
+
+use std::{
+    cell::RefCell,
+    io::{self, IoSlice},
+    net::Shutdown,
+    sync::Arc,
+    time::Instant,
+};
+
+use mio::Interest;
+
+use super::{
+    session::{Session, State},
+    terms,
+};
+use crate::{
+    Frame, Message,
+    monitor::{DisconnectReason, HandshakeFailure, ProtocolViolation},
+    pipe::{Lost, Refusal},
+    reactor::{Id, Reactor},
+    route::Wish,
+    sync::{AtomicU64, Ordering, full_fence, light_fence},
+    transport::socket::ByteStream,
+    zmtp::{self, Connection, Received},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Wire {
+    stream: Arc<ByteStream>,
+    zmtp: Connection,
+    /// Might a read find something?
+    readable: bool,
+    /// Might a write find room?
+    writable: bool,
+    /// The peer has closed its direction, or will be found to have: reads go on to the end.
+    hung_up: bool,
+    /// Nothing comes any more, for this reason.
+    ended: Option<Loss>,
+    /// Nothing can be written any more.
+    is_broken: bool,
+    /// We have closed our direction.
+    is_shut: bool,
+    /// What was read and could not be passed on, as the socket's queue was full: to be read first.
+    leftover: Vec<u8>,
+    /// Where the next message is decoded to.
+    place: Message,
+}
+
+/// A message given to the codec and not wholly to the kernel.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    message: Message,
+    /// The outbox's position behind it.
+    end: u64,
+    /// It counts against the limit of the pipe; else it was another's before.
+    is_of_pipe: bool,
+}
+
+/// Why a stream is over.
+#[derive(Debug)]
+pub(super) enum Loss {
+    /// The peer has closed it.
+    Closed,
+    /// The system says so.
+    System(io::Error),
+    /// The peer broke the protocol, or was silent.
+    Protocol(zmtp::Error),
+    /// The peer subscribes to more than is kept for it.
+    Subscriptions,
+    /// No memory for a place in the socket's queue.
+    OutOfMemory,
+    /// We have no use for it any more.
+    Here,
+}
+
+/// How input ended.
+enum Digested {
+    All,
+    /// The socket's queue is full.
+    Stalled,
+}
+
+/// Bytes read at once: some hundred small messages, and little enough to stay in a core's cache. One buffer for a thread.
+const READ_SIZE: usize = 64 << 10;
+/// Bytes put into the outbox before the next write: what the kernel takes in one go.
+const WRITE_SIZE: usize = 64 << 10;
+/// Reads for one connection before others have their turn.
+const READS_AT_ONCE: usize = 16;
+/// Slices given to one write.
+const SLICES: usize = 64;
+
+thread_local! {
+    static READ: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Wire {
+    pub(super) fn new(
+        stream: ByteStream,
+        config: &Arc<zmtp::Config>,
+        reactor: &Reactor,
+        id: Id,
+        is_registered: bool,
+    ) -> io::Result<Self> {
+        if is_registered {
+            reactor.reregister(&stream, id, Interest::READABLE | Interest::WRITABLE)?;
+        } else {
+            reactor.register(&stream, id, Interest::READABLE | Interest::WRITABLE)?;
+        }
+        Ok(Self {
+            stream: Arc::new(stream),
+            zmtp: Connection::new(config.clone(), Instant::now()),
+            // The registration tells of both. Trying at once costs a call, and saves a turn of the reactor.
+            readable: true,
+            writable: true,
+            hung_up: false,
+            ended: None,
+            is_broken: false,
+            is_shut: false,
+            leftover: Vec::new(),
+            place: Message::from(Frame::new()),
+        })
+    }
+
+    pub(super) fn zmtp(&mut self) -> &mut Connection {
+        &mut self.zmtp
+    }
+
+    pub(super) fn stream(&self) -> &Arc<ByteStream> {
+        &self.stream
+    }
+
+    /// Is the handshake done?
+    pub(super) fn is_ready(&self) -> bool {
+        self.zmtp.peer().is_some()
+    }
+
+    /// The reactor has told.
+    pub(super) fn note(&mut self, readable: bool, writable: bool, hung_up: bool) {
+        self.readable |= readable;
+        self.writable |= writable && !self.is_broken;
+        self.hung_up |= hung_up;
+    }
+
+    /// Will nothing come any more?
+    pub(super) fn is_at_end(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// A read is worth trying.
+    pub(super) fn may_be_readable(&mut self) {
+        self.readable = true;
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        !self.zmtp.outbox().is_empty()
+    }
+
+    /// Is everything given to the kernel?
+    pub(super) fn is_flushed(&self) -> bool {
+        self.zmtp.outbox().is_empty() && self.is_ready()
+    }
+
+    /// When the codec has something to do by the clock.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.zmtp.deadline()
+    }
+
+    /// Is the stream of no more use? Not while something read is still to be passed on.
+    pub(super) fn over(&mut self) -> Option<Loss> {
+        if self.leftover.is_empty() { self.ended.take() } else { None }
+    }
+
+    /// Encodes anew what another stream did not take.
+    pub(super) fn resend(&mut self, message: &mut InFlight) {
+        self.zmtp.send(&message.message);
+        message.end = self.zmtp.outbox().queued();
+    }
+
+    /// Closes our direction: the peer reads what we sent, and the end of it.
+    pub(super) fn shut(&mut self) {
+        if !std::mem::replace(&mut self.is_shut, true) {
+            // One that is closed already needs no more.
+            let _ = self.stream.shutdown(Shutdown::Write);
+        }
+    }
+
+    /// Closes the stream, also for those who watch it.
+    pub(super) fn close(self, reactor: &Reactor) {
+        reactor.deregister(&*self.stream);
+        if Arc::strong_count(&self.stream) > 1 {
+            // A receiver sleeps on it: this ends its sleep, and tells the peer.
+            let _ = self.stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Takes reading out of the reactor's interest. False if the system refuses: then it stays.
+    pub(super) fn lend(&mut self, reactor: &Reactor, id: Id) -> bool {
+        reactor.reregister(&*self.stream, id, Interest::WRITABLE).is_ok()
+    }
+
+    /// Gives reading back to the reactor, which is told at once if there is something.
+    pub(super) fn take_back(&mut self, reactor: &Reactor, id: Id) {
+        if reactor.reregister(&*self.stream, id, Interest::READABLE | Interest::WRITABLE).is_err() {
+            // Nobody would tell: the next look finds out.
+            self.readable = true;
+        }
+    }
+
+    /// Reads some bytes, to where the codec wants them or into `buffer`. `None`: there are none now, or none any more.
+    fn fetch(&mut self, buffer: &mut [u8]) -> Result<Option<Fetched>, Loss> {
+        let (result, wanted, fetched) = match self.zmtp.body().map_err(Loss::Protocol)? {
+            Some(body) => (self.stream.read(body), body.len(), true),
+            None => (self.stream.read(buffer), buffer.len(), false),
+        };
+        match result {
+            Ok(0) => {
+                self.ended = Some(Loss::Closed);
+                Ok(None)
+            }
+            Ok(count) => {
+                // Less than asked for: that was all. What comes later is told anew.
+                self.readable = count == wanted || self.hung_up;
+                if fetched {
+                    self.zmtp.body_received(count);
+                    Ok(Some(Fetched::Body))
+                } else {
+                    Ok(Some(Fetched::Bytes(count)))
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                Ok(None)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Some(Fetched::Bytes(0))),
+            Err(error) => {
+                self.ended = Some(Loss::System(error));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Writes what is in the outbox. `false`: the kernel has no room.
+    fn flush(&mut self) -> bool {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = self.zmtp.outbox().slices(&mut slices);
+        let size: usize = slices[..count].iter().map(|slice| slice.len()).sum();
+        match self.stream.write_vectored(&slices[..count]) {
+            Ok(written) => {
+                self.zmtp.outbox_mut().advance(written);
+                // Less than asked for: it has no room, and tells when it has.
+                self.writable = written == size;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => {
+                // What the peer sent before is still to be read, and so is the reason.
+                self.writable = false;
+                self.is_broken = true;
+                self.readable = true;
+                self.hung_up = true;
+            }
+        }
+        self.writable
+    }
+}
+
+enum Fetched {
+    /// So many, into the buffer.
+    Bytes(usize),
+    /// Into the frame that is being received.
+    Body,
+}
+
+impl InFlight {
+    pub(super) fn into_message(self) -> Message {
+        self.message
+    }
+}
+
+impl Loss {
+    /// For a peer that was there.
+    pub(super) fn reason(&self) -> DisconnectReason {
+        match self {
+            Self::Closed => DisconnectReason::PeerClosed,
+            Self::System(error) => DisconnectReason::of(error),
+            Self::Protocol(error) => terms::disconnect_reason(error),
+            Self::Subscriptions => DisconnectReason::ProtocolViolated(ProtocolViolation::SubscriptionsTooBig),
+            Self::OutOfMemory => DisconnectReason::OutOfMemory,
+            Self::Here => DisconnectReason::ClosedHere,
+        }
+    }
+
+    /// For one that never came.
+    pub(super) fn failure(&self) -> HandshakeFailure {
+        match self {
+            Self::Closed => HandshakeFailure::PeerClosed,
+            Self::System(error) => HandshakeFailure::of(error),
+            Self::Protocol(error) => terms::handshake_failure(error),
+            Self::Subscriptions => HandshakeFailure::ProtocolViolated(ProtocolViolation::SubscriptionsTooBig),
+            Self::OutOfMemory => HandshakeFailure::OutOfMemory,
+            Self::Here => HandshakeFailure::ClosedHere,
+        }
+    }
+}
+
+/// Adds to a counter of which whoever has the baton is the only writer.
+fn add(counter: &AtomicU64, amount: u64) {
+    counter.store(counter.load(Ordering::Relaxed) + amount, Ordering::Relaxed);
+}
+
+impl Session {
+    /// Reads what there is, as far as the socket's queue has room. Tells whether anything came that its owner may look at.
+    pub(super) fn read(&self, state: &mut State) -> Result<bool, Loss> {
+        READ.with_borrow_mut(|buffer| {
+            buffer.resize(READ_SIZE, 0);
+            let mut came = false;
+            for _ in 0..READS_AT_ONCE {
+                if !self.digest_leftover(state, &mut came)? {
+                    return Ok(came);
+                }
+                let Some(wire) = &mut state.wire else { return Ok(came) };
+                if !wire.readable || wire.ended.is_some() {
+                    return Ok(came);
+                }
+                let fetched = wire.fetch(buffer)?;
+                self.origin.near.links().count_read();
+                let input = match fetched {
+                    None => return Ok(came),
+                    Some(Fetched::Body) => &[],
+                    Some(Fetched::Bytes(count)) => &buffer[..count],
+                };
+                if wire.zmtp.deadline().is_some() {
+                    wire.zmtp.heard(Instant::now());
+                }
+                self.digest(state, input, &mut came)?;
+            }
+            // Others have their turn, and then this one again.
+            self.reactor.visit(self.id);
+            Ok(came)
+        })
+    }
+
+    /// Works off what was read before. False: the socket's queue is full still.
+    fn digest_leftover(&self, state: &mut State, came: &mut bool) -> Result<bool, Loss> {
+        let Some(wire) = &mut state.wire else { return Ok(false) };
+        if wire.leftover.is_empty() {
+            return Ok(true);
+        }
+        let leftover = std::mem::take(&mut wire.leftover);
+        self.digest(state, &leftover, came)?;
+        Ok(state.wire.as_ref().is_some_and(|wire| wire.leftover.is_empty()))
+    }
+
+    /// Takes `input` apart and passes on what is in it. What the socket has no room for is kept.
+    fn digest(&self, state: &mut State, input: &[u8], came: &mut bool) -> Result<(), Loss> {
+        let mut input = input;
+        let mut pushed = 0;
+        let result = self.digest_all(state, &mut input, &mut pushed);
+        if pushed > 0 {
+            *came = true;
+            add(&self.counts.messages_in, pushed);
+            if let Some(link) = &state.link {
+                full_fence();
+                link.tie().tell_consumer(link.side());
+            }
+        }
+        if let Digested::Stalled = result?
+            && let Some(wire) = &mut state.wire
+        {
+            wire.leftover = input.to_vec();
+        }
+        Ok(())
+    }
+
+    fn digest_all(&self, state: &mut State, input: &mut &[u8], pushed: &mut u64) -> Result<Digested, Loss> {
+        loop {
+            let State { wire: Some(wire), link, subscribed, .. } = &mut *state else { return Ok(Digested::All) };
+            if let Some(link) = link
+                && wire.is_ready()
+                && link.end().admits() == Err(Refusal::Full)
+            {
+                return Ok(if input.is_empty() { Digested::All } else { Digested::Stalled });
+            }
+            match wire.zmtp.receive(input, &mut wire.place).map_err(Loss::Protocol)? {
+                Received::More => return Ok(Digested::All),
+                Received::Message => {
+                    let Some(link) = link else { continue };
+                    add(&self.counts.bytes_in, wire.place.size() as u64);
+                    match link.end().push(&mut wire.place) {
+                        Ok(()) => *pushed += 1,
+                        Err(Refusal::OutOfMemory) => return Err(Loss::OutOfMemory),
+                        // The socket has closed, or nothing ever goes this way.
+                        Err(Refusal::Closed | Refusal::Full) => {
+                            if link.end().has_outlet() {
+                                link.count_lost(Lost { undelivered: 0, unread: 1 });
+                            } else {
+                                self.origin.near.links().count_stray();
+                            }
+                        }
+                    }
+                }
+                Received::Ready(peer) => self.meet(state, &peer)?,
+                Received::Subscribe(topic) => {
+                    *subscribed += topic.len() + SUBSCRIPTION_SIZE;
+                    if *subscribed > self.origin.options.subscription_memory_max {
+                        return Err(Loss::Subscriptions);
+                    }
+                    let Some(hub) = link.as_ref().and_then(|link| link.hub()) else { continue };
+                    if !hub.subscribe_once(&topic) {
+                        *subscribed -= topic.len() + SUBSCRIPTION_SIZE;
+                    }
+                }
+                Received::Cancel(topic) => {
+                    let Some(hub) = link.as_ref().and_then(|link| link.hub()) else { continue };
+                    if hub.unsubscribe(&topic) != crate::route::Removed::NotThere {
+                        *subscribed -= topic.len() + SUBSCRIPTION_SIZE;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes what there is, as far as the kernel has room.
+    pub(super) fn write(&self, state: &mut State) -> Result<(), Loss> {
+        loop {
+            self.fill(state);
+            let State { wire: Some(wire), link, .. } = &mut *state else { return Ok(()) };
+            if wire.is_broken {
+                // It is read to the end, which says why.
+                return Ok(());
+            }
+            if wire.has_output() {
+                if !wire.writable {
+                    return Ok(());
+                }
+                self.origin.near.links().count_write();
+                let has_room = wire.flush();
+                self.settle(state);
+                if !has_room {
+                    return Ok(());
+                }
+                continue;
+            }
+            // From here on those who send find nobody at work, if there is nobody with something to be sent.
+            if !wire.is_ready() || link.as_mut().is_none_or(|link| link.rest()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Puts messages into the outbox, as many as one write takes.
+    fn fill(&self, state: &mut State) {
+        let State { wire: Some(wire), link: Some(link), in_flight, held, .. } = &mut *state else { return };
+        if !wire.is_ready() || wire.is_shut {
+            return;
+        }
+        while wire.zmtp.outbox().len() < WRITE_SIZE
+            && let Some((topic, wish)) = link.tie().take_wish()
+        {
+            match wish {
+                Wish::First | Wish::Again => wire.zmtp.send_subscription(&topic, true),
+                Wish::Last => wire.zmtp.send_subscription(&topic, false),
+                Wish::Fewer => {}
+            }
+        }
+        let near = &self.origin.near;
+        while wire.zmtp.outbox().len() < WRITE_SIZE && near.has_taken_back() {
+            let Some(message) = near.next_taken_back() else { break };
+            wire.zmtp.send(&message);
+            in_flight.push_back(InFlight { message, end: wire.zmtp.outbox().queued(), is_of_pipe: false });
+        }
+        let newest_only = near.profile().conflates;
+        while wire.zmtp.outbox().len() < WRITE_SIZE && !(newest_only && !in_flight.is_empty()) {
+            let mut message = Message::from(Frame::new());
+            if !link.end().pop_into(&mut message) {
+                break;
+            }
+            wire.zmtp.send(&message);
+            in_flight.push_back(InFlight { message, end: wire.zmtp.outbox().queued(), is_of_pipe: true });
+            *held += 1;
+        }
+    }
+
+    /// Takes note of what the kernel has taken, and gives credit for it.
+    fn settle(&self, state: &mut State) {
+        let State { wire: Some(wire), link, in_flight, held, remains, .. } = &mut *state else { return };
+        let written = wire.zmtp.outbox().written();
+        let (mut count, mut bytes) = (0, 0);
+        while let Some(first) = in_flight.front()
+            && first.end <= written
+            && let Some(done) = in_flight.pop_front()
+        {
+            count += 1;
+            bytes += done.message.size() as u64;
+            *held -= u64::from(done.is_of_pipe);
+            if done.message.frames().iter().any(Frame::is_shared) {
+                remains.messages.push(done.message);
+            }
+        }
+        if count > 0
+            && let Some(link) = link
+        {
+            add(&self.counts.messages_out, count);
+            add(&self.counts.bytes_out, bytes);
+            link.end().publish_all_but(*held);
+            light_fence();
+            link.tie().tell_producer(link.side());
+        }
+    }
+}
+
+/// What a subscription takes beside its topic, about: its places in two tries.
+const SUBSCRIPTION_SIZE: usize = 128;

@@ -1,0 +1,121 @@
+//! When a silent peer is given up. The clock is passed in.
+//!
+//! | what | when | ends with |
+//! |---|---|---|
+//! | PING | every `interval` once ready, whatever else goes to and fro: our PING is also the life sign the peer waits for | |
+//! | time-out | nothing was heard for `timeout` after a PING | [`Error::HeartbeatTimedOut`] |
+//! | TTL | the peer's last PING had one, and nothing was heard for so long | [`Error::TtlExpired`] |
+//!
+//! Any byte is life, also one in the midst of a long frame; libzmq counts complete messages only, and drops a peer that
+//! sends a large one slowly. A TTL stays in force until the peer's next PING (libzmq forgets it with the next message):
+//! who pings once promises to be heard again within that time.
+//!
+//! PINGs go to peers of ZMTP 3.0 too: the libzmq of its time answers them from 4.2 on, which said 3.0 until 4.3.3.
+//!
+//! A PING is not put behind another that is not written yet; the time-out runs from when it was put into the outbox, so
+//! that it ends a peer that has stopped reading as well.
+
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
+
+use super::{command, error::Error, outbox::Outbox};
+
+/// Heartbeats of a socket's connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Heartbeat {
+    /// Between two PINGs. `None`, or zero: no PINGs. They are answered all the same.
+    pub(crate) interval: Option<Duration>,
+    /// How long after a PING the peer may be silent. `None`: `interval`.
+    pub(crate) timeout: Option<Duration>,
+    /// The silence after which the peer is to give us up, told in each PING; zero for none. At most 65.5 s are told,
+    /// since libzmq gets longer ones wrong.
+    pub(crate) ttl: Duration,
+}
+
+/// What a connection knows of its peer's life.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    /// When bytes last came.
+    heard_at: Instant,
+    /// When the next PING is due. `None` before the handshake is done, or without heartbeats.
+    ping_at: Option<Instant>,
+    /// When the first PING was put since which nothing was heard.
+    waiting_since: Option<Instant>,
+    /// The outbox's position behind the last PING.
+    ping_position: u64,
+    /// The peer's TTL; zero for none.
+    ttl: Duration,
+}
+
+impl Heartbeat {
+    fn interval(&self) -> Option<Duration> {
+        self.interval.filter(|interval| !interval.is_zero())
+    }
+
+    fn timeout(&self) -> Duration {
+        self.timeout.or(self.interval).unwrap_or_default()
+    }
+}
+
+impl Pulse {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { heard_at: now, ping_at: None, waiting_since: None, ping_position: 0, ttl: Duration::ZERO }
+    }
+
+    /// The handshake is done, with the bytes that were heard last.
+    pub(super) fn start(&mut self, heartbeat: &Heartbeat) {
+        self.ping_at = heartbeat.interval().and_then(|interval| self.heard_at.checked_add(interval));
+    }
+
+    #[inline]
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.heard_at = now;
+        self.waiting_since = None;
+    }
+
+    pub(super) fn set_ttl(&mut self, ttl: Duration) {
+        self.ttl = ttl;
+    }
+
+    /// When [`Pulse::handle_timeout`] is next due.
+    pub(super) fn deadline(&self, heartbeat: &Heartbeat) -> Option<Instant> {
+        [self.ping_at, self.gives_up_at(heartbeat), self.ttl_ends_at()].into_iter().flatten().min()
+    }
+
+    /// Puts a PING if one is due.
+    ///
+    /// # Errors
+    /// The peer is given up.
+    pub(super) fn handle_timeout(
+        &mut self,
+        now: Instant,
+        heartbeat: &Heartbeat,
+        outbox: &mut Outbox,
+    ) -> Result<(), Error> {
+        if self.gives_up_at(heartbeat).is_some_and(|at| at <= now) {
+            return Err(Error::HeartbeatTimedOut { after: heartbeat.timeout() });
+        }
+        if self.ttl_ends_at().is_some_and(|at| at <= now) {
+            return Err(Error::TtlExpired { ttl: self.ttl });
+        }
+        if self.ping_at.is_some_and(|at| at <= now) {
+            // From now and not from when it was due: a program that was held up does not catch up with a volley.
+            self.ping_at = heartbeat.interval().and_then(|interval| now.checked_add(interval));
+            self.waiting_since.get_or_insert(now);
+            if outbox.written() >= self.ping_position {
+                command::put_ping(outbox, heartbeat.ttl);
+                self.ping_position = outbox.queued();
+            }
+        }
+        Ok(())
+    }
+
+    fn gives_up_at(&self, heartbeat: &Heartbeat) -> Option<Instant> {
+        self.waiting_since?.checked_add(heartbeat.timeout())
+    }
+
+    fn ttl_ends_at(&self) -> Option<Instant> {
+        if self.ttl.is_zero() { None } else { self.heard_at.checked_add(self.ttl) }
+    }
+}

@@ -1,0 +1,535 @@
+//! ZMTP 3.1 and 3.0 without I/O: [`Connection`] is given bytes and the time, and gives back messages, bytes to write
+//! and the time it wants to be called at.
+//!
+//! # What goes over the wire
+//!
+//! ```text
+//! each way   signature | rest of greeting | READY | traffic …
+//!            10 bytes    54 bytes           command   messages, commands
+//!            at once     the peer's         the peer's        the peer's READY
+//!                        signature is there greeting is there is there
+//!
+//! DEALER without a routing id, as libzmq 4.3.5 sends it:
+//!
+//! FF 00 00 00 00 00 00 00 01 7F | 03 01 4E 55 4C 4C 00 … 00          signature | version 3.1, NULL, zeroes
+//! 04 29 05 R E A D Y 0B S o c k e t - T y p e 00 00 00 06 D E A L E R 08 I d e n t i t y 00 00 00 00
+//! 00 01 78                                                           the message "x"
+//! 01 00 00 01 78                                                     the message "", "x"
+//! 04 07 04 P I N G 00 0A                                             PING, TTL 1 s
+//! ```
+//!
+//! # States
+//!
+//! | state | awaits | ends with |
+//! |---|---|---|
+//! | `AwaitGreeting` | the peer's 64 bytes | the rest of ours is sent with the tenth, READY with the last |
+//! | `AwaitReady` | the mechanism's commands; a message is an error | [`Received::Ready`] |
+//! | `Traffic` | frames | an error |
+//! | `Failed` | nothing: every call gives the same error | |
+//!
+//! # Duties of the caller
+//!
+//! - [`Connection::heard`] before the bytes that were heard are given to [`Connection::receive`]; what has arrived is
+//!   received before [`Connection::handle_timeout`], so that a peer is not given up for a silence of our own.
+//! - [`Connection::send`] and [`Connection::send_subscription`] only once the peer is ready: libzmq takes anything
+//!   earlier for a violation.
+//! - After an error, what is in the outbox need not be written: the stream is closed.
+//!
+//! # Memory
+//!
+//! A peer makes us hold: one message, within [`Limits`], of which at most twice the bytes that have really come
+//! (`frame`); its properties, within the size of a command; unwritten answers to its PINGs, of which there are at most
+//! [`PONGS_MAX`]. Allocations of more than a few hundred bytes that a peer decides on may fail without harm.
+//!
+//! Contents: [`greeting`] the first 64 bytes, [`frame`] frames in pieces, [`command`] what commands say, [`mechanism`]
+//! the seam for security, [`outbox`] what is to be written, [`heartbeat`] silent peers, [`error`] what ends a
+//! connection; here the states. Not here: sockets, reconnecting, what a message means to a pattern.
+
+#![forbid(unsafe_code)]
+
+mod command;
+mod error;
+mod frame;
+mod greeting;
+mod heartbeat;
+pub(crate) mod mechanism;
+mod outbox;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
+
+use std::{
+    mem,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use crate::{Frame, Message, SocketType};
+use command::Command;
+#[allow(unused_imports, reason = "the protocol comes before the transports that speak it")]
+pub(crate) use error::{Error, Fault};
+#[allow(unused_imports, reason = "the protocol comes before the transports that speak it")]
+pub(crate) use frame::DIRECT_MIN;
+use frame::{Decoder, Flags, Header};
+use greeting::Greeting;
+pub(crate) use heartbeat::Heartbeat;
+use heartbeat::Pulse;
+use mechanism::{Mechanism, Step};
+pub(crate) use outbox::Outbox;
+
+/// One end of a connection. See the module.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    config: Arc<Config>,
+    state: State,
+    /// Most bytes of a frame that may go the short way through [`Connection::receive`]; negative while none may:
+    /// before `Traffic`, in the midst of a message or frame, where single frames may be subscriptions, and under a
+    /// mechanism that changes frames.
+    short_max: i16,
+    decoder: Decoder,
+    /// The frames of a message that is not complete.
+    partial: Message,
+    /// Their bytes.
+    partial_size: u64,
+    outbox: Outbox,
+    mechanism: Mechanism,
+    /// There once the handshake is done.
+    peer: Option<Box<Peer>>,
+    pulse: Pulse,
+    /// When the handshake has to be done. `None` afterwards, or if it may take for ever.
+    handshake_by: Option<Instant>,
+    /// Answers to PINGs that may not be written yet, and the outbox's position behind the last.
+    pongs: usize,
+    pong_position: u64,
+}
+
+/// What the connections of a socket have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// What our socket is.
+    pub(crate) socket_type: SocketType,
+    /// What it is called; empty if it has no name. Announced by REQ, DEALER and ROUTER only.
+    pub(crate) routing_id: Frame,
+    /// Further properties to announce. Names of 1 to 255 bytes, by custom beginning with `X-`.
+    pub(crate) properties: Vec<(String, Vec<u8>)>,
+    pub(crate) limits: Limits,
+    pub(crate) heartbeat: Heartbeat,
+    /// How long the handshake may take from [`Connection::new`] on. `None`: for ever.
+    pub(crate) handshake_timeout: Option<Duration>,
+    pub(crate) mechanism: mechanism::Choice,
+}
+
+/// What a peer may make us hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Bytes of a message's frames together; `u64::MAX` for no limit.
+    pub(crate) message_size: u64,
+    /// Frames of a message.
+    pub(crate) frames: usize,
+    /// Bytes of a command, its name and READY's properties included.
+    pub(crate) command_size: usize,
+    /// Bytes of a subscription's topic.
+    pub(crate) topic_size: usize,
+}
+
+/// The other end, as READY told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) socket_type: SocketType,
+    /// What it wants to be called by a ROUTER; empty if one has to be made up.
+    pub(crate) routing_id: Frame,
+    /// The minor version of ZMTP 3.
+    pub(crate) minor: u8,
+    /// Properties other than the type and the routing id, in order.
+    pub(crate) properties: Vec<(String, Vec<u8>)>,
+}
+
+/// What [`Connection::receive`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// The input is used up, and there is nothing to tell.
+    More,
+    /// A message: it is in `place`.
+    Message,
+    /// The handshake is done. Exactly once, before any message.
+    Ready(Box<Peer>),
+    /// The peer wants messages that begin with this. Only to a PUB or XPUB.
+    Subscribe(Bytes),
+    /// The peer takes back one [`Received::Subscribe`].
+    Cancel(Bytes),
+}
+
+#[derive(Debug)]
+enum State {
+    AwaitGreeting(Greeting),
+    AwaitReady { minor: u8 },
+    Traffic,
+    Failed(Error),
+}
+
+impl Connection {
+    /// A connection that has just come about. The first bytes are in the outbox.
+    pub(crate) fn new(config: Arc<Config>, now: Instant) -> Self {
+        let mut outbox = Outbox::default();
+        let (signature, _) = greeting(&config);
+        outbox.put(&signature);
+        Self {
+            state: State::AwaitGreeting(Greeting::new()),
+            short_max: -1,
+            decoder: Decoder::default(),
+            partial: Message::new(),
+            partial_size: 0,
+            outbox,
+            mechanism: Mechanism::new(config.mechanism),
+            peer: None,
+            pulse: Pulse::new(now),
+            handshake_by: config.handshake_timeout.and_then(|timeout| now.checked_add(timeout)),
+            pongs: 0,
+            pong_position: 0,
+            config,
+        }
+    }
+
+    /// Works through `input` up to and including the next thing there is to tell; `input` goes on behind it. Says
+    /// [`Received::More`] only when all of it is used up. What is in `place` is kept unless it is replaced by a message.
+    ///
+    /// A message of one frame costs a copy to `place`, nothing else, up to 56 bytes; see [`Message`] for longer ones.
+    ///
+    /// # Errors
+    /// The connection is over, and stays so.
+    #[inline]
+    pub(crate) fn receive(&mut self, input: &mut &[u8], place: &mut Message) -> Result<Received, Error> {
+        if let [0, size, rest @ ..] = *input
+            && i16::from(*size) <= self.short_max
+            && let Some((body, rest)) = rest.split_at_checked(usize::from(*size))
+        {
+            *place.make_single() = Frame::copy_from(body);
+            *input = rest;
+            return Ok(Received::Message);
+        }
+        self.receive_slow(input, place)
+    }
+
+    /// Bytes have come. Once for each read, before they are received.
+    #[inline]
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.pulse.heard(now);
+    }
+
+    /// In the midst of a frame of which [`DIRECT_MIN`] bytes or more are missing: where its next bytes may be read to.
+    /// Then [`Connection::body_received`], and [`Connection::receive`] with what was read beyond it, if only nothing.
+    ///
+    /// # Errors
+    /// There is no memory for them. The connection is over.
+    pub(crate) fn body(&mut self) -> Result<Option<&mut [u8]>, Error> {
+        match self.decoder.space() {
+            Ok(space) => Ok(space),
+            Err(error) => {
+                self.state = State::Failed(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// So many bytes were read to [`Connection::body`].
+    ///
+    /// # Panics
+    /// Panics if there was no room for so many.
+    pub(crate) fn body_received(&mut self, count: usize) {
+        self.decoder.filled(count);
+    }
+
+    /// The other end, once the handshake is done.
+    #[inline]
+    pub(crate) fn peer(&self) -> Option<&Peer> {
+        self.peer.as_deref()
+    }
+
+    /// Puts a message into the outbox. Only once the peer is ready; a message of no frames is none.
+    #[inline]
+    pub(crate) fn send(&mut self, message: &Message) {
+        debug_assert!(self.peer.is_some(), "nothing may be sent before the peer is ready");
+        if let Some(frame) = message.single() {
+            self.mechanism.seal(0, frame, &mut self.outbox);
+        } else {
+            self.send_frames(message.frames());
+        }
+    }
+
+    fn send_frames(&mut self, frames: &[Frame]) {
+        if let Some((last, others)) = frames.split_last() {
+            others.iter().for_each(|frame| self.mechanism.seal(Flags::MORE, frame, &mut self.outbox));
+            self.mechanism.seal(0, last, &mut self.outbox);
+        }
+    }
+
+    /// Puts a subscription, or the end of one, in the form the peer knows. Only once the peer is ready.
+    pub(crate) fn send_subscription(&mut self, topic: &[u8], wanted: bool) {
+        debug_assert!(self.peer.is_some(), "nothing may be sent before the peer is ready");
+        let minor = self.peer.as_ref().map_or(0, |peer| peer.minor);
+        command::put_subscription(&mut self.outbox, topic, wanted, minor);
+    }
+
+    /// What is to be written.
+    #[inline]
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// What is to be written.
+    #[inline]
+    pub(crate) fn outbox_mut(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    /// When [`Connection::handle_timeout`] is next due; `None` for never. Comes nearer only by what is received:
+    /// READY, or a PING with a TTL.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::AwaitGreeting(_) | State::AwaitReady { .. } => self.handshake_by,
+            State::Traffic => self.pulse.deadline(&self.config.heartbeat),
+            State::Failed(_) => None,
+        }
+    }
+
+    /// Does what is due: puts a PING, or gives the peer up. Too early, it does nothing.
+    ///
+    /// # Errors
+    /// The peer is given up. The connection is over.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        let result = match &self.state {
+            State::AwaitGreeting(_) | State::AwaitReady { .. } if self.handshake_by.is_some_and(|at| at <= now) => {
+                Err(Error::HandshakeTimedOut { after: self.config.handshake_timeout.unwrap_or_default() })
+            }
+            State::AwaitGreeting(_) | State::AwaitReady { .. } => Ok(()),
+            State::Traffic => self.pulse.handle_timeout(now, &self.config.heartbeat, &mut self.outbox),
+            State::Failed(error) => Err(error.clone()),
+        };
+        result.inspect_err(|error| self.fail(error))
+    }
+
+    /// As [`Connection::receive`], for everything else than short messages that are whole.
+    #[inline(never)]
+    fn receive_slow(&mut self, input: &mut &[u8], place: &mut Message) -> Result<Received, Error> {
+        let result = loop {
+            let step = match self.state {
+                State::AwaitGreeting(_) => self.receive_greeting(input),
+                State::AwaitReady { minor } => self.receive_handshake(input, minor),
+                State::Traffic => self.receive_traffic(input, place),
+                State::Failed(ref error) => return Err(error.clone()),
+            };
+            match step {
+                Ok(Some(received)) => break Ok(received),
+                Ok(None) => {}
+                Err(error) => break Err(error),
+            }
+        };
+        self.settle();
+        result.inspect_err(|error| self.fail(error))
+    }
+
+    /// `None`: on with it.
+    fn receive_greeting(&mut self, input: &mut &[u8]) -> Result<Option<Received>, Error> {
+        let State::AwaitGreeting(theirs) = &mut self.state else { return Ok(None) };
+        match theirs.take(input, self.config.mechanism.name())? {
+            greeting::Progress::More => return Ok(Some(Received::More)),
+            greeting::Progress::Signature => {
+                let (_, rest) = greeting(&self.config);
+                self.outbox.put(&rest);
+            }
+            greeting::Progress::Complete { minor } => {
+                self.mechanism.start(&self.config, &mut self.outbox);
+                self.state = State::AwaitReady { minor };
+            }
+        }
+        Ok(None)
+    }
+
+    fn receive_handshake(&mut self, input: &mut &[u8], minor: u8) -> Result<Option<Received>, Error> {
+        let limits = &self.config.limits;
+        let admit = |header: Header| {
+            if header.flags.is_command() { admit_command(header, limits) } else { Err(Error::MessageInHandshake) }
+        };
+        let Some((_, body)) = self.decoder.next(input, admit)? else { return Ok(Some(Received::More)) };
+        let command = Command::parse(body.as_bytes())?;
+        let Step::Done(peer) = self.mechanism.handle(command, &self.config, minor)?;
+        self.peer = Some(peer.clone());
+        self.handshake_by = None;
+        self.pulse.start(&self.config.heartbeat);
+        self.state = State::Traffic;
+        Ok(Some(Received::Ready(peer)))
+    }
+
+    fn receive_traffic(&mut self, input: &mut &[u8], place: &mut Message) -> Result<Option<Received>, Error> {
+        let (limits, frames, size) = (&self.config.limits, self.partial.len(), self.partial_size);
+        let admit = |header: Header| {
+            if header.flags.is_command() {
+                admit_command(header, limits)
+            } else {
+                admit_frame(header, limits, frames, size)
+            }
+        };
+        let Some((flags, body)) = self.decoder.next(input, admit)? else { return Ok(Some(Received::More)) };
+        let (flags, body) = self.mechanism.open(flags, body)?;
+        if flags.is_command() {
+            let command = Command::parse(body.as_bytes())?;
+            return match command.name {
+                command::SUBSCRIBE | command::CANCEL if is_publisher(&self.config) => {
+                    subscription(command.data, command.name == command::SUBSCRIBE, &self.config.limits).map(Some)
+                }
+                command::PING => {
+                    let ping = command.ping()?;
+                    self.pulse.set_ttl(ping.ttl);
+                    answer(&mut self.outbox, &mut self.pongs, &mut self.pong_position, ping.context);
+                    Ok(None)
+                }
+                _ => Ok(None),
+            };
+        }
+        let is_single = !flags.has_more() && frames == 0;
+        match body.as_bytes() {
+            [wanted @ (0 | 1), topic @ ..] if is_single && is_publisher(&self.config) => {
+                return subscription(topic, *wanted == 1, &self.config.limits).map(Some);
+            }
+            _ => {}
+        }
+        let frame = body.into_frame()?;
+        if is_single {
+            *place.make_single() = frame;
+            return Ok(Some(Received::Message));
+        }
+        self.gather(flags, frame, place)
+    }
+
+    /// Adds a frame to the message that is not complete, and hands it over if this completes it.
+    fn gather(&mut self, flags: Flags, frame: Frame, place: &mut Message) -> Result<Option<Received>, Error> {
+        grow(&mut self.partial)?;
+        self.partial_size += frame.len() as u64;
+        self.partial.push(frame);
+        if flags.has_more() {
+            return Ok(None);
+        }
+        self.partial_size = 0;
+        *place = mem::take(&mut self.partial);
+        Ok(Some(Received::Message))
+    }
+
+    /// Opens or closes the short way, as [`Connection::short_max`] says.
+    fn settle(&mut self) {
+        let is_open = matches!(self.state, State::Traffic)
+            && self.decoder.is_idle()
+            && self.partial.is_empty()
+            && !is_publisher(&self.config)
+            && self.mechanism.is_clear();
+        let most = self.config.limits.message_size.min(frame::SHORT_MAX as u64) as i16;
+        self.short_max = if is_open { most } else { -1 };
+    }
+
+    #[cold]
+    fn fail(&mut self, error: &Error) {
+        self.short_max = -1;
+        self.state = State::Failed(error.clone());
+    }
+}
+
+impl Config {
+    /// A socket of this type without a name: no heartbeats, the usual limits, 30 s for the handshake, no security.
+    pub(crate) fn new(socket_type: SocketType) -> Self {
+        Self {
+            socket_type,
+            routing_id: Frame::new(),
+            properties: Vec::new(),
+            limits: Limits::default(),
+            heartbeat: Heartbeat::default(),
+            handshake_timeout: Some(HANDSHAKE_TIMEOUT),
+            mechanism: mechanism::Choice::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { message_size: u64::MAX, frames: FRAMES_MAX, command_size: COMMAND_SIZE_MAX, topic_size: TOPIC_SIZE_MAX }
+    }
+}
+
+/// Our greeting, in the two parts it is sent in.
+fn greeting(config: &Config) -> ([u8; greeting::SIGNATURE_SIZE], [u8; greeting::SIZE - greeting::SIGNATURE_SIZE]) {
+    let ours = greeting::ours(config.routing_id.len(), config.mechanism.name());
+    let (mut signature, mut rest) = ([0; _], [0; _]);
+    signature.copy_from_slice(&ours[..greeting::SIGNATURE_SIZE]);
+    rest.copy_from_slice(&ours[greeting::SIGNATURE_SIZE..]);
+    (signature, rest)
+}
+
+fn is_publisher(config: &Config) -> bool {
+    matches!(config.socket_type, SocketType::Pub | SocketType::XPub)
+}
+
+fn admit_command(header: Header, limits: &Limits) -> Result<(), Error> {
+    match header.size {
+        _ if header.flags.has_more() => Err(Error::CommandWithMore),
+        size if size > limits.command_size as u64 => Err(Error::CommandTooLarge { limit: limits.command_size }),
+        _ => Ok(()),
+    }
+}
+
+/// May a frame be added to so many frames of so many bytes?
+#[inline]
+fn admit_frame(header: Header, limits: &Limits, frames: usize, size: u64) -> Result<(), Error> {
+    if size.checked_add(header.size).is_none_or(|size| size > limits.message_size) {
+        return Err(Error::MessageTooLarge { limit: limits.message_size });
+    }
+    if frames >= limits.frames {
+        return Err(Error::TooManyFrames { limit: limits.frames });
+    }
+    Ok(())
+}
+
+fn subscription(topic: &[u8], wanted: bool, limits: &Limits) -> Result<Received, Error> {
+    if topic.len() > limits.topic_size {
+        return Err(Error::TopicTooLong { limit: limits.topic_size });
+    }
+    let topic = frame::copied(topic)?.into();
+    Ok(if wanted { Received::Subscribe(topic) } else { Received::Cancel(topic) })
+}
+
+/// Answers a PING, unless so many answers are waiting to be written that one more says nothing new.
+fn answer(outbox: &mut Outbox, pongs: &mut usize, position: &mut u64, context: &[u8]) {
+    if outbox.written() >= *position {
+        *pongs = 0;
+    }
+    if *pongs < PONGS_MAX {
+        command::put_pong(outbox, context);
+        *pongs += 1;
+        *position = outbox.queued();
+    }
+}
+
+/// Makes room for one more frame, so that pushing it allocates nothing that may not fail: only where a vector doubles,
+/// and not while the list is a small one out of the pool.
+fn grow(message: &mut Message) -> Result<(), Error> {
+    let len = message.len();
+    if len < LIST_MIN || !len.is_power_of_two() {
+        return Ok(());
+    }
+    let mut frames = mem::take(message).into_vec();
+    let result = frames.try_reserve(len).map_err(|_| Error::OutOfMemory { size: 2 * len * size_of::<Frame>() });
+    *message = Message::from_vec(frames);
+    result
+}
+
+/// As libzmq's.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most frames of a message: more than an envelope or a list of parts has, and 4 MiB of frames if all are empty. libzmq
+/// has no limit; without one two bytes of a peer become the 64 of a frame for as long as it likes.
+const FRAMES_MAX: usize = 1 << 16;
+/// Most bytes of a topic. Topics are looked at byte by byte for every message; long ones belong into the body.
+const TOPIC_SIZE_MAX: usize = 64 << 10;
+/// Most bytes of a command: a subscription to the longest topic, or 64 KiB of properties; nothing else comes near.
+const COMMAND_SIZE_MAX: usize = TOPIC_SIZE_MAX + (64 << 10);
+/// Answers to PINGs that wait to be written. A peer that sends so many and reads none learns nothing from another.
+const PONGS_MAX: usize = 16;
+/// Frames up to which a list grows as it likes: 1 KiB.
+const LIST_MIN: usize = 16;
