@@ -109,11 +109,11 @@ impl<S: Front> Socket for Watched<S> {
         let event = self.monitor.recv_timeout(patience).ok()?;
         let what = match &event.kind {
             EventKind::Listening { .. } => Happening::Listening,
-            EventKind::Connecting { .. } => Happening::Connecting,
+            EventKind::Connecting { .. } | EventKind::ConnectRetried { .. } => Happening::Connecting,
             EventKind::Connected { .. } => Happening::Connected,
             EventKind::Accepted { .. } => Happening::Accepted,
-            EventKind::PeerJoined { .. } => Happening::Joined,
-            EventKind::Incompatible { .. } => Happening::Refused,
+            EventKind::HandshakeSucceeded { .. } => Happening::Joined,
+            EventKind::HandshakeFailed { .. } => Happening::Refused,
             EventKind::Disconnected { .. } => Happening::Disconnected,
             _ => Happening::Other,
         };
@@ -179,7 +179,7 @@ macro_rules! fronts {
 
             fn bind(&mut self, endpoint: &str) -> String {
                 $socket::bind(self, endpoint).unwrap_or_else(|why| panic!("bind {endpoint}: {why}"));
-                endpoint.to_owned()
+                self.last_endpoint().expect("just bound").to_string()
             }
 
             fn unbind(&mut self, endpoint: &str) {
@@ -276,6 +276,13 @@ fronts! {
 }
 
 /// What every socket can be told of its connections.
-fn choose_stream<S: Made>(_builder: Builder<S>, setting: &Setting) -> Builder<S> {
-    panic!("has no {setting:?}")
+fn choose_stream<S: Made>(builder: Builder<S>, setting: &Setting) -> Builder<S> {
+    match *setting {
+        Setting::Buffers(size) => builder.send_buffer(size as usize).recv_buffer(size as usize),
+        Setting::MaxMessageSize(size) => builder.max_message_size(u64::from(size)),
+        Setting::Heartbeat { interval, timeout, ttl } => {
+            builder.heartbeat(interval).heartbeat_timeout(timeout).heartbeat_ttl(ttl)
+        }
+        _ => panic!("has no {setting:?}"),
+    }
 }
