@@ -82,6 +82,8 @@ mod documents {
     struct DealerRouter;
     #[doc = include_str!("../docs/pub-sub.md")]
     struct PubSub;
+    #[doc = include_str!("../docs/tcp.md")]
+    struct Tcp;
     #[doc = include_str!("../docs/context.md")]
     struct Context;
     #[doc = include_str!("../docs/monitor.md")]

@@ -65,11 +65,13 @@ impl<K: Ord + Copy> Deadlines<K> {
     }
 
     /// How many there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.by_key.len()
     }
 
     /// Is there none?
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.by_key.is_empty()
     }

@@ -12,7 +12,7 @@ use std::{
 use ringway::{
     Context, ContextClosed, Dealer, EndpointError, Message, Pair, Pull, Push, Rep, Req, Router, RoutingId, SocketType,
     WaitPolicy,
-    endpoint::INPROC_NAME_MAX,
+    endpoint::{INPROC_NAME_MAX, IPC_PATH_MAX, IpcMistake, TcpMistake},
     socket::{BindError, ConnectError, DetachError, RecvError, RequestError, RoutingIdError, SendFailure},
 };
 
@@ -53,6 +53,34 @@ fn endpoints_that_are_none() {
     }
     pair.bind(&long[..long.len() - 1]).expect("the longest name");
     assert_eq!(pair.peers(), 0);
+}
+
+#[test]
+fn endpoints_of_streams_that_are_none() {
+    let context = Context::new();
+    let mut pair = Pair::new(&context).unwrap();
+    let long = format!("ipc:///{}", "x".repeat(IPC_PATH_MAX));
+    let tcp = |text: &str, mistake| (text.to_owned(), EndpointError::Tcp { endpoint: text.into(), mistake });
+    let ipc = |text: &str, mistake| (text.to_owned(), EndpointError::Ipc { endpoint: text.into(), mistake });
+    let mistakes = [
+        tcp("tcp://127.0.0.1", TcpMistake::MissingPort),
+        tcp("tcp://127.0.0.1:99999", TcpMistake::PortOutOfRange),
+        tcp("tcp://::1:5555", TcpMistake::Ipv6Unbracketed),
+        ipc("ipc://", IpcMistake::EmptyPath),
+        ipc(&long, IpcMistake::PathTooLong(IPC_PATH_MAX + 1)),
+        ("udp://*:5555".into(), EndpointError::UnsupportedScheme("udp".into())),
+    ];
+    for (text, error) in mistakes {
+        assert_eq!(pair.bind(&text), Err(BindError::Endpoint(error.clone())));
+        assert_eq!(pair.connect(&text), Err(ConnectError::Endpoint(error)));
+    }
+    for text in ["tcp://*:5555", "tcp://localhost:0", "ipc://*"] {
+        let error = EndpointError::NotConnectable(text.parse().unwrap());
+        assert_eq!(pair.connect(text), Err(ConnectError::Endpoint(error)));
+    }
+    let text = "tcp://eth0:*;localhost:5555";
+    let error = EndpointError::NotBindable(text.parse().unwrap());
+    assert_eq!(pair.bind(text), Err(BindError::Endpoint(error)));
 }
 
 #[test]

@@ -305,3 +305,60 @@ impl fmt::Display for EventKind {
         }
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::monitor::DisconnectReason;
+
+    #[test]
+    fn each_is_told_in_a_line() {
+        let endpoint: Endpoint = "tcp://127.0.0.1:5555".parse().unwrap();
+        let (peer, remote) = (PeerId::new(7), || "127.0.0.1:4321".into());
+        let lines = [
+            (
+                EventKind::ConnectRetried {
+                    endpoint: endpoint.clone(),
+                    peer,
+                    reason: ConnectFailure::Refused,
+                    delay: Duration::from_millis(73),
+                },
+                "connecting to tcp://127.0.0.1:5555 again in 73ms: peer #7, nobody listens there",
+            ),
+            (
+                EventKind::ConnectFailed {
+                    endpoint: endpoint.clone(),
+                    peer,
+                    reason: ConnectFailure::Disconnected(DisconnectReason::PeerClosed),
+                },
+                "not connected to tcp://127.0.0.1:5555: peer #7, the connection has ended: closed by the peer",
+            ),
+            (
+                EventKind::AcceptFailed { endpoint: endpoint.clone(), reason: AcceptFailure::TooManyDescriptors },
+                "not accepted at tcp://127.0.0.1:5555: too many open files",
+            ),
+            (
+                EventKind::HandshakeSucceeded { endpoint: endpoint.clone(), peer, remote: remote() },
+                "handshake done at tcp://127.0.0.1:5555: peer #7 from 127.0.0.1:4321",
+            ),
+            (
+                EventKind::HandshakeFailed {
+                    endpoint: endpoint.clone(),
+                    remote: remote(),
+                    reason: HandshakeFailure::Incompatible(SocketType::Pub),
+                },
+                "handshake failed at tcp://127.0.0.1:5555: 127.0.0.1:4321, a PUB socket does not talk to this type",
+            ),
+            (
+                EventKind::Disconnected { endpoint, peer, reason: DisconnectReason::HeartbeatTimedOut },
+                "disconnected at tcp://127.0.0.1:5555: peer #7, no heartbeat in time",
+            ),
+        ];
+        for (event, line) in lines {
+            assert_eq!(event.to_string(), line);
+        }
+    }
+
+    /// A monitor holds a thousand by default.
+    const _: () = assert!(size_of::<Event>() <= 112, "an event has grown");
+}

@@ -376,3 +376,56 @@ impl fmt::Display for Fault {
         })
     }
 }
+
+#[cfg(all(test, unix, not(any(loom, shuttle))))]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    fn error(number: Errno) -> io::Error {
+        number.into()
+    }
+
+    #[test]
+    fn errors_of_the_system_with_a_meaning_have_a_name() {
+        let bind = |number| BindFailure::of(&error(number));
+        assert_eq!(bind(Errno::ADDRINUSE), BindFailure::AddrInUse);
+        assert_eq!(bind(Errno::ADDRNOTAVAIL), BindFailure::AddrNotAvailable);
+        assert_eq!(bind(Errno::ACCESS), BindFailure::PermissionDenied);
+        assert_eq!(bind(Errno::PERM), BindFailure::PermissionDenied);
+        assert_eq!(bind(Errno::MFILE), BindFailure::TooManyDescriptors);
+        assert_eq!(bind(Errno::NFILE), BindFailure::TooManyDescriptors);
+        assert_eq!(bind(Errno::NOTDIR), BindFailure::System(SystemError::from(&error(Errno::NOTDIR))));
+
+        let connect = |number| ConnectFailure::of(&error(number));
+        assert_eq!(connect(Errno::CONNREFUSED), ConnectFailure::Refused);
+        assert_eq!(connect(Errno::NOENT), ConnectFailure::Refused);
+        assert_eq!(connect(Errno::HOSTUNREACH), ConnectFailure::Unreachable);
+        assert_eq!(connect(Errno::NETUNREACH), ConnectFailure::Unreachable);
+        assert_eq!(connect(Errno::TIMEDOUT), ConnectFailure::TimedOut);
+        assert_eq!(connect(Errno::AGAIN), ConnectFailure::Busy);
+        assert_eq!(connect(Errno::ADDRNOTAVAIL), ConnectFailure::SourceNotAvailable);
+        assert_eq!(connect(Errno::MFILE), ConnectFailure::TooManyDescriptors);
+
+        assert_eq!(AcceptFailure::of(&error(Errno::NFILE)), AcceptFailure::TooManyDescriptors);
+        assert!(matches!(AcceptFailure::of(&error(Errno::NOBUFS)), AcceptFailure::System(_)));
+
+        let disconnect = |number| DisconnectReason::of(&error(number));
+        assert_eq!(disconnect(Errno::CONNRESET), DisconnectReason::ConnectionReset);
+        assert_eq!(disconnect(Errno::PIPE), DisconnectReason::ConnectionReset);
+        assert_eq!(disconnect(Errno::TIMEDOUT), DisconnectReason::ConnectionTimedOut);
+        assert_eq!(disconnect(Errno::NOMEM), DisconnectReason::OutOfMemory);
+        assert_eq!(HandshakeFailure::of(&error(Errno::CONNRESET)), HandshakeFailure::ConnectionReset);
+        assert!(matches!(HandshakeFailure::of(&error(Errno::NOBUFS)), HandshakeFailure::System(_)));
+    }
+
+    #[test]
+    fn failures_have_somebody_whose_doing_they_were() {
+        assert_eq!(HandshakeFailure::NotZmtp.fault(), Fault::PeerMisbehaved);
+        assert_eq!(HandshakeFailure::VersionNotSupported.fault(), Fault::PeerIncompatible);
+        assert_eq!(HandshakeFailure::TooManyPeers.fault(), Fault::Ours);
+        assert_eq!(DisconnectReason::HeartbeatTimedOut.fault(), Fault::TimedOut);
+        assert_eq!(DisconnectReason::ProtocolViolated(ProtocolViolation::MessageTooBig).fault(), Fault::PeerMisbehaved);
+    }
+}

@@ -60,7 +60,12 @@ pub(crate) use hub::{Flow, Hub, HubOptions, Joined, LinkTally, Losses, Note, Pro
 pub(crate) use ready::ReadySet;
 pub(crate) use tie::{Side, Tie, Way};
 
-use crate::{Frame, Message, monitor::Traffic, sync::Arc, wait::Watched};
+use crate::{
+    Frame, Message,
+    monitor::Traffic,
+    sync::{Arc, planted},
+    wait::Watched,
+};
 
 /// A connection at the far end of a pipe, as the socket's side sees it: what a socket would do when its owner calls in, it
 /// does when somebody calls these, or by itself. Defined here and implemented by the transport.
@@ -312,6 +317,17 @@ impl End {
             }),
             None => None,
         }
+    }
+
+    /// Nobody works for this end from now on, whose hub is `hub`: who sends next is to tell. Looks once more; false: there is
+    /// a message, and nobody will tell of it.
+    pub(crate) fn rest(&mut self, hub: &Hub) -> bool {
+        hub.signal().arm();
+        if self.ready() && !planted("end-rests-unlooking") {
+            hub.signal().disarm();
+            return false;
+        }
+        true
     }
 
     /// Gives credit back for all that was popped but the last `held` messages.

@@ -324,3 +324,226 @@ const TEMPORARY: &str = "/tmp";
 const ANY_NAME: &str = "socket";
 /// Bytes of `/ringway-` and 16 digits.
 const DIRECTORY_LEN: usize = 25;
+
+#[cfg(all(test, not(any(loom, shuttle, miri))))]
+mod tests {
+    use std::{
+        os::unix::fs::PermissionsExt,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use super::*;
+    use crate::{
+        Endpoint,
+        transport::socket::{Acceptor, trial::*},
+    };
+
+    /// A directory that is gone when it is dropped.
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new() -> Self {
+            Self(make_directory().unwrap().into())
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+
+        fn endpoint(&self, name: &str) -> String {
+            format!("ipc://{}", self.path(name).display())
+        }
+
+        /// Leaves a socket there that nobody has.
+        fn leave(&self, name: &str) -> PathBuf {
+            let path = self.path(name);
+            drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+            assert!(path.exists());
+            path
+        }
+
+        fn names(&self) -> Vec<String> {
+            fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn connects(endpoint: &str) -> bool {
+        connect(&endpoint.parse().unwrap(), &StreamOptions::default()).is_ok()
+    }
+
+    #[test]
+    fn a_path_is_there_as_long_as_its_socket() {
+        let place = Place::new();
+        let acceptor = bind(&place.endpoint("a")).unwrap();
+        assert_eq!(acceptor.endpoint().to_string(), place.endpoint("a"));
+        assert!(connects(&place.endpoint("a")));
+        assert_eq!(place.names(), ["a"]);
+        drop(acceptor);
+        assert!(place.names().is_empty());
+        assert!(bind(&place.endpoint("a")).is_ok());
+    }
+
+    #[test]
+    fn a_live_path_is_in_use_and_is_not_disturbed() {
+        let place = Place::new();
+        let mut first = bind(&place.endpoint("a")).unwrap();
+        assert_eq!(bind(&place.endpoint("a")).err(), Some(BindFailure::AddrInUse));
+        assert_eq!(first.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(connects(&place.endpoint("a")));
+        accept(&mut first);
+    }
+
+    #[test]
+    fn a_path_that_is_bound_and_does_not_listen_yet_is_in_use() {
+        let place = Place::new();
+        for kind in [Type::STREAM, Type::DGRAM, Type::SEQPACKET] {
+            let path = place.path(&format!("{kind:?}"));
+            let socket = Socket::new(Domain::UNIX, kind, None).unwrap();
+            socket.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+            let result = bind(&format!("ipc://{}", path.display()));
+            assert_eq!(result.err(), Some(BindFailure::AddrInUse), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_stale_path_is_taken_over() {
+        let place = Place::new();
+        place.leave("a");
+        let mut acceptor = bind(&place.endpoint("a")).unwrap();
+        assert!(connects(&place.endpoint("a")));
+        accept(&mut acceptor);
+        drop(acceptor);
+        assert!(place.names().is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_no_socket_is_left_alone() {
+        let place = Place::new();
+        fs::write(place.path("a"), "precious").unwrap();
+        std::os::unix::fs::symlink(place.leave("stale"), place.path("b")).unwrap();
+        fs::create_dir(place.path("c")).unwrap();
+        for name in ["a", "b", "c"] {
+            assert_eq!(bind(&place.endpoint(name)).err(), Some(BindFailure::AddrInUse));
+            let connected = connect(&place.endpoint(name).parse().unwrap(), &StreamOptions::default());
+            assert_eq!(connected.err(), Some(ConnectFailure::Refused));
+        }
+        assert_eq!(fs::read(place.path("a")).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn what_others_have_put_in_our_place_is_left_alone() {
+        let place = Place::new();
+        let acceptor = bind(&place.endpoint("a")).unwrap();
+        fs::remove_file(place.path("a")).unwrap();
+        let other = std::os::unix::net::UnixListener::bind(place.path("a")).unwrap();
+        drop(acceptor);
+        assert_eq!(place.names(), ["a"]);
+        drop(other);
+    }
+
+    #[test]
+    fn of_many_who_take_a_stale_path_over_one_succeeds() {
+        for _ in 0..200 {
+            let place = Place::new();
+            place.leave("a");
+            let endpoint: Endpoint = place.endpoint("a").parse().unwrap();
+            let started = AtomicUsize::new(0);
+            let winners: Vec<Acceptor> = std::thread::scope(|scope| {
+                let take = || {
+                    started.fetch_add(1, Ordering::Relaxed);
+                    while started.load(Ordering::Relaxed) < 4 {
+                        std::thread::yield_now();
+                    }
+                    crate::transport::socket::listen(&endpoint, &StreamOptions::default())
+                };
+                let threads = [(); 4].map(|()| scope.spawn(take));
+                threads
+                    .into_iter()
+                    .filter_map(|thread| match thread.join().unwrap() {
+                        Ok(acceptor) => Some(acceptor),
+                        Err(failure) => {
+                            assert_eq!(failure, BindFailure::AddrInUse);
+                            None
+                        }
+                    })
+                    .collect()
+            });
+            assert_eq!(winners.len(), 1);
+            assert!(connects(&place.endpoint("a")), "the winner is the one at the path");
+        }
+    }
+
+    #[test]
+    fn a_lock_that_is_not_let_go_is_not_waited_for() {
+        let place = Place::new();
+        place.leave("a");
+        let lock = lock_directory_of(&place.path("a")).unwrap();
+        let Err(BindFailure::System(error)) = bind(&place.endpoint("a")) else { panic!() };
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        drop(lock);
+        assert!(bind(&place.endpoint("a")).is_ok());
+    }
+
+    #[test]
+    fn any_path_is_a_new_one_and_goes_with_its_socket() {
+        let (one, other) = (bind("ipc://*").unwrap(), bind("ipc://*").unwrap());
+        assert_ne!(one.endpoint(), other.endpoint());
+        let Endpoint::Ipc(ipc) = one.endpoint() else { panic!() };
+        let path = PathBuf::from(ipc.as_str());
+        assert!(connects(&one.endpoint().to_string()));
+        let directory = path.parent().unwrap();
+        assert_eq!(fs::metadata(directory).unwrap().permissions().mode() & 0o777, 0o700);
+        drop(one);
+        assert!(!directory.exists());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn abstract_names_are_in_no_directory() {
+        let name = format!("ipc://@ringway-test-{:x}", random());
+        let mut first = bind(&name).unwrap();
+        assert_eq!(first.endpoint().to_string(), name);
+        assert_eq!(bind(&name).err(), Some(BindFailure::AddrInUse));
+        assert!(connects(&name));
+        accept(&mut first);
+        drop(first);
+        assert!(!connects(&name));
+        assert!(bind(&name).is_ok());
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_an_error_of_the_system() {
+        let place = Place::new();
+        let Err(BindFailure::System(error)) = bind(&place.endpoint("no/a")) else { panic!() };
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_listener_with_a_full_backlog_is_busy() {
+        let place = Place::new();
+        let options = StreamOptions { backlog: 0, ..StreamOptions::default() };
+        let _acceptor = bind_with(&place.endpoint("a"), &options).unwrap();
+        let endpoint = place.endpoint("a").parse().unwrap();
+        let streams: Vec<_> = (0..10).map(|_| connect(&endpoint, &options)).collect();
+        assert!(streams[0].is_ok());
+        assert_eq!(streams.last().unwrap().as_ref().err(), Some(&ConnectFailure::Busy));
+        assert_eq!(bind(&place.endpoint("a")).err(), Some(BindFailure::AddrInUse));
+    }
+
+    #[test]
+    fn the_longest_path_is_bound() {
+        let place = Place::new();
+        let prefix = place.path("").to_str().unwrap().len();
+        let endpoint = place.endpoint(&"x".repeat(IPC_PATH_MAX - prefix));
+        let acceptor = bind(&endpoint).unwrap();
+        assert!(connects(&endpoint));
+        drop(acceptor);
+        assert!(place.names().is_empty());
+    }
+}

@@ -190,3 +190,110 @@ const THREADS_MAX: usize = 4;
 
 /// How long a dropped resolver waits for threads to end that have nothing to wait for but the system.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+#[cfg(all(test, not(any(loom, shuttle, miri))))]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn ask(resolver: &Resolver, text: &str, ipv6: bool) -> mpsc::Receiver<(Resolved, thread::ThreadId)> {
+        let (answer, answers) = mpsc::channel();
+        let done = move |resolved| answer.send((resolved, thread::current().id())).unwrap_or(());
+        resolver.resolve(&text.parse().unwrap(), ipv6, Box::new(done));
+        answers
+    }
+
+    fn texts(resolved: Resolved) -> Vec<String> {
+        resolved.unwrap().iter().map(Address::to_string).collect()
+    }
+
+    #[test]
+    fn numbers_are_answered_at_once_and_here() {
+        let resolver = Resolver::new();
+        for (text, address) in [
+            ("tcp://127.0.0.1:5", "127.0.0.1:5"),
+            ("tcp://127.0.0.2:0;127.0.0.1:5", "127.0.0.1:5"),
+            ("tcp://[::1]:5", "[::1]:5"),
+            ("tcp://[fe80::1%3]:5", "[fe80::1%3]:5"),
+            ("ipc://x", "x"),
+        ] {
+            let (resolved, thread) = ask(&resolver, text, false).try_recv().expect("an answer at once");
+            assert_eq!(texts(resolved), [address]);
+            assert_eq!(thread, thread::current().id());
+        }
+        assert_eq!(resolver.desk.work.lock().handles.len(), 0);
+    }
+
+    #[test]
+    fn names_are_answered_by_a_thread() {
+        let resolver = Resolver::new();
+        let (resolved, thread) = ask(&resolver, "tcp://localhost:5", false).recv_timeout(PATIENCE).unwrap();
+        assert_eq!(texts(resolved), ["127.0.0.1:5"]);
+        assert_ne!(thread, thread::current().id());
+        let (resolved, _) = ask(&resolver, "tcp://nosuch.invalid:5", true).recv_timeout(PATIENCE).unwrap();
+        assert_eq!(resolved, Err(ConnectFailure::NameNotResolved));
+    }
+
+    #[test]
+    fn there_is_no_thread_when_there_is_nothing_to_do() {
+        let resolver = Resolver::new();
+        for _ in 0..20 {
+            let answers: Vec<_> = (0..10).map(|_| ask(&resolver, "tcp://localhost:5", false)).collect();
+            answers.iter().for_each(|answer| drop(answer.recv_timeout(PATIENCE).unwrap()));
+            assert!(resolver.desk.work.lock().threads <= THREADS_MAX);
+        }
+        while resolver.desk.work.lock().threads > 0 {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn an_answer_that_panics_keeps_none_of_the_others() {
+        let resolver = Resolver::new();
+        let endpoint: Endpoint = "tcp://localhost:5".parse().unwrap();
+        for _ in 0..10 {
+            resolver.resolve(&endpoint, false, Box::new(|_| std::panic::resume_unwind(Box::new(()))));
+        }
+        ask(&resolver, "tcp://localhost:5", false).recv_timeout(PATIENCE).unwrap().0.unwrap();
+    }
+
+    #[test]
+    fn the_last_owner_may_be_an_answer() {
+        let resolver = std::sync::Arc::new(Resolver::new());
+        let (answer, answers) = mpsc::channel();
+        let (go, wait) = mpsc::channel();
+        let owner = resolver.clone();
+        let done = move |_| {
+            wait.recv_timeout(PATIENCE).unwrap();
+            drop(owner);
+            answer.send(()).unwrap();
+        };
+        resolver.resolve(&"tcp://localhost:5".parse().unwrap(), false, Box::new(done));
+        drop(resolver);
+        go.send(()).unwrap();
+        answers.recv_timeout(PATIENCE).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_answered_is_dropped_with_the_resolver() {
+        let resolver = Resolver::new();
+        let (started, starts) = mpsc::channel();
+        let (go, wait) = mpsc::channel::<()>();
+        let wait = std::sync::Arc::new(Mutex::new(wait));
+        // All threads are held up in answers.
+        for _ in 0..THREADS_MAX {
+            let (started, wait) = (started.clone(), wait.clone());
+            let done = move |_| {
+                started.send(()).unwrap();
+                let _ = wait.lock().recv_timeout(PATIENCE);
+            };
+            resolver.resolve(&"tcp://localhost:5".parse().unwrap(), false, Box::new(done));
+        }
+        (0..THREADS_MAX).for_each(|_| starts.recv_timeout(PATIENCE).unwrap());
+        let waiting = ask(&resolver, "tcp://localhost:5", false);
+        drop(resolver);
+        assert_eq!(waiting.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+        drop(go);
+    }
+}

@@ -6,15 +6,18 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::{
     io::{self, IoSlice, Read},
     net::Shutdown,
-    os::fd::{AsFd, BorrowedFd},
 };
 
 use mio::{Interest, Registry, Token, event::Source};
 
-use super::{address::Address, ipc, options::StreamOptions, tcp};
+#[cfg(unix)]
+use super::ipc;
+use super::{address::Address, options::StreamOptions, tcp};
 use crate::{
     Endpoint,
     endpoint::HostPort,
@@ -26,6 +29,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum ByteStream {
     Tcp(mio::net::TcpStream),
+    #[cfg(unix)]
     Ipc(mio::net::UnixStream),
 }
 
@@ -40,6 +44,7 @@ pub(crate) struct Acceptor {
 #[derive(Debug)]
 enum Listener {
     Tcp(mio::net::TcpListener),
+    #[cfg(unix)]
     Ipc(ipc::Listener),
 }
 
@@ -52,11 +57,14 @@ pub(crate) fn listen(endpoint: &Endpoint, options: &StreamOptions) -> Result<Acc
             let address = listener.local_addr().map_err(|error| BindFailure::of(&error))?;
             (Listener::Tcp(listener), Endpoint::Tcp(address.into()))
         }
+        #[cfg(unix)]
         Endpoint::Ipc(ipc) => {
             let listener = ipc::listen(ipc, options)?;
             let endpoint = Endpoint::Ipc(listener.endpoint().clone());
             (Listener::Ipc(listener), endpoint)
         }
+        #[cfg(not(unix))]
+        Endpoint::Ipc(_) => return Err(BindFailure::of(&io::ErrorKind::Unsupported.into())),
         Endpoint::Inproc(_) => unreachable!("an in-process endpoint has no socket of the system"),
     };
     Ok(Acceptor { listener, endpoint, options: options.clone() })
@@ -71,7 +79,10 @@ pub(crate) fn dial(
 ) -> Result<ByteStream, ConnectFailure> {
     match address {
         Address::Tcp(address) => tcp::dial(*address, source, options).map(ByteStream::Tcp),
+        #[cfg(unix)]
         Address::Ipc(path) => ipc::dial(path, options).map(ByteStream::Ipc),
+        #[cfg(not(unix))]
+        Address::Ipc(_) => Err(ConnectFailure::of(&io::ErrorKind::Unsupported.into())),
     }
 }
 
@@ -80,17 +91,19 @@ impl Acceptor {
     ///
     /// `EMFILE` and the like leave it where it is, and nothing will tell that it can be accepted now: try again later.
     pub(crate) fn accept(&self) -> io::Result<ByteStream> {
+        let mut gone = 0;
         loop {
             let accepted = match &self.listener {
-                Listener::Tcp(listener) => listener.accept().and_then(|(stream, _)| {
+                Listener::Tcp(listener) => listener.accept().and_then(|(stream, peer)| {
                     // It may have gone already, which some systems mind.
-                    tcp::accepted(&stream, &self.options).map_err(|_| io::ErrorKind::ConnectionAborted)?;
+                    tcp::accepted(&stream, peer, &self.options).map_err(|_| io::ErrorKind::ConnectionAborted)?;
                     Ok(ByteStream::Tcp(stream))
                 }),
+                #[cfg(unix)]
                 Listener::Ipc(listener) => listener.accept().map(ByteStream::Ipc),
             };
             match accepted {
-                Err(error) if is_gone_meanwhile(&error) => {}
+                Err(error) if is_gone_meanwhile(&error) && gone < GONE_MAX => gone += 1,
                 result => return result,
             }
         }
@@ -109,6 +122,7 @@ impl ByteStream {
         loop {
             let result = match self {
                 Self::Tcp(stream) => (&*stream).read(buffer),
+                #[cfg(unix)]
                 Self::Ipc(stream) => (&*stream).read(buffer),
             };
             match result {
@@ -118,7 +132,8 @@ impl ByteStream {
         }
     }
 
-    /// Writes as much of `buffers`, one after the other, as the system takes. `WouldBlock`: nothing now.
+    /// Writes as much of `buffers`, one after the other, as the system takes; of more than [`BUFFERS_MAX`] the first.
+    /// `WouldBlock`: nothing now.
     #[inline]
     pub(crate) fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
@@ -133,6 +148,7 @@ impl ByteStream {
     #[cfg(target_os = "linux")]
     fn send(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
+        let buffers = &buffers[..buffers.len().min(BUFFERS_MAX)];
         // A header less to be copied and checked by the system.
         if let [buffer] = buffers {
             return Ok(send(self, buffer, SendFlags::NOSIGNAL)?);
@@ -140,12 +156,13 @@ impl ByteStream {
         Ok(sendmsg(self, buffers, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)?)
     }
 
-    /// The standard library has set `SO_NOSIGPIPE` where there is no flag.
+    /// Where there is no flag, the sockets were made so (`SO_NOSIGPIPE`).
     #[cfg(not(target_os = "linux"))]
     fn send(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         use std::io::Write;
         match self {
             Self::Tcp(stream) => (&*stream).write_vectored(buffers),
+            #[cfg(unix)]
             Self::Ipc(stream) => (&*stream).write_vectored(buffers),
         }
     }
@@ -157,7 +174,12 @@ impl ByteStream {
         if let Some(error) = self.take_error().map_err(failed)? {
             return Err(failed(error));
         }
-        let Self::Tcp(stream) = self else { return Ok(true) };
+        let stream = match self {
+            Self::Tcp(stream) => stream,
+            // There is no waiting with these: it is connected, or it never was.
+            #[cfg(unix)]
+            Self::Ipc(_) => return Ok(true),
+        };
         match stream.peer_addr() {
             // Nobody listens at a port the system hands out as source: sooner or later it picks that one, and TCP
             // connects the socket to itself.
@@ -172,6 +194,7 @@ impl ByteStream {
     pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
         match self {
             Self::Tcp(stream) => stream.take_error(),
+            #[cfg(unix)]
             Self::Ipc(stream) => stream.take_error(),
         }
     }
@@ -180,6 +203,7 @@ impl ByteStream {
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(how),
+            #[cfg(unix)]
             Self::Ipc(stream) => stream.shutdown(how),
         }
     }
@@ -188,11 +212,13 @@ impl ByteStream {
     pub(crate) fn peer_label(&self) -> String {
         match self {
             Self::Tcp(stream) => stream.peer_addr().map_or_else(|_| "unknown".into(), |address| address.to_string()),
+            #[cfg(unix)]
             Self::Ipc(stream) => ipc::peer_label(stream),
         }
     }
 }
 
+#[cfg(unix)]
 impl AsFd for ByteStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
@@ -202,6 +228,7 @@ impl AsFd for ByteStream {
     }
 }
 
+#[cfg(unix)]
 impl AsFd for Acceptor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.listener {
@@ -215,6 +242,7 @@ impl ByteStream {
     fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::Tcp(stream) => stream,
+            #[cfg(unix)]
             Self::Ipc(stream) => stream,
         }
     }
@@ -238,6 +266,7 @@ impl Acceptor {
     fn source(&mut self) -> &mut dyn Source {
         match &mut self.listener {
             Listener::Tcp(listener) => listener,
+            #[cfg(unix)]
             Listener::Ipc(listener) => listener.source(),
         }
     }
@@ -254,5 +283,199 @@ impl Source for Acceptor {
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         self.source().deregister(registry)
+    }
+}
+
+/// Buffers the system takes at once (`IOV_MAX`); with more it would refuse them all.
+pub(crate) const BUFFERS_MAX: usize = 1024;
+
+/// Connections found gone before one call of `accept` gives up: whoever makes them so fast must not keep us from others.
+const GONE_MAX: u32 = 64;
+
+#[cfg(all(test, not(any(loom, shuttle, miri))))]
+pub(super) mod trial {
+    //! What tests of sockets need.
+
+    use std::time::Duration;
+
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    /// Waits until `source` is ready.
+    pub(in crate::transport) fn wait_for(source: &mut impl Source, interest: Interest) {
+        let mut poll = Poll::new().unwrap();
+        poll.registry().register(source, Token(0), interest).unwrap();
+        let mut events = Events::with_capacity(1);
+        poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+        assert!(!events.is_empty(), "nothing came");
+        poll.registry().deregister(source).unwrap();
+    }
+
+    pub(in crate::transport) fn bind(text: &str) -> Result<Acceptor, BindFailure> {
+        bind_with(text, &StreamOptions::default())
+    }
+
+    pub(in crate::transport) fn bind_with(text: &str, options: &StreamOptions) -> Result<Acceptor, BindFailure> {
+        listen(&text.parse().unwrap(), options)
+    }
+
+    pub(in crate::transport) fn address_of(endpoint: &Endpoint) -> Address {
+        let addresses = crate::transport::resolve::resolve_now(endpoint).expect("no name");
+        addresses.unwrap().remove(0)
+    }
+
+    /// Connects to `endpoint`; returns once that is over.
+    pub(in crate::transport) fn connect(
+        endpoint: &Endpoint,
+        options: &StreamOptions,
+    ) -> Result<ByteStream, ConnectFailure> {
+        let source = match endpoint {
+            Endpoint::Tcp(tcp) => tcp.source(),
+            _ => None,
+        };
+        let mut stream = dial(&address_of(endpoint), source, options)?;
+        loop {
+            wait_for(&mut stream, Interest::WRITABLE);
+            if stream.is_connected()? {
+                return Ok(stream);
+            }
+        }
+    }
+
+    /// Accepts one connection, which may still be on its way.
+    pub(in crate::transport) fn accept(acceptor: &mut Acceptor) -> ByteStream {
+        loop {
+            match acceptor.accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_for(acceptor, Interest::READABLE),
+                result => return result.unwrap(),
+            }
+        }
+    }
+
+    /// A connection to `text`: its connecting end, its accepted end.
+    pub(in crate::transport) fn pair(text: &str, options: &StreamOptions) -> (ByteStream, ByteStream) {
+        let mut acceptor = bind_with(text, options).unwrap();
+        let here = connect(acceptor.endpoint(), options).unwrap();
+        (here, accept(&mut acceptor))
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle, miri))))]
+mod tests {
+    use super::{trial::*, *};
+
+    const ROADS: [&str; 2] = ["tcp://127.0.0.1:*", "ipc://*"];
+
+    fn read_some(stream: &mut ByteStream, buffer: &mut [u8]) -> usize {
+        loop {
+            match stream.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_for(stream, Interest::READABLE),
+                result => return result.unwrap(),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for road in ROADS {
+            let (here, mut there) = pair(road, &StreamOptions::default());
+            let parts = [IoSlice::new(b"one "), IoSlice::new(b""), IoSlice::new(b"two")];
+            assert_eq!(here.write_vectored(&parts).unwrap(), 7);
+            assert_eq!(here.write_vectored(&parts[..1]).unwrap(), 4);
+            here.shutdown(Shutdown::Write).unwrap();
+            let (mut all, mut buffer) = (Vec::new(), [0; 64]);
+            loop {
+                match read_some(&mut there, &mut buffer) {
+                    0 => break,
+                    count => all.extend_from_slice(&buffer[..count]),
+                }
+            }
+            assert_eq!(all, b"one twoone ");
+        }
+    }
+
+    #[test]
+    fn nothing_blocks() {
+        for road in ROADS {
+            let (here, there) = pair(road, &StreamOptions::default());
+            let would_block = |result: io::Result<usize>| result.unwrap_err().kind() == io::ErrorKind::WouldBlock;
+            assert!(would_block(there.read(&mut [0; 8])));
+            let much = vec![0; 1 << 20];
+            let full = (0..1000).find_map(|_| here.write_vectored(&[IoSlice::new(&much)]).err());
+            assert_eq!(full.map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
+        }
+    }
+
+    #[test]
+    fn more_buffers_than_the_system_takes_are_cut_short() {
+        for road in ROADS {
+            let (here, _there) = pair(road, &StreamOptions::default());
+            let buffers = vec![IoSlice::new(b"x"); BUFFERS_MAX + 1];
+            assert_eq!(here.write_vectored(&buffers).unwrap(), BUFFERS_MAX);
+        }
+    }
+
+    #[test]
+    fn writing_to_who_has_gone_is_an_error() {
+        for road in ROADS {
+            let (mut here, there) = pair(road, &StreamOptions::default());
+            drop(there);
+            assert_eq!(read_some(&mut here, &mut [0; 8]), 0);
+            // The first one over TCP brings back that nobody is there.
+            let error = (0..1000).find_map(|_| {
+                let result = here.write_vectored(&[IoSlice::new(b"x"), IoSlice::new(b"y")]);
+                std::thread::yield_now();
+                result.err()
+            });
+            let reason = crate::monitor::DisconnectReason::of(&error.expect("an error"));
+            assert_eq!(reason, crate::monitor::DisconnectReason::ConnectionReset);
+        }
+    }
+
+    #[test]
+    fn nobody_there_is_refused() {
+        // Bound, so that nobody else gets the port, and not listening.
+        let taken = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        taken.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let address = taken.local_addr().unwrap().as_socket().unwrap();
+        let gone = bind("ipc://*").unwrap().endpoint().clone();
+        for endpoint in [Endpoint::Tcp(address.into()), gone] {
+            let result = connect(&endpoint, &StreamOptions::default());
+            assert_eq!(result.err(), Some(ConnectFailure::Refused), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn accepting_does_not_wait() {
+        for road in ROADS {
+            let acceptor = bind(road).unwrap();
+            assert_eq!(acceptor.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        }
+    }
+
+    #[test]
+    fn the_peer_has_a_label() {
+        let (here, there) = pair(ROADS[0], &StreamOptions::default());
+        assert!(here.peer_label().starts_with("127.0.0.1:") && there.peer_label().starts_with("127.0.0.1:"));
+        #[cfg(target_os = "linux")]
+        {
+            let (here, there) = pair(ROADS[1], &StreamOptions::default());
+            let ours = format!("process {} of user ", std::process::id());
+            assert!(here.peer_label().starts_with(&ours) && there.peer_label().starts_with(&ours));
+        }
+    }
+
+    #[test]
+    fn programs_this_one_starts_inherit_nothing() {
+        for road in ROADS {
+            let mut acceptor = bind(road).unwrap();
+            let here = connect(acceptor.endpoint(), &StreamOptions::default()).unwrap();
+            let there = accept(&mut acceptor);
+            for descriptor in [acceptor.as_fd(), here.as_fd(), there.as_fd()] {
+                let flags = rustix::io::fcntl_getfd(descriptor).unwrap();
+                assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+            }
+        }
     }
 }

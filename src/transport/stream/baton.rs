@@ -63,12 +63,8 @@ impl<'a, T> Held<'a, T> {
     #[inline]
     pub(super) fn let_go(mut self) -> Option<Self> {
         self.guard = None;
-        let free = self.baton.word.compare_exchange(
-            HELD,
-            0,
-            weakened("baton-free-relaxed", Ordering::AcqRel),
-            Ordering::Relaxed,
-        );
+        // Release: as for `take_or_ask`. What the value has become is the mutex's to publish.
+        let free = self.baton.word.compare_exchange(HELD, 0, Ordering::AcqRel, Ordering::Relaxed);
         if free.is_ok() || planted("baton-ignores-asking") && self.drop_it() {
             std::mem::forget(self);
             return None;

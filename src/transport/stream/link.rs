@@ -100,21 +100,17 @@ impl Link {
         }
     }
 
-    /// Who sends, and finds nobody at work, is to tell: and looks once more whether there is something to send.
+    /// As [`End::rest`].
     pub(super) fn rest(&mut self) -> bool {
-        let Some(hub) = &self.hub else { return true };
-        hub.signal().arm();
-        if self.end.ready() {
-            hub.signal().disarm();
-            return false;
-        }
-        true
+        self.hub.as_ref().is_none_or(|hub| self.end.rest(hub))
     }
 
     /// Takes the link apart: what is left in the end is dropped by the caller, where it may run destructors.
     pub(super) fn into_end(self) -> End {
         if let Some(hub) = &self.hub {
             hub.signal().remove();
+            // Its seat holds the tie, which holds the hub.
+            drop(hub.close());
         }
         self.end
     }
