@@ -283,6 +283,9 @@ impl Tie {
     fn mark_room(&self, by: Side) {
         let Some(hub) = self.hub(by.other()) else { return };
         if self.way_to(by).clear(ROOM_WANTED) {
+            if let Some(link) = hub.link() {
+                return link.room();
+            }
             if let Some(key) = self.key(by.other()) {
                 hub.room().mark(key);
             }

@@ -54,8 +54,10 @@ pub(super) struct Wire {
 #[derive(Debug)]
 pub(super) struct InFlight {
     message: Message,
-    /// The outbox's position behind it.
-    end: u64,
+    /// The outbox's positions before and behind it; none while there is no outbox it is in.
+    place: Option<(u64, u64)>,
+    /// Streams that were lost in its midst.
+    cuts: u32,
     /// It counts against the limit of the pipe; else it was another's before.
     is_of_pipe: bool,
 }
@@ -80,7 +82,7 @@ pub(super) enum Loss {
 /// How input ended.
 enum Digested {
     All,
-    /// The socket's queue is full.
+    /// The socket's queue is full; there may be more.
     Stalled,
 }
 
@@ -90,6 +92,9 @@ const READ_SIZE: usize = 64 << 10;
 const WRITE_SIZE: usize = 64 << 10;
 /// Reads for one connection before others have their turn.
 const READS_AT_ONCE: usize = 16;
+/// Streams a message may be cut by before it is given up: a peer may end them because of it, as it is larger than what that
+/// takes, and what is behind it must not wait for ever.
+const CUTS_MAX: u32 = 3;
 /// Slices given to one write.
 const SLICES: usize = 64;
 
@@ -176,8 +181,19 @@ impl Wire {
 
     /// Encodes anew what another stream did not take.
     pub(super) fn resend(&mut self, message: &mut InFlight) {
-        self.zmtp.send(&message.message);
-        message.end = self.zmtp.outbox().queued();
+        message.place = Some(self.encode(&message.message));
+    }
+
+    /// Puts `message` into the outbox. Returns the positions before and behind it.
+    fn encode(&mut self, message: &Message) -> (u64, u64) {
+        let before = self.zmtp.outbox().queued();
+        self.zmtp.send(message);
+        (before, self.zmtp.outbox().queued())
+    }
+
+    /// Bytes given to the kernel so far.
+    pub(super) fn written(&self) -> u64 {
+        self.zmtp.outbox().written()
     }
 
     /// Closes our direction: the peer reads what we sent, and the end of it.
@@ -276,6 +292,19 @@ enum Fetched {
 }
 
 impl InFlight {
+    /// The stream is lost, of which `written` bytes were given to the kernel. Tells whether this message is to be given up: it
+    /// has been cut too often, so it may be what ends the streams.
+    pub(super) fn lose_place(&mut self, written: u64) -> bool {
+        let is_cut = self.place.take().is_some_and(|(start, _)| start < written);
+        self.cuts += u32::from(is_cut);
+        self.cuts >= CUTS_MAX
+    }
+
+    /// Does it count against the limit of the pipe?
+    pub(super) fn is_of_pipe(&self) -> bool {
+        self.is_of_pipe
+    }
+
     pub(super) fn into_message(self) -> Message {
         self.message
     }
@@ -318,11 +347,10 @@ impl Session {
         READ.with_borrow_mut(|buffer| {
             buffer.resize(READ_SIZE, 0);
             let mut came = false;
+            state.is_stalled = false;
+            self.digest_leftover(state, &mut came)?;
             for _ in 0..READS_AT_ONCE {
-                if !self.digest_leftover(state, &mut came)? {
-                    return Ok(came);
-                }
-                let Some(wire) = &mut state.wire else { return Ok(came) };
+                let State { wire: Some(wire), is_stalled: false, .. } = &mut *state else { return Ok(came) };
                 if !wire.readable || wire.ended.is_some() {
                     return Ok(came);
                 }
@@ -344,15 +372,14 @@ impl Session {
         })
     }
 
-    /// Works off what was read before. False: the socket's queue is full still.
-    fn digest_leftover(&self, state: &mut State, came: &mut bool) -> Result<bool, Loss> {
-        let Some(wire) = &mut state.wire else { return Ok(false) };
+    /// Works off what was read before.
+    fn digest_leftover(&self, state: &mut State, came: &mut bool) -> Result<(), Loss> {
+        let Some(wire) = &mut state.wire else { return Ok(()) };
         if wire.leftover.is_empty() {
-            return Ok(true);
+            return Ok(());
         }
         let leftover = std::mem::take(&mut wire.leftover);
-        self.digest(state, &leftover, came)?;
-        Ok(state.wire.as_ref().is_some_and(|wire| wire.leftover.is_empty()))
+        self.digest(state, &leftover, came)
     }
 
     /// Takes `input` apart and passes on what is in it. What the socket has no room for is kept.
@@ -372,6 +399,9 @@ impl Session {
             && let Some(wire) = &mut state.wire
         {
             wire.leftover = input.to_vec();
+            state.is_stalled = true;
+            // Who has just taken something may not have seen that it is to tell.
+            self.list();
         }
         Ok(())
     }
@@ -383,14 +413,15 @@ impl Session {
                 && wire.is_ready()
                 && link.end().admits() == Err(Refusal::Full)
             {
-                return Ok(if input.is_empty() { Digested::All } else { Digested::Stalled });
+                link.end().want_room();
+                return Ok(Digested::Stalled);
             }
             match wire.zmtp.receive(input, &mut wire.place).map_err(Loss::Protocol)? {
                 Received::More => return Ok(Digested::All),
                 Received::Message => {
                     let Some(link) = link else { continue };
                     add(&self.counts.bytes_in, wire.place.size() as u64);
-                    match link.end().push(&mut wire.place) {
+                    match link.push(&mut wire.place, &self.origin.near) {
                         Ok(()) => *pushed += 1,
                         Err(Refusal::OutOfMemory) => return Err(Loss::OutOfMemory),
                         // The socket has closed, or nothing ever goes this way.
@@ -459,7 +490,7 @@ impl Session {
             return;
         }
         while wire.zmtp.outbox().len() < WRITE_SIZE
-            && let Some((topic, wish)) = link.tie().take_wish()
+            && let Some((topic, wish)) = link.take_wish()
         {
             match wish {
                 Wish::First | Wish::Again => wire.zmtp.send_subscription(&topic, true),
@@ -470,8 +501,8 @@ impl Session {
         let near = &self.origin.near;
         while wire.zmtp.outbox().len() < WRITE_SIZE && near.has_taken_back() {
             let Some(message) = near.next_taken_back() else { break };
-            wire.zmtp.send(&message);
-            in_flight.push_back(InFlight { message, end: wire.zmtp.outbox().queued(), is_of_pipe: false });
+            let place = Some(wire.encode(&message));
+            in_flight.push_back(InFlight { message, place, cuts: 0, is_of_pipe: false });
         }
         let newest_only = near.profile().conflates;
         while wire.zmtp.outbox().len() < WRITE_SIZE && !(newest_only && !in_flight.is_empty()) {
@@ -479,8 +510,8 @@ impl Session {
             if !link.end().pop_into(&mut message) {
                 break;
             }
-            wire.zmtp.send(&message);
-            in_flight.push_back(InFlight { message, end: wire.zmtp.outbox().queued(), is_of_pipe: true });
+            let place = Some(wire.encode(&message));
+            in_flight.push_back(InFlight { message, place, cuts: 0, is_of_pipe: true });
             *held += 1;
         }
     }
@@ -491,7 +522,7 @@ impl Session {
         let written = wire.zmtp.outbox().written();
         let (mut count, mut bytes) = (0, 0);
         while let Some(first) = in_flight.front()
-            && first.end <= written
+            && first.place.is_some_and(|(_, end)| end <= written)
             && let Some(done) = in_flight.pop_front()
         {
             count += 1;
