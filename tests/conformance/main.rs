@@ -7,13 +7,14 @@
 //! are not run over which flavor, [`messages`] order and shapes, [`credit`] high-water marks,
 //! [`routing`] whose turn it is, [`calls`] each way to call, [`endpoints`] who finds whom, [`leaving`] peers that go,
 //! [`death`] pipes that die, [`payloads`] destructors, [`newest`] conflation, [`publishing`] subscriptions,
-//! [`requests`] REQ and REP, [`addressed`] DEALER and ROUTER; of
+//! [`requests`] REQ and REP, [`asking_again`] requests that are sent again, [`addressed`] DEALER and ROUTER; of
 //! streams only: [`streams`] marks, lingering, limits, endpoints of the machine, [`reconnecting`] listeners that come back,
 //! [`relay`] somebody who cuts streams.
 
 #![forbid(unsafe_code)]
 
 mod addressed;
+mod asking_again;
 mod calls;
 mod credit;
 mod death;
@@ -178,16 +179,17 @@ suite! {
             a_peer_that_leaves_is_told,
             a_reply_sent_before_leaving_counts,
             disconnecting_ends_a_request,
+            looking_takes_nothing,
+            replies_to_nobody_are_dropped,
+            replies_to_the_full_are_dropped,
+            many_ask_many_and_all_adds_up;
+        asking_again:
             a_request_is_sent_again_when_its_peer_leaves,
             a_request_is_sent_again_when_time_is_over,
             a_request_waits_for_a_peer_to_be_sent_again,
             a_request_waits_for_room_to_be_sent_again,
             attempts_end,
-            late_replies_count,
-            looking_takes_nothing,
-            replies_to_nobody_are_dropped,
-            replies_to_the_full_are_dropped,
-            many_ask_many_and_all_adds_up;
+            late_replies_count;
         addressed:
             ids_are_given_and_made_up,
             messages_go_whole_to_whom_they_name,
