@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -25,8 +25,8 @@ use crate::{
 
 /// One test at a time: memory and descriptors are the process's.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    #[allow(clippy::disallowed_types, reason = "a test has nothing to model")]
-    static ALONE: Mutex<()> = Mutex::new(());
+    #[expect(clippy::disallowed_types, reason = "a test of the whole has nothing to model")]
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
