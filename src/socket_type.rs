@@ -59,6 +59,11 @@ impl SocketType {
         !matches!(self, Self::Push | Self::Pub)
     }
 
+    /// Does it tell its peers what it wants?
+    pub(crate) fn subscribes(self) -> bool {
+        matches!(self, Self::Sub | Self::XSub)
+    }
+
     /// What is queued for a peer whose connection is lost: does it stay for that connection's successor? Where a message is
     /// part of a conversation, or of a stream others have gone on with, it does not.
     pub(crate) fn survives(self) -> bool {

@@ -391,6 +391,10 @@ impl Hub {
         self.tally.joined.fetch_add(1, Ordering::Relaxed);
         if members.seated >= members.options.seats {
             let (tie, side) = (end.tie().clone(), end.side());
+            if tie.hub(side.other()).is_some_and(Self::is_link) {
+                // It is read meanwhile, as its connection has to be.
+                members.options.apply(&tie, side);
+            }
             members.waiting.push_back(end);
             self.tell(&tie, side);
             drop(members);
@@ -407,6 +411,14 @@ impl Hub {
         self.wake();
         seated.tell_peer();
         Joined::Seated
+    }
+
+    /// A connection's: takes note of `end`, which it keeps itself.
+    pub(crate) fn seat_link(&self, end: &End) {
+        let mut members = self.members.lock();
+        let seated = members.seat_tie(end.tie().clone(), end.side(), None);
+        drop(members);
+        seated.tell_peer();
     }
 
     /// The peer of the end on `side` of `tie` has closed.
@@ -565,7 +577,7 @@ impl Hub {
     }
 
     /// Adds what a pipe that closes had replaced.
-    pub(super) fn count_conflated(&self, messages: u64) {
+    pub(crate) fn count_conflated(&self, messages: u64) {
         self.tally.conflated.fetch_add(messages, Ordering::Relaxed);
     }
 
@@ -800,12 +812,17 @@ impl Members {
     }
 
     fn seat(&mut self, end: End) -> Seated {
+        let (tie, side) = (end.tie().clone(), end.side());
+        self.seat_tie(tie, side, Some(end))
+    }
+
+    /// Gives the pipe of `tie` a seat, with `end` until the owner fetches it.
+    fn seat_tie(&mut self, tie: Arc<Tie>, side: Side, end: Option<End>) -> Seated {
         let key = self.free.pop().unwrap_or_else(|| {
             self.seats.push(None);
             // A socket cannot have 2^32 pipes: each takes more than a byte.
             (self.seats.len() - 1) as Key
         });
-        let (tie, side) = (end.tie().clone(), end.side());
         if !self.is_link {
             self.options.apply(&tie, side);
         }
@@ -813,7 +830,7 @@ impl Members {
         if !planted("hub-seat-forgets-interest") {
             self.interest.for_each(|prefix| tie.wish(Bytes::copy_from_slice(prefix), Wish::First));
         }
-        self.seats[key as usize] = Some(Member { tie: tie.clone(), side, end: Some(end), note: None });
+        self.seats[key as usize] = Some(Member { tie: tie.clone(), side, end, note: None });
         self.seated += 1;
         self.note(key);
         Seated { tie, side }

@@ -56,7 +56,7 @@ mod tie;
 pub(crate) use awkward::Courier;
 pub(crate) use crew::{Crew, Event, Key, Mute, Outward};
 pub(crate) use fold::Fold;
-pub(crate) use hub::{Flow, Hub, HubOptions, Joined, LinkTally, Losses, Note, Profile};
+pub(crate) use hub::{Flow, Hub, HubOptions, Joined, LinkTally, Losses, Profile};
 pub(crate) use ready::ReadySet;
 pub(crate) use tie::{Side, Tie, Way};
 
@@ -77,6 +77,9 @@ pub(crate) trait Drive: Send + Sync + std::fmt::Debug {
 
     /// The queue is full and its sender is about to wait: gives the kernel what it takes.
     fn push_out(&self);
+
+    /// There was no room for what had arrived, and the receiver has taken something.
+    fn room(&self);
 
     /// Its receiver has found nothing: fetches what has arrived. False if nothing has. With `lends` the receiver will look
     /// again soon, and reading may be left to it.
@@ -101,7 +104,6 @@ pub(crate) enum Watch {
     /// This descriptor, for reading.
     Descriptor(Watched),
 }
-
 
 /// Makes a pipe within the process. `first` and `second` say which directions exist, each seen from its own end.
 pub(crate) fn local_pair(tie: &Arc<Tie>, directions: Directions) -> (End, End) {
@@ -328,6 +330,12 @@ impl End {
             return false;
         }
         true
+    }
+
+    /// There is no room: whoever takes something is to tell the connection at this end ([`Drive::room`]). Issues no fence,
+    /// so one who takes something just now may not: the caller looks once more after a while.
+    pub(crate) fn want_room(&self) {
+        self.tie.way_from(self.side).set(tie::ROOM_WANTED);
     }
 
     /// Gives credit back for all that was popped but the last `held` messages.

@@ -18,7 +18,8 @@ use bytes::Bytes;
 
 use super::{Hub, Key, Lost, news};
 use crate::sync::{
-    Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number, weakened,
+    Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number,
+    weakened,
 };
 use crate::{
     Endpoint, Frame,
@@ -283,6 +284,9 @@ impl Tie {
     fn mark_room(&self, by: Side) {
         let Some(hub) = self.hub(by.other()) else { return };
         if self.way_to(by).clear(ROOM_WANTED) {
+            if let Some(link) = hub.link() {
+                return link.room();
+            }
             if let Some(key) = self.key(by.other()) {
                 hub.room().mark(key);
             }

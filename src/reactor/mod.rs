@@ -20,6 +20,7 @@ mod soon;
 use std::{
     fmt, io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -132,8 +133,7 @@ impl Reactor {
         let soon = Soon::new(&registry, SOON, SOON_AFTER)?;
         let loans = Soon::new(&registry, INSPECT, INSPECT_AFTER)?;
         let epoll = poll.as_raw_fd();
-        let wheel =
-            Wheel { poll, events: Events::with_capacity(EVENTS), visits: Vec::new(), inspections: Vec::new() };
+        let wheel = Wheel { poll, events: Events::with_capacity(EVENTS), visits: Vec::new(), inspections: Vec::new() };
         Ok(Self {
             shared: Arc::new(Shared {
                 registry,
@@ -294,7 +294,7 @@ impl Reactor {
                     if let Some(source) = shared.source(Id(number)) {
                         let hung_up = event.is_error() || event.is_read_closed() || event.is_write_closed();
                         let (readable, writable) = (event.is_readable() || hung_up, event.is_writable() || hung_up);
-                        source.ready(Readiness { readable, writable, hung_up });
+                        contain(|| source.ready(Readiness { readable, writable, hung_up }));
                     }
                 }
             }
@@ -302,12 +302,12 @@ impl Reactor {
         wheel.visits.append(&mut shared.queue.lock());
         for id in wheel.visits.drain(..) {
             if let Some(source) = shared.source(id) {
-                source.visit();
+                contain(|| source.visit());
             }
         }
         shared.ring_alarms();
         for id in wheel.inspections.drain(..) {
-            if shared.source(id).is_some_and(|source| source.inspect()) {
+            if shared.source(id).is_some_and(|source| contain(|| source.inspect()) == Some(true)) {
                 self.lend(id);
             }
         }
@@ -342,7 +342,7 @@ impl Shared {
             // Its own statement: the lock is not held while an alarm is served.
             let due = self.timers.lock().pop_due(now);
             let Some(id) = due else { return };
-            let next = self.source(id).and_then(|source| source.alarm(now));
+            let next = self.source(id).and_then(|source| contain(|| source.alarm(now)).flatten());
             if let Some(next) = next {
                 let mut timers = self.timers.lock();
                 // Set meanwhile by somebody who knows better.
@@ -352,6 +352,12 @@ impl Shared {
             }
         }
     }
+}
+
+/// Calls `f`. A panic in it, as of a payload's destructor, has been reported, and must not end the thread that serves all the
+/// others.
+fn contain<R>(f: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(f)).ok()
 }
 
 impl Engine {

@@ -100,7 +100,11 @@ impl Acceptor {
                     Ok(ByteStream::Tcp(stream))
                 }),
                 #[cfg(unix)]
-                Listener::Ipc(listener) => listener.accept().map(ByteStream::Ipc),
+                Listener::Ipc(listener) => listener.accept().and_then(|stream| {
+                    // Not inherited from the listener.
+                    tcp::set_buffers(&socket2::SockRef::from(&stream), &self.options)?;
+                    Ok(ByteStream::Ipc(stream))
+                }),
             };
             match accepted {
                 Err(error) if is_gone_meanwhile(&error) && gone < GONE_MAX => gone += 1,

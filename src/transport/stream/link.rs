@@ -4,10 +4,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Session;
 use crate::{
-    Endpoint, Frame, SocketType,
-    pipe::{Directions, End, Hub, Joined, Lost, Note, Profile, Side, Tie, conflating_pair, local_pair},
+    Endpoint, Frame, Message, SocketType,
+    pipe::{Directions, End, Hub, Joined, Lost, Profile, Refusal, Side, Tie, conflating_pair, local_pair},
+    route::Wish,
     sync, zmtp,
 };
 
@@ -20,6 +23,10 @@ pub(super) struct Link {
     /// What the peer said of itself. `None` while it is still to come.
     hub: Option<sync::Arc<Hub>>,
     end: End,
+    /// The socket is one that does.
+    subscribes: bool,
+    /// Messages that gave way to newer ones in our end, as far as they are counted.
+    conflated: u64,
 }
 
 impl Link {
@@ -31,7 +38,7 @@ impl Link {
         let directions = Directions { forth: own.sends(), back: own.receives() };
         let (near_end, end) = pair(near, &tie, directions);
         let joined = near.join(near_end);
-        (Self { tie, side: Side::Second, hub: None, end }, joined)
+        (Self { tie, side: Side::Second, hub: None, end, subscribes: own.subscribes(), conflated: 0 }, joined)
     }
 
     /// A pipe to `peer`, which came to `endpoint`, for `near`.
@@ -50,9 +57,9 @@ impl Link {
             back: own.sends() && peer.socket_type.receives(),
         };
         let (end, near_end) = pair(near, &tie, directions);
-        let end = seat(&hub, end);
+        hub.seat_link(&end);
         let joined = near.join(near_end);
-        (Self { tie, side: Side::First, hub: Some(hub), end }, joined)
+        (Self { tie, side: Side::First, hub: Some(hub), end, subscribes: own.subscribes(), conflated: 0 }, joined)
     }
 
     /// The peer has come, for the first time: from now on the socket knows it. (One that comes later in its place is taken for
@@ -63,7 +70,8 @@ impl Link {
         }
         let hub = Hub::of_link(profile(peer), session);
         self.tie.introduce(self.side, hub.clone());
-        Self { end: seat(&hub, self.end), hub: Some(hub), ..self }
+        hub.seat_link(&self.end);
+        Self { hub: Some(hub), ..self }
     }
 
     pub(super) fn tie(&self) -> &sync::Arc<Tie> {
@@ -100,6 +108,23 @@ impl Link {
         }
     }
 
+    /// Passes `message` on to the socket behind `near`, as [`End::push`] does.
+    pub(super) fn push(&mut self, message: &mut Message, near: &Hub) -> Result<(), Refusal> {
+        let result = self.end.push(message);
+        if near.profile().conflates {
+            // Our end counts what gave way, and has no owner who is asked.
+            let conflated = self.end.conflated();
+            near.count_conflated(conflated - std::mem::replace(&mut self.conflated, conflated));
+        }
+        result
+    }
+
+    /// What the socket subscribes to, and the peer has not been told yet.
+    pub(super) fn take_wish(&self) -> Option<(Bytes, Wish)> {
+        // A publisher's pipe carries the wishes of its peer.
+        if self.subscribes { self.tie.take_wish() } else { None }
+    }
+
     /// As [`End::rest`].
     pub(super) fn rest(&mut self) -> bool {
         self.hub.as_ref().is_none_or(|hub| self.end.rest(hub))
@@ -118,21 +143,6 @@ impl Link {
 
 fn pair(near: &Hub, tie: &sync::Arc<Tie>, directions: Directions) -> (End, End) {
     if near.profile().conflates { conflating_pair(tie, directions) } else { local_pair(tie, directions) }
-}
-
-/// Gives `end` a seat at `hub`, and takes it back: a connection has no other.
-fn seat(hub: &sync::Arc<Hub>, end: End) -> End {
-    let mut seated = None;
-    let joined = hub.join(end);
-    hub.fetch(|note| {
-        if let Note::Arrived(_, end) = note {
-            seated = Some(end);
-        }
-    });
-    match (seated, joined) {
-        (Some(end), _) => end,
-        (None, joined) => unreachable!("the hub of a connection has a seat for its only pipe: {joined:?}"),
-    }
 }
 
 fn profile(peer: &zmtp::Peer) -> Profile {

@@ -13,8 +13,8 @@ use super::baton::{Baton, Held};
 use crate::{
     Frame, Message, SocketType,
     monitor::Traffic,
-    pipe::{Crew, Directions, Drive, End, Hub, HubOptions, Note, Outward, Profile, Side, Tie, Watch, local_pair},
-    sync::{Arc, AtomicU32, Mutex, Ordering, planted, thread, with_plant},
+    pipe::{Crew, Directions, Drive, End, Hub, HubOptions, Outward, Profile, Side, Tie, Watch, local_pair},
+    sync::{Arc, AtomicU32, Ordering, planted, thread, with_plant},
     wait::Sleep,
 };
 
@@ -106,6 +106,8 @@ impl Drive for Porter {
         self.look();
     }
 
+    fn room(&self) {}
+
     fn pull(&self, _: bool) -> bool {
         false
     }
@@ -135,15 +137,8 @@ fn carried(messages: u32, defers: bool) {
     tie.introduce(Side::Second, hub.clone());
     let (near_end, far_end) = local_pair(&tie, Directions { forth: true, back: false });
     let _ = near.join(near_end);
-    let _ = hub.join(far_end);
-    let found = Mutex::new(None);
-    hub.fetch(|note| {
-        if let Note::Arrived(_, end) = note {
-            *found.lock() = Some(end);
-        }
-    });
-    let end = found.lock().take().expect("it has just been seated");
-    *porter.baton.try_take().unwrap() = Some(Load { end, hub: hub.clone(), taken: 0 });
+    hub.seat_link(&far_end);
+    *porter.baton.try_take().unwrap() = Some(Load { end: far_end, hub: hub.clone(), taken: 0 });
     porter.look();
     let sender = {
         let near = near.clone();
@@ -189,7 +184,8 @@ fn explore(name: &str, program: fn()) {
 #[cfg(shuttle)]
 fn explore(name: &str, program: fn()) {
     // Of one seed: a planted bug is found by the same schedules each time.
-    shuttle::Runner::new(shuttle::scheduler::RandomScheduler::new_from_seed(1, 10_000), Default::default()).run(program);
+    shuttle::Runner::new(shuttle::scheduler::RandomScheduler::new_from_seed(1, 10_000), Default::default())
+        .run(program);
     println!("shuttle {name}: 10000 executions");
 }
 

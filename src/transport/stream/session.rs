@@ -36,7 +36,7 @@ use crate::{
     monitor::{ConnectFailure, DisconnectReason, EventKind, HandshakeFailure, PeerId, Traffic},
     pipe::{Drive, End, Joined, Lost, Watch},
     reactor::{Id, Reactor, Readiness, Source},
-    sync::{self, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering},
+    sync::{self, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, light_fence},
     transport::{address::Address, socket::ByteStream},
     wait::Sleep,
     zmtp,
@@ -98,6 +98,8 @@ pub(super) struct State {
     pub(super) in_flight: VecDeque<InFlight>,
     /// How many of these count against the pipe's limit still.
     pub(super) held: u64,
+    /// There is more to read, and no room for it in the socket's queue.
+    pub(super) is_stalled: bool,
     /// Bytes the peer's subscriptions take.
     pub(super) subscribed: usize,
     /// Reading is a receiver's, and out of the reactor's interest.
@@ -138,7 +140,8 @@ struct Deadline(Option<Instant>);
 impl Session {
     /// A session for `stream`, which was accepted by `listener`.
     pub(super) fn accept(stream: ByteStream, listener: &Listener) {
-        let session = Self::add(listener.origin(), listener.reactor(), listener.endpoint().clone(), Begin::With(stream));
+        let session =
+            Self::add(listener.origin(), listener.reactor(), listener.endpoint().clone(), Begin::With(stream));
         listener.origin().greet(session.number, session.me.clone());
         session.look_again();
     }
@@ -164,12 +167,7 @@ impl Session {
         Ok(session)
     }
 
-    fn add(
-        origin: &Arc<Origin>,
-        reactor: &Reactor,
-        endpoint: Endpoint,
-        begin: Begin,
-    ) -> Arc<Self> {
+    fn add(origin: &Arc<Origin>, reactor: &Reactor, endpoint: Endpoint, begin: Begin) -> Arc<Self> {
         origin.streams.one_more();
         let (phase, incoming, dial, link) = match begin {
             Begin::With(stream) => (Phase::Open, Some(stream), None, None),
@@ -203,6 +201,7 @@ impl Session {
                     wire: None,
                     in_flight: VecDeque::new(),
                     held: 0,
+                    is_stalled: false,
                     subscribed: 0,
                     is_on_loan: false,
                     pulls_inspected: 0,
@@ -274,11 +273,13 @@ impl Session {
             wire.note(readiness & READABLE != 0, readiness & WRITABLE != 0, readiness & HUNG_UP != 0);
         }
         match state.phase {
-            Phase::Over => return,
-            Phase::Dialing => self.serve_dialing(state),
+            Phase::Over => {}
+            Phase::Dialing => {
+                self.serve_dialing(state);
+                self.set_alarm(state);
+            }
             Phase::Open => _ = self.serve_open(state),
         }
-        self.set_alarm(state);
     }
 
     fn serve_dialing(&self, state: &mut State) {
@@ -304,6 +305,7 @@ impl Session {
         if let Err(loss) = result {
             self.lose(state, loss);
         }
+        self.set_alarm(state);
         came
     }
 
@@ -336,8 +338,7 @@ impl Session {
             return false;
         }
         let is_met = state.link.as_ref().is_some_and(Link::is_met);
-        let has_messages =
-            !state.in_flight.is_empty() || state.link.as_mut().is_some_and(|link| link.end().ready());
+        let has_messages = !state.in_flight.is_empty() || state.link.as_mut().is_some_and(|link| link.end().ready());
         // A stream with nothing to send is still closed in good order.
         has_messages || state.phase == Phase::Open && is_met
     }
@@ -403,6 +404,7 @@ impl Session {
     pub(super) fn lose(&self, state: &mut State, loss: Loss) {
         let Some(wire) = state.wire.take() else { return };
         let is_met = wire.is_ready();
+        self.lose_places(state, wire.written());
         let remote = if is_met { Box::default() } else { wire.stream().peer_label().into() };
         self.close(state, *wire);
         if self.is_left(state) {
@@ -417,6 +419,29 @@ impl Session {
             self.part(state, loss.reason());
         } else {
             self.fail(state, remote, loss.failure());
+        }
+    }
+
+    /// What was in the outbox of a stream that is lost is in none now. What may have been the reason is given up.
+    fn lose_places(&self, state: &mut State, written: u64) {
+        let before = state.in_flight.len();
+        let mut kept = VecDeque::with_capacity(before);
+        for mut message in state.in_flight.drain(..) {
+            if message.lose_place(written) {
+                state.held -= u64::from(message.is_of_pipe());
+                state.remains.messages.push(message.into_message());
+            } else {
+                kept.push_back(message);
+            }
+        }
+        state.in_flight = kept;
+        if state.in_flight.len() < before
+            && let Some(link) = &mut state.link
+        {
+            link.count_lost(Lost { undelivered: (before - state.in_flight.len()) as u64, unread: 0 });
+            link.end().publish_all_but(state.held);
+            light_fence();
+            link.tie().tell_producer(link.side());
         }
     }
 
@@ -512,6 +537,8 @@ impl Session {
         wire.close(&self.reactor);
         // The loan ends with the stream; the list hears of it at the next inspection.
         state.is_on_loan = false;
+        // Who slept on it wakes to another pipe, and will not say that it watches no more.
+        self.is_watched.store(false, Ordering::SeqCst);
     }
 
     /// The session is over.
@@ -579,8 +606,8 @@ impl Session {
     }
 
     /// Has the reactor inspect it in a while.
-    fn list(&self) {
-        if !self.is_listed.swap(true, Ordering::Relaxed) {
+    pub(super) fn list(&self) {
+        if !self.is_listed.swap(true, Ordering::SeqCst) {
             self.reactor.lend(self.id);
         }
     }
@@ -622,16 +649,21 @@ impl Source for Session {
     }
 
     fn inspect(&self) -> bool {
-        self.is_listed.store(false, Ordering::Relaxed);
-        let Some(mut held) = self.baton.try_take() else { return !self.is_listed.swap(true, Ordering::Relaxed) };
+        // Sequentially consistent, here and in `list` and `unwatch`: who wakes from a watch just now either finds it unlisted, or
+        // is seen to watch no more.
+        self.is_listed.store(false, Ordering::SeqCst);
+        let Some(mut held) = self.baton.try_take() else { return !self.is_listed.swap(true, Ordering::SeqCst) };
         let pulls = self.pulls.load(Ordering::Relaxed);
         let is_idle = std::mem::replace(&mut held.pulls_inspected, pulls) == pulls;
         // Who sleeps on it takes it off the list, and puts it there when it wakes.
-        let is_watched = self.is_watched.load(Ordering::Relaxed);
+        let is_watched = self.is_watched.load(Ordering::SeqCst);
         if is_idle && !is_watched {
             self.take_back(&mut held);
         }
-        let stays = held.is_on_loan && !is_watched && !self.is_listed.swap(true, Ordering::Relaxed);
+        if held.is_stalled {
+            self.serve(&mut held);
+        }
+        let stays = held.is_on_loan && !is_watched && !self.is_listed.swap(true, Ordering::SeqCst);
         self.let_go(held);
         stays
     }
@@ -683,6 +715,11 @@ impl Drive for Session {
         self.let_go(held);
     }
 
+    fn room(&self) {
+        // Not at once: a receiver that goes on will look here when it finds nothing, and then there is room for many.
+        self.list();
+    }
+
     fn pull(&self, lends: bool) -> bool {
         let Some(mut held) = self.baton.try_take() else { return false };
         let mut came = false;
@@ -705,7 +742,7 @@ impl Drive for Session {
         let Some(mut held) = self.baton.try_take() else { return Watch::Busy };
         let mut watch = Watch::Nothing;
         if held.phase == Phase::Open && held.wire.as_ref().is_some_and(|wire| wire.is_ready()) {
-            self.is_watched.store(true, Ordering::Relaxed);
+            self.is_watched.store(true, Ordering::SeqCst);
             self.lend(&mut held);
             if held.is_on_loan
                 && let Some(wire) = &held.wire
@@ -718,7 +755,7 @@ impl Drive for Session {
     }
 
     fn unwatch(&self, lends: bool) {
-        self.is_watched.store(false, Ordering::Relaxed);
+        self.is_watched.store(false, Ordering::SeqCst);
         if lends {
             return self.list();
         }

@@ -36,6 +36,10 @@ pub(super) struct Wire {
     readable: bool,
     /// Might a write find room?
     writable: bool,
+    /// Reading is a receiver's, not the reactor's.
+    is_lent: bool,
+    /// What the reactor tells of; nothing at all: it is not registered there.
+    interest: Option<Interest>,
     /// The peer has closed its direction, or will be found to have: reads go on to the end.
     hung_up: bool,
     /// Nothing comes any more, for this reason.
@@ -54,8 +58,10 @@ pub(super) struct Wire {
 #[derive(Debug)]
 pub(super) struct InFlight {
     message: Message,
-    /// The outbox's position behind it.
-    end: u64,
+    /// The outbox's positions before and behind it; none while there is no outbox it is in.
+    place: Option<(u64, u64)>,
+    /// Streams that were lost in its midst.
+    cuts: u32,
     /// It counts against the limit of the pipe; else it was another's before.
     is_of_pipe: bool,
 }
@@ -80,7 +86,7 @@ pub(super) enum Loss {
 /// How input ended.
 enum Digested {
     All,
-    /// The socket's queue is full.
+    /// The socket's queue is full; there may be more.
     Stalled,
 }
 
@@ -90,6 +96,9 @@ const READ_SIZE: usize = 64 << 10;
 const WRITE_SIZE: usize = 64 << 10;
 /// Reads for one connection before others have their turn.
 const READS_AT_ONCE: usize = 16;
+/// Streams a message may be cut by before it is given up: a peer may end them because of it, as it is larger than what that
+/// takes, and what is behind it must not wait for ever.
+const CUTS_MAX: u32 = 3;
 /// Slices given to one write.
 const SLICES: usize = 64;
 
@@ -105,10 +114,11 @@ impl Wire {
         id: Id,
         is_registered: bool,
     ) -> io::Result<Self> {
+        let interest = Interest::READABLE;
         if is_registered {
-            reactor.reregister(&stream, id, Interest::READABLE | Interest::WRITABLE)?;
+            reactor.reregister(&stream, id, interest)?;
         } else {
-            reactor.register(&stream, id, Interest::READABLE | Interest::WRITABLE)?;
+            reactor.register(&stream, id, interest)?;
         }
         Ok(Self {
             stream: Arc::new(stream),
@@ -116,6 +126,8 @@ impl Wire {
             // The registration tells of both. Trying at once costs a call, and saves a turn of the reactor.
             readable: true,
             writable: true,
+            is_lent: false,
+            interest: Some(interest),
             hung_up: false,
             ended: None,
             is_broken: false,
@@ -176,8 +188,19 @@ impl Wire {
 
     /// Encodes anew what another stream did not take.
     pub(super) fn resend(&mut self, message: &mut InFlight) {
-        self.zmtp.send(&message.message);
-        message.end = self.zmtp.outbox().queued();
+        message.place = Some(self.encode(&message.message));
+    }
+
+    /// Puts `message` into the outbox. Returns the positions before and behind it.
+    fn encode(&mut self, message: &Message) -> (u64, u64) {
+        let before = self.zmtp.outbox().queued();
+        self.zmtp.send(message);
+        (before, self.zmtp.outbox().queued())
+    }
+
+    /// Bytes given to the kernel so far.
+    pub(super) fn written(&self) -> u64 {
+        self.zmtp.outbox().written()
     }
 
     /// Closes our direction: the peer reads what we sent, and the end of it.
@@ -190,7 +213,9 @@ impl Wire {
 
     /// Closes the stream, also for those who watch it.
     pub(super) fn close(self, reactor: &Reactor) {
-        reactor.deregister(&*self.stream);
+        if self.interest.is_some() {
+            reactor.deregister(&*self.stream);
+        }
         if Arc::strong_count(&self.stream) > 1 {
             // A receiver sleeps on it: this ends its sleep, and tells the peer.
             let _ = self.stream.shutdown(Shutdown::Both);
@@ -199,15 +224,43 @@ impl Wire {
 
     /// Takes reading out of the reactor's interest. False if the system refuses: then it stays.
     pub(super) fn lend(&mut self, reactor: &Reactor, id: Id) -> bool {
-        reactor.reregister(&*self.stream, id, Interest::WRITABLE).is_ok()
+        self.is_lent = true;
+        self.is_lent = self.show_interest(reactor, id);
+        self.is_lent
     }
 
     /// Gives reading back to the reactor, which is told at once if there is something.
     pub(super) fn take_back(&mut self, reactor: &Reactor, id: Id) {
-        if reactor.reregister(&*self.stream, id, Interest::READABLE | Interest::WRITABLE).is_err() {
+        self.is_lent = false;
+        if !self.show_interest(reactor, id) {
             // Nobody would tell: the next look finds out.
             self.readable = true;
         }
+    }
+
+    /// Has the reactor tell of what matters now. One that is asked anew tells of what is so already. False: it refuses.
+    ///
+    /// Of room for writing only while there is none: a Unix socket would tell each time its peer reads.
+    pub(super) fn show_interest(&mut self, reactor: &Reactor, id: Id) -> bool {
+        let interest = match (!self.is_lent, !self.writable && !self.is_broken) {
+            (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
+            (true, false) => Some(Interest::READABLE),
+            (false, true) => Some(Interest::WRITABLE),
+            (false, false) => None,
+        };
+        let is_shown = match (self.interest, interest) {
+            (before, after) if before == after => true,
+            (None, Some(after)) => reactor.register(&*self.stream, id, after).is_ok(),
+            (Some(_), Some(after)) => reactor.reregister(&*self.stream, id, after).is_ok(),
+            (_, None) => {
+                reactor.deregister(&*self.stream);
+                true
+            }
+        };
+        if is_shown {
+            self.interest = interest;
+        }
+        is_shown
     }
 
     /// Reads some bytes, to where the codec wants them or into `buffer`. `None`: there are none now, or none any more.
@@ -276,6 +329,19 @@ enum Fetched {
 }
 
 impl InFlight {
+    /// The stream is lost, of which `written` bytes were given to the kernel. Tells whether this message is to be given up: it
+    /// has been cut too often, so it may be what ends the streams.
+    pub(super) fn lose_place(&mut self, written: u64) -> bool {
+        let is_cut = self.place.take().is_some_and(|(start, _)| start < written);
+        self.cuts += u32::from(is_cut);
+        self.cuts >= CUTS_MAX
+    }
+
+    /// Does it count against the limit of the pipe?
+    pub(super) fn is_of_pipe(&self) -> bool {
+        self.is_of_pipe
+    }
+
     pub(super) fn into_message(self) -> Message {
         self.message
     }
@@ -318,11 +384,10 @@ impl Session {
         READ.with_borrow_mut(|buffer| {
             buffer.resize(READ_SIZE, 0);
             let mut came = false;
+            state.is_stalled = false;
+            self.digest_leftover(state, &mut came)?;
             for _ in 0..READS_AT_ONCE {
-                if !self.digest_leftover(state, &mut came)? {
-                    return Ok(came);
-                }
-                let Some(wire) = &mut state.wire else { return Ok(came) };
+                let State { wire: Some(wire), is_stalled: false, .. } = &mut *state else { return Ok(came) };
                 if !wire.readable || wire.ended.is_some() {
                     return Ok(came);
                 }
@@ -333,18 +398,8 @@ impl Session {
                     Some(Fetched::Body) => &[],
                     Some(Fetched::Bytes(count)) => &buffer[..count],
                 };
-                let is_timed = wire.zmtp.deadline().is_some();
-                if is_timed {
-                    wire.zmtp.heard(Instant::now());
-                }
+                wire.zmtp.heard(Instant::now());
                 self.digest(state, input, &mut came)?;
-                // What has just begun to run, as a TTL does, runs from now.
-                if !is_timed
-                    && let Some(wire) = &mut state.wire
-                    && wire.zmtp.deadline().is_some()
-                {
-                    wire.zmtp.heard(Instant::now());
-                }
             }
             // Others have their turn, and then this one again.
             self.reactor.visit(self.id);
@@ -352,15 +407,14 @@ impl Session {
         })
     }
 
-    /// Works off what was read before. False: the socket's queue is full still.
-    fn digest_leftover(&self, state: &mut State, came: &mut bool) -> Result<bool, Loss> {
-        let Some(wire) = &mut state.wire else { return Ok(false) };
+    /// Works off what was read before.
+    fn digest_leftover(&self, state: &mut State, came: &mut bool) -> Result<(), Loss> {
+        let Some(wire) = &mut state.wire else { return Ok(()) };
         if wire.leftover.is_empty() {
-            return Ok(true);
+            return Ok(());
         }
         let leftover = std::mem::take(&mut wire.leftover);
-        self.digest(state, &leftover, came)?;
-        Ok(state.wire.as_ref().is_some_and(|wire| wire.leftover.is_empty()))
+        self.digest(state, &leftover, came)
     }
 
     /// Takes `input` apart and passes on what is in it. What the socket has no room for is kept.
@@ -380,6 +434,9 @@ impl Session {
             && let Some(wire) = &mut state.wire
         {
             wire.leftover = input.to_vec();
+            state.is_stalled = true;
+            // Who has just taken something may not have seen that it is to tell.
+            self.list();
         }
         Ok(())
     }
@@ -391,14 +448,15 @@ impl Session {
                 && wire.is_ready()
                 && link.end().admits() == Err(Refusal::Full)
             {
-                return Ok(if input.is_empty() { Digested::All } else { Digested::Stalled });
+                link.end().want_room();
+                return Ok(Digested::Stalled);
             }
             match wire.zmtp.receive(input, &mut wire.place).map_err(Loss::Protocol)? {
                 Received::More => return Ok(Digested::All),
                 Received::Message => {
                     let Some(link) = link else { continue };
                     add(&self.counts.bytes_in, wire.place.size() as u64);
-                    match link.end().push(&mut wire.place) {
+                    match link.push(&mut wire.place, &self.origin.near) {
                         Ok(()) => *pushed += 1,
                         Err(Refusal::OutOfMemory) => return Err(Loss::OutOfMemory),
                         // The socket has closed, or nothing ever goes this way.
@@ -447,6 +505,9 @@ impl Session {
                 }
                 self.origin.near.links().count_write();
                 let has_room = wire.flush();
+                if !wire.show_interest(&self.reactor, self.id) {
+                    return Err(Loss::System(io::Error::last_os_error()));
+                }
                 self.settle(state);
                 if !has_room {
                     return Ok(());
@@ -467,7 +528,7 @@ impl Session {
             return;
         }
         while wire.zmtp.outbox().len() < WRITE_SIZE
-            && let Some((topic, wish)) = link.tie().take_wish()
+            && let Some((topic, wish)) = link.take_wish()
         {
             match wish {
                 Wish::First | Wish::Again => wire.zmtp.send_subscription(&topic, true),
@@ -478,8 +539,8 @@ impl Session {
         let near = &self.origin.near;
         while wire.zmtp.outbox().len() < WRITE_SIZE && near.has_taken_back() {
             let Some(message) = near.next_taken_back() else { break };
-            wire.zmtp.send(&message);
-            in_flight.push_back(InFlight { message, end: wire.zmtp.outbox().queued(), is_of_pipe: false });
+            let place = Some(wire.encode(&message));
+            in_flight.push_back(InFlight { message, place, cuts: 0, is_of_pipe: false });
         }
         let newest_only = near.profile().conflates;
         while wire.zmtp.outbox().len() < WRITE_SIZE && !(newest_only && !in_flight.is_empty()) {
@@ -487,8 +548,8 @@ impl Session {
             if !link.end().pop_into(&mut message) {
                 break;
             }
-            wire.zmtp.send(&message);
-            in_flight.push_back(InFlight { message, end: wire.zmtp.outbox().queued(), is_of_pipe: true });
+            let place = Some(wire.encode(&message));
+            in_flight.push_back(InFlight { message, place, cuts: 0, is_of_pipe: true });
             *held += 1;
         }
     }
@@ -499,7 +560,7 @@ impl Session {
         let written = wire.zmtp.outbox().written();
         let (mut count, mut bytes) = (0, 0);
         while let Some(first) = in_flight.front()
-            && first.end <= written
+            && first.place.is_some_and(|(_, end)| end <= written)
             && let Some(done) = in_flight.pop_front()
         {
             count += 1;
