@@ -348,6 +348,26 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_targets_hold_for_what_was_found_before() {
+        let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+        // It does not come with a published crate.
+        if !corpus.exists() {
+            return;
+        }
+        let targets: [(_, fn(&[u8])); 4] = [
+            ("zmtp_receive", zmtp_receive),
+            ("zmtp_handshake", zmtp_handshake),
+            ("zmtp_pair", zmtp_pair),
+            ("endpoint", |bytes| endpoint(&String::from_utf8_lossy(bytes))),
+        ];
+        for (name, target) in targets {
+            let mut files = std::fs::read_dir(corpus.join(name)).unwrap().peekable();
+            assert!(files.peek().is_some());
+            files.for_each(|file| target(&std::fs::read(file.unwrap().path()).unwrap()));
+        }
+    }
+
     proptest! {
         #[test]
         fn the_targets_hold_for_random_bytes(bytes in vec(any::<u8>(), 0..300)) {
