@@ -37,9 +37,10 @@
 //!
 //! # Memory
 //!
-//! A peer makes us hold: one message, within [`Limits`], of which at most twice the bytes that have really come
-//! (`frame`); its properties, within the size of a command; unwritten answers to its PINGs, of which there are at most
-//! `PONGS_MAX`. Allocations of more than a few hundred bytes that a peer decides on may fail without harm.
+//! A peer makes us hold: one message within [`Limits`], whose frames take 64 bytes each and 256 more from 57 bytes on, and
+//! longer ones at most twice what has really come (`frame`); its properties, within the size of a command; unwritten
+//! answers to its PINGs, of which there are at most `PONGS_MAX`. Allocations of more than a few hundred bytes that a peer
+//! decides on may fail without harm.
 //!
 //! Contents: `greeting` the first 64 bytes, `frame` frames in pieces, `command` what commands say, `mechanism`
 //! the seam for security, `outbox` what is to be written, `heartbeat` silent peers, `error` what ends a
