@@ -105,7 +105,6 @@ pub(crate) enum Watch {
     Descriptor(Watched),
 }
 
-
 /// Makes a pipe within the process. `first` and `second` say which directions exist, each seen from its own end.
 pub(crate) fn local_pair(tie: &Arc<Tie>, directions: Directions) -> (End, End) {
     pair_of(tie, directions, || {

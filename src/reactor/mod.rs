@@ -133,8 +133,7 @@ impl Reactor {
         let soon = Soon::new(&registry, SOON, SOON_AFTER)?;
         let loans = Soon::new(&registry, INSPECT, INSPECT_AFTER)?;
         let epoll = poll.as_raw_fd();
-        let wheel =
-            Wheel { poll, events: Events::with_capacity(EVENTS), visits: Vec::new(), inspections: Vec::new() };
+        let wheel = Wheel { poll, events: Events::with_capacity(EVENTS), visits: Vec::new(), inspections: Vec::new() };
         Ok(Self {
             shared: Arc::new(Shared {
                 registry,

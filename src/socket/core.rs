@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    counters::Counters,
     attachments::{Attachments, tell_bind_failure},
+    counters::Counters,
     error::{BindError, ConnectError, DetachError, RecvError, SendFailure},
     interest::{Interest, Readiness},
     options::Options,

@@ -1,6 +1,10 @@
 //! What a test can do with a socket, whoever made it, and what is said about sockets.
 
-use std::{fmt, ops::RangeInclusive, time::Duration};
+use std::{
+    fmt,
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
 
 use ringway::SocketType;
 
@@ -158,9 +162,10 @@ impl dyn Socket + '_ {
         self.nudge();
     }
 
-    /// All events that come until it is quiet for so long.
-    pub(crate) fn events_for(&mut self, quiet: Duration) -> Vec<Event> {
-        std::iter::from_fn(|| self.event_within(quiet)).collect()
+    /// All events that come in so long a time.
+    pub(crate) fn events_for(&mut self, time: Duration) -> Vec<Event> {
+        let end = Instant::now() + time;
+        std::iter::from_fn(|| self.event_within(end.saturating_duration_since(Instant::now()))).collect()
     }
 }
 

@@ -10,6 +10,7 @@ A frame is {"hex": "..."}, or {"size": n, "seed": s} if it is `pattern(n, s)`: s
 """
 
 import array
+import faulthandler
 import functools
 import itertools
 import json
@@ -185,6 +186,8 @@ def op_end():
 
 
 def main():
+    # Who gives up waiting for an answer aborts us: then this says what we were at.
+    faulthandler.enable()
     for line in sys.stdin:
         command = json.loads(line)
         try:

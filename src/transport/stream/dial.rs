@@ -45,7 +45,10 @@ enum Stage {
     Idle,
     Resolving,
     /// A connection is being made.
-    Connecting { stream: ByteStream, until: Option<Instant> },
+    Connecting {
+        stream: ByteStream,
+        until: Option<Instant>,
+    },
     /// The next round begins then.
     Waiting(Instant),
 }

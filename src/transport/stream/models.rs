@@ -184,7 +184,8 @@ fn explore(name: &str, program: fn()) {
 #[cfg(shuttle)]
 fn explore(name: &str, program: fn()) {
     // Of one seed: a planted bug is found by the same schedules each time.
-    shuttle::Runner::new(shuttle::scheduler::RandomScheduler::new_from_seed(1, 10_000), Default::default()).run(program);
+    shuttle::Runner::new(shuttle::scheduler::RandomScheduler::new_from_seed(1, 10_000), Default::default())
+        .run(program);
     println!("shuttle {name}: 10000 executions");
 }
 

@@ -140,7 +140,8 @@ struct Deadline(Option<Instant>);
 impl Session {
     /// A session for `stream`, which was accepted by `listener`.
     pub(super) fn accept(stream: ByteStream, listener: &Listener) {
-        let session = Self::add(listener.origin(), listener.reactor(), listener.endpoint().clone(), Begin::With(stream));
+        let session =
+            Self::add(listener.origin(), listener.reactor(), listener.endpoint().clone(), Begin::With(stream));
         listener.origin().greet(session.number, session.me.clone());
         session.look_again();
     }
@@ -166,12 +167,7 @@ impl Session {
         Ok(session)
     }
 
-    fn add(
-        origin: &Arc<Origin>,
-        reactor: &Reactor,
-        endpoint: Endpoint,
-        begin: Begin,
-    ) -> Arc<Self> {
+    fn add(origin: &Arc<Origin>, reactor: &Reactor, endpoint: Endpoint, begin: Begin) -> Arc<Self> {
         origin.streams.one_more();
         let (phase, incoming, dial, link) = match begin {
             Begin::With(stream) => (Phase::Open, Some(stream), None, None),
@@ -342,8 +338,7 @@ impl Session {
             return false;
         }
         let is_met = state.link.as_ref().is_some_and(Link::is_met);
-        let has_messages =
-            !state.in_flight.is_empty() || state.link.as_mut().is_some_and(|link| link.end().ready());
+        let has_messages = !state.in_flight.is_empty() || state.link.as_mut().is_some_and(|link| link.end().ready());
         // A stream with nothing to send is still closed in good order.
         has_messages || state.phase == Phase::Open && is_met
     }
