@@ -26,8 +26,10 @@ fn main() -> Outcome<()> {
 /// Publishes `--count` updates and the end, once all subscribers are ready.
 fn publisher(stage: &Stage) -> Outcome<Act> {
     let (count, subscribers) = (stage.flags.number("--count")?, stage.flags.number("--subscribers")?);
+    let patience = parts::patience(stage.flags)?;
     // Who is full keeps the publisher waiting instead of missing updates.
-    let (mut updates, mut ready) = (Pub::builder().no_drop().build(stage.context)?, Rep::new(stage.context)?);
+    let mut updates = Pub::builder().no_drop().linger(patience).build(stage.context)?;
+    let mut ready = Rep::builder().linger(patience).build(stage.context)?;
     updates.bind(stage.flags.text("--updates"))?;
     ready.bind(stage.flags.text("--ready"))?;
     Ok(Box::new(move || {
@@ -35,6 +37,8 @@ fn publisher(stage: &Stage) -> Outcome<Act> {
             ready.recv()?;
             ready.send("noted")?;
         }
+        // Over a network a report may overtake the subscription, which comes by another connection.
+        updates.wait_for_subscribers(subscribers as usize, patience)?;
         for update in 0..count {
             updates.send(update.to_le_bytes())?;
         }

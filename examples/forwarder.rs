@@ -66,7 +66,7 @@ fn subscriber(stage: &Stage) -> Outcome<Act> {
 fn publisher(stage: &Stage) -> Outcome<Act> {
     let (number, count) = (stage.number, stage.flags.number("--count")?);
     let (topics, patience) = (stage.flags.number("--subscribers")?, parts::patience(stage.flags)?);
-    let mut publisher = Pub::builder().no_drop().build(stage.context)?;
+    let mut publisher = Pub::builder().no_drop().linger(patience).build(stage.context)?;
     publisher.connect(stage.flags.text("--frontend"))?;
     Ok(Box::new(move || {
         // The forwarder is the one subscriber; its topics are those of all behind it.

@@ -29,7 +29,7 @@ fn main() -> Outcome<()> {
 /// Hands out `--count` tasks.
 fn ventilator(stage: &Stage) -> Outcome<Act> {
     let count = stage.flags.number("--count")?;
-    let mut tasks = Push::new(stage.context)?;
+    let mut tasks = Push::builder().linger(parts::patience(stage.flags)?).build(stage.context)?;
     tasks.bind(stage.flags.text("--tasks"))?;
     Ok(Box::new(move || {
         for task in 0..count {
@@ -42,7 +42,7 @@ fn ventilator(stage: &Stage) -> Outcome<Act> {
 /// Publishes `--count` updates of each of two places.
 fn station(stage: &Stage) -> Outcome<Act> {
     let (count, patience) = (stage.flags.number("--count")?, parts::patience(stage.flags)?);
-    let mut weather = Pub::builder().no_drop().build(stage.context)?;
+    let mut weather = Pub::builder().no_drop().linger(patience).build(stage.context)?;
     weather.bind(stage.flags.text("--weather"))?;
     Ok(Box::new(move || {
         weather.wait_for_subscribers(1, patience)?;

@@ -28,7 +28,7 @@ fn server(stage: &Stage) -> Outcome<Act> {
     let (count, zip) = (stage.flags.number("--count")?, u64::from(stage.flags.number("--zip")?));
     let patience = parts::patience(stage.flags)?;
     // A subscriber that is full does not miss updates: the publisher waits.
-    let mut server = Pub::builder().no_drop().build(stage.context)?;
+    let mut server = Pub::builder().no_drop().linger(patience).build(stage.context)?;
     server.bind(stage.flags.text("--endpoint"))?;
     Ok(Box::new(move || {
         server.wait_for_subscribers(1, patience)?;

@@ -36,6 +36,9 @@ pub mod affinity;
 pub mod channel;
 mod context;
 pub mod endpoint;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod latency;
 pub mod message;
 pub mod monitor;

@@ -3,6 +3,9 @@
 //! A part makes its sockets and says where they are bound or connected; then it acts, in its thread, and reports in a line
 //! or more. All sockets are made before the first part acts, so that a mistake in an endpoint is heard at once and nobody
 //! misses a beginning. Nothing takes longer than `--seconds`: then the context is shut down, which ends every call.
+//!
+//! Parts of one example may be played by different processes, over `tcp://` or `ipc://`, in any order; what a part has sent
+//! when it ends is still delivered. Those that others connect to are best begun first.
 
 use std::{
     error::Error,
@@ -62,6 +65,9 @@ pub(crate) fn flags(known: &[(&'static str, &str)]) -> Outcome<Flags> {
     Ok(Flags::parse(&[known, &[("--role", "all"), ("--seconds", "60")]].concat())?)
 }
 
+/// For those that only serve, and whose time is up, to tell the last they have done.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// How long anything may take.
 pub(crate) fn patience(flags: &Flags) -> Outcome<Duration> {
     Ok(Duration::from_secs(flags.positive("--seconds")?.into()))
@@ -109,7 +115,10 @@ pub(crate) fn play(flags: &Flags, parts: &[Part]) -> Outcome<()> {
             Err(_) => break,
         }
     }
-    context.shutdown(Duration::ZERO);
+    // Ends those that serve, and lets what the others sent last get to where it goes, if need be to another process.
+    let remaining =
+        deadline.saturating_duration_since(Instant::now()).max(if only_serves { GRACE } else { Duration::ZERO });
+    context.shutdown(if outcome.is_ok() { remaining } else { Duration::ZERO });
     for (place, _, ending) in endings {
         match ending {
             Ok(report) => reports[place] = report,

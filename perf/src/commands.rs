@@ -7,11 +7,13 @@ use std::{num::NonZeroU64, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{self, Pattern, Place, Route, Setup},
+    base::{Base, Trips},
+    cli::{self, Drive, Pattern, Place, Route, Setup, Transport},
     end::Terms,
     failure::Failure,
-    floor::{self, Effort, SlotRing},
+    floor::{self, Effort},
     heap,
+    links::kept,
     pins::Pins,
     progress::Progress,
     report::{
@@ -19,6 +21,7 @@ use crate::{
         write_json,
     },
     road,
+    streams::Streams,
     subject::Subject,
     work::{
         idle::Idle,
@@ -29,13 +32,17 @@ use crate::{
 
 pub(crate) fn calibrate(asked: &cli::Calibrate) -> Result<(), Failure> {
     let pins = asked.place.pins();
-    let progress = Progress::new(4);
-    let calibration = floor::calibrate(&pins, effort(&asked.place), |next| {
+    let progress = Progress::new(8);
+    let step = |next: &str| {
         progress.step(next);
         progress.done();
-    })?;
+    };
+    let calibration = floor::calibrate(&pins, effort(&asked.place), step)?;
+    let streams = Streams::measure(&pins, effort(&asked.place), step)?;
     drop(progress);
-    show(asked.json.as_ref(), &calibration.to_string(), &calibration.to_json())
+    let mut json = calibration.to_json();
+    json["streams"] = streams.to_json();
+    show(asked.json.as_ref(), &format!("{calibration}\n{streams}"), &json)
 }
 
 pub(crate) fn latency(asked: &cli::Latency) -> Result<(), Failure> {
@@ -50,17 +57,22 @@ pub(crate) fn latency(asked: &cli::Latency) -> Result<(), Failure> {
     let turns = if extra.is_some() { 2 } else { 1 };
     let progress = Progress::new(turns * u64::from(setup.reps()) + 1);
     progress.step("floor");
+    if extra.is_some_and(|extra| matches!(extra, Extra::IdleSockets(_))) && setup.route.transport != Transport::Inproc {
+        return Err(Failure::Asked("--idle-sockets needs --transport inproc".to_owned()));
+    }
     let report = measure_latency(setup, asked.rate, extra, &pins, &progress)?;
     drop(progress);
     let title = title(&setup.route, asked.rate);
     report.write(&asked.output, &title)?;
     if !is_stdout(asked.output.json.as_ref()) {
         let (table, bars) = (report.recorder.table(), report.recorder.bars(ROWS, BAR_WIDTH));
-        let (floor_ns, vs_floor, p50_ns) = (report.floor_ns, report.vs_floor(), report.summary.p50_ns);
+        let (floor_ns, vs_floor, p50_ns) = (report.floor.floor_ns, report.vs_floor(), report.summary.p50_ns);
         print(&format!(
             "{title}\n\n{table}\n{bars}\nThe median of the p50s of {} repetitions, {p50_ns} ns, is {vs_floor:.2} × the \
-             floor: {floor_ns} ns, a cache line there and back\n{}",
+             floor: {floor_ns} ns, {}\n{}{}",
             setup.reps(),
+            Base::of(setup.route.transport).trip(),
+            report.blocking_text(),
             report.beside.map_or_else(String::new, |beside| beside.text(p50_ns)),
         ))?;
     }
@@ -76,18 +88,22 @@ pub(crate) fn measure_latency(
     pins: &Pins,
     progress: &Progress,
 ) -> Result<LatencyReport, Failure> {
-    let (transport, pattern) = (setup.route.transport, setup.route.pattern);
-    let plain = road::of(transport, pattern);
+    let (party, base) = (setup.route.ours(), Base::of(setup.route.transport));
+    let plain = party.subject(0)?;
     let subject = match extra {
-        Some(Extra::Peers(silent)) => &road::among(transport, pattern, silent),
-        Some(Extra::IdleSockets(idle)) => &road::watched(transport, idle),
+        Some(Extra::Peers(silent)) => &party.subject(silent)?,
+        Some(Extra::IdleSockets(idle)) => &road::watched(idle),
         None => &plain,
     };
-    let floor_ns = floor::line(pins, effort(&setup.place))?.p50_ns;
+    let mut floors = vec![base.trips(setup, rate, pins)?];
     progress.done();
     let (plan, terms) = (setup.ping_pong(rate, pins), setup.route.terms(pins));
     let (mut repetitions, mut plain_p50s) = (Vec::new(), Vec::new());
     for n in 1..=setup.reps() {
+        // A line's round trip stays what it is; a socket's depends on what else goes on.
+        if n > 1 && base != Base::Memory {
+            floors.push(base.trips(setup, rate, pins)?);
+        }
         if extra.is_some() {
             progress.step(&format!("plain, repetition {n}"));
             plain_p50s.push(plain.ping_pong(&plan, &terms)?.recorder.summary().p50_ns as f64);
@@ -98,7 +114,7 @@ pub(crate) fn measure_latency(
         progress.done();
     }
     let beside = extra.map(|extra| Beside { extra, plain: median(&plain_p50s) });
-    Ok(LatencyReport { beside, ..LatencyReport::new(setup.route, &repetitions, floor_ns) })
+    Ok(LatencyReport { beside, ..LatencyReport::new(setup.route, &repetitions, Trips::median(&floors)) })
 }
 
 pub(crate) fn throughput(asked: &cli::Throughput) -> Result<(), Failure> {
@@ -116,7 +132,7 @@ pub(crate) fn throughput(asked: &cli::Throughput) -> Result<(), Failure> {
     let through = measure_throughput(setup, &plan, silent, &pins, &progress)?;
     drop(progress);
     let text = format!(
-        "{}, {} a call, {} sender{}\n\n  {:>12}  {}\n  floor {}: a bare slot ring, fenced, same capacity{}; this is {:.2} × that\n{}",
+        "{}, {} a call, {} sender{}\n\n  {:>12}  {}\n  floor {}: {}{}; this is {:.2} × that\n{}",
         title(&setup.route, None),
         asked.batch,
         asked.senders,
@@ -124,6 +140,7 @@ pub(crate) fn throughput(asked: &cli::Throughput) -> Result<(), Failure> {
         per_second(through.msgs_per_s),
         bytes_per_second(through.msgs_per_s * setup.route.size as f64),
         per_second(through.floor_msgs_per_s),
+        Base::of(setup.route.transport).name(),
         if asked.senders == 1 { "" } else { ", one sender" },
         through.vs_floor(),
         through.beside.map_or_else(String::new, |beside| beside.text_of_rate(through.msgs_per_s)),
@@ -166,7 +183,7 @@ impl Through {
     }
 }
 
-/// Repetitions of one flow, taking turns with the bare slot ring, and with the flow of one peer if there are silent
+/// Repetitions of one flow, taking turns with the floor, and with the flow of one peer if there are silent
 /// ones.
 pub(crate) fn measure_throughput(
     setup: &Setup,
@@ -175,9 +192,10 @@ pub(crate) fn measure_throughput(
     pins: &Pins,
     progress: &Progress,
 ) -> Result<Through, Failure> {
-    let plain = road::of(setup.route.transport, setup.route.pattern);
+    let (party, base) = (setup.route.ours(), Base::of(setup.route.transport));
+    let plain = party.subject(0)?;
     let subject = match silent {
-        Some(silent) => &road::among(setup.route.transport, setup.route.pattern, silent),
+        Some(silent) => &party.subject(silent)?,
         None => &plain,
     };
     let terms = setup.route.terms(pins);
@@ -185,7 +203,7 @@ pub(crate) fn measure_throughput(
     let (mut flows, mut floors, mut plains, mut messages) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for n in 1..=setup.reps() {
         progress.step(&format!("floor, repetition {n}"));
-        floors.push(floor_plan.run(&SlotRing, &terms)?.msgs_per_s);
+        floors.push(base.flow(&floor_plan, &terms)?);
         progress.done();
         if silent.is_some() {
             progress.step(&format!("one peer, repetition {n}"));
@@ -244,7 +262,7 @@ pub(crate) fn measure_idle(
     quick: bool,
     progress: &Progress,
 ) -> Result<IdleCost, Failure> {
-    let subject = road::of(route.transport, route.pattern);
+    let subject = route.ours().subject(0)?;
     let terms = route.terms(pins);
     let time = if quick { Duration::from_millis(200) } else { Duration::from_secs(1) };
     progress.step("idle receiver");
@@ -257,7 +275,10 @@ pub(crate) fn measure_idle(
 }
 
 pub(crate) fn memory(asked: &cli::Memory) -> Result<(), Failure> {
-    let subject = road::of(asked.route.transport, asked.route.pattern);
+    if let Some(peers) = asked.peers {
+        return kept::run(asked, peers);
+    }
+    let subject = asked.route.ours().subject(0)?;
     let terms = asked.route.terms(&Pins::choose());
     let per_pair = measure_memory(subject.as_ref(), asked.pairs, asked.count, &terms)?;
     let PerPair { before_bytes, after_bytes } = per_pair;
@@ -290,10 +311,11 @@ pub(crate) fn measure_memory(subject: &dyn Subject, pairs: u64, count: u64, term
 
 /// One load in a line.
 pub(crate) fn title(route: &Route, rate: Option<NonZeroU64>) -> String {
-    let Route { transport, pattern, size, wait, .. } = *route;
+    let Route { transport, pattern, size, wait, drive, .. } = *route;
     let paced = rate.map_or_else(String::new, |rate| format!(", {rate} a second"));
+    let driven = if drive == Drive::Default { "" } else { " caller-driven" };
     let (transport, pattern, wait) = (value_name(transport), value_name(pattern), value_name(wait));
-    format!("{transport} {pattern}, {size} B, {wait}{paced}")
+    format!("{transport} {pattern}, {size} B, {wait}{driven}{paced}")
 }
 
 pub(crate) fn effort(place: &Place) -> Effort {

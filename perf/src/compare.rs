@@ -11,16 +11,17 @@ use ringway::latency::{Ns, Summary};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Compare, Pattern, Route, Setup, Wait, Work},
+    base::Base,
+    cli::{Compare, Drive, Pattern, Route, Setup, Wait, Work},
     commands::{effort, show},
-    end::{Road, Terms},
+    end::Terms,
     failure::Failure,
-    floor::{self, SlotRing},
-    peers::{Peer, live_malloc},
+    floor,
+    party::Party,
+    peers::{Peer, libzmq::live_malloc},
     pins::Pins,
     progress::Progress,
     report::{Columns, bytes_per_second, median, medians, per_second, rounded, value_name},
-    road,
     subject::Subject,
     work::{memory::Memory, ping_pong::PingPong},
 };
@@ -70,13 +71,21 @@ struct Arena<'a> {
     pins: Pins,
 }
 
-/// Ours first, in every way of waiting the work allows, then the peers.
+/// Ours first, in every way of waiting the work allows, then the peers; between processes, bare sockets last.
 fn contestants(asked: &Compare, pins: &Pins) -> Result<Vec<Contestant>, Failure> {
     let sleeps = matches!(asked.work, Work::Sporadic | Work::SameCore | Work::FourThreads);
+    let apart = asked.transport.is_between_processes();
+    if apart && matches!(asked.work, Work::FourThreads | Work::Memory) {
+        return Err(Failure::Asked(
+            "this work stays within the process; memory --peers counts between them".to_owned(),
+        ));
+    }
     let terms = |wait| Terms { size: asked.size, wait, relax: pins.relax(), high_water_mark: asked.hwm as usize };
     let usual: &[Pattern] = match asked.work {
+        Work::OneWay | Work::Batched if apart => &[Pattern::PushPull],
         Work::OneWay | Work::Batched => &[Pattern::PushPull, Pattern::Pair],
         Work::Memory => &[Pattern::Pair],
+        _ if apart => &[Pattern::Pair],
         _ => &[Pattern::Pair, Pattern::PushPull],
     };
     // The pattern asked for, and what every road of this work is compared with.
@@ -85,40 +94,70 @@ fn contestants(asked: &Compare, pins: &Pins) -> Result<Vec<Contestant>, Failure>
         Some(pattern) if pattern == usual[0] => vec![pattern],
         Some(pattern) => vec![pattern, usual[0]],
     };
-    let our_waits: &[Wait] = match asked.work {
-        Work::SameCore => &[Wait::Adaptive, Wait::Park],
-        _ if sleeps => &[Wait::Adaptive],
-        _ => &[Wait::Spin, Wait::Adaptive],
-    };
     let mut all = Vec::new();
-    for (&pattern, &wait) in patterns.iter().flat_map(|pattern| our_waits.iter().map(move |wait| (pattern, wait))) {
-        let subject = road::of(asked.transport, pattern);
-        let name = format!("{} {}", subject.name(), value_name(wait));
+    let ours = our_ways(asked.work, apart);
+    for (&pattern, &(wait, drive)) in patterns.iter().flat_map(|pattern| ours.iter().map(move |way| (pattern, way))) {
+        let subject = Party::ours(asked.transport, pattern, drive).subject(0)?;
+        let driven = if drive == Drive::Default { "" } else { " caller-driven" };
+        let name = format!("{} {}{driven}", subject.name(), value_name(wait));
         all.push(Contestant { name, subject, terms: terms(wait) });
     }
     let peers = match asked.peers.as_slice() {
         [] => {
-            let able = |peer: &Peer| (peer.sleeps() || !sleeps) && (peer.has_patterns() || asked.pattern.is_none());
+            let able = |peer: &Peer| {
+                let waits = peer.sleeps() || !sleeps;
+                waits && peer.reaches(asked.transport) && (peer.has_patterns() || asked.pattern.is_none())
+            };
             Peer::value_variants().iter().copied().filter(able).collect()
         }
         named => named.to_vec(),
     };
     for peer in peers {
         // The channels among them also have a way of their own to wait, which beats their spinning at times.
+        // Between processes a thread that polls keeps libzmq's own from the core they share.
         let waits: &[Wait] = match peer.sleeps() {
-            true if sleeps => &[Wait::Adaptive],
+            true if sleeps || apart => &[Wait::Adaptive],
             true if asked.work != Work::Memory => &[Wait::Spin, Wait::Adaptive],
             _ if sleeps => &[Wait::Adaptive],
             _ => &[Wait::Spin],
         };
         for &wait in waits {
-            let subject = peer.road(&terms(wait), asked.pattern)?;
-            let how = if wait == Wait::Spin { "polled" } else { "blocking" };
-            let name = if peer.sleeps() { format!("{} {how}", subject.name()) } else { subject.name() };
+            let subject = peer.road(asked.transport, &terms(wait), asked.pattern)?;
+            let name = if peer.sleeps() { polled(subject.as_ref(), wait) } else { subject.name() };
             all.push(Contestant { name, subject, terms: terms(wait) });
         }
     }
+    if apart && !matches!(asked.work, Work::OneWay | Work::Batched) {
+        for wait in [Wait::Spin, Wait::Park] {
+            let subject = Party::raw(asked.transport).subject(0)?;
+            all.push(Contestant { name: polled(subject.as_ref(), wait), subject, terms: terms(wait) });
+        }
+    }
     Ok(all)
+}
+
+/// How ours wait, and who works for their connections.
+fn our_ways(work: Work, apart: bool) -> &'static [(Wait, Drive)] {
+    use Drive::{CallerDriven, Default};
+    use Wait::{Adaptive, Park, Spin};
+    match work {
+        Work::SameCore if apart => {
+            &[(Adaptive, Default), (Park, Default), (Adaptive, CallerDriven), (Park, CallerDriven)]
+        }
+        Work::SameCore => &[(Adaptive, Default), (Park, Default)],
+        Work::Sporadic if apart => &[(Adaptive, Default), (Park, Default), (Adaptive, CallerDriven)],
+        Work::Sporadic | Work::FourThreads => &[(Adaptive, Default)],
+        Work::PingPong if apart => {
+            &[(Spin, CallerDriven), (Spin, Default), (Adaptive, Default), (Adaptive, CallerDriven), (Park, Default)]
+        }
+        Work::OneWay | Work::Batched if apart => &[(Adaptive, Default), (Spin, Default), (Spin, CallerDriven)],
+        _ => &[(Spin, Default), (Adaptive, Default)],
+    }
+}
+
+/// The name of something that waits in two ways.
+fn polled(subject: &dyn Subject, wait: Wait) -> String {
+    format!("{} {}", subject.name(), if wait == Wait::Spin { "polled" } else { "blocking" })
 }
 
 impl Arena<'_> {
@@ -131,7 +170,7 @@ impl Arena<'_> {
         })?;
         let floor_ns = median(&seen.floors);
         let mut table = Columns::new(&["library", "p50", "p99", "p99.9", "max", "rate", "× ours", "× floor"]);
-        table.row(["floor".to_owned(), Ns(floor_ns as u64).to_string()]);
+        table.row([format!("floor: {}", self.floor_name()), Ns(floor_ns as u64).to_string()]);
         let mut results = vec![json!({ "name": "floor", "p50_ns": floor_ns })];
         let ours = medians(&seen.of(0).iter().map(|(summary, _)| *summary).collect::<Vec<_>>());
         for (n, contestant) in self.contestants.iter().enumerate() {
@@ -176,7 +215,7 @@ impl Arena<'_> {
         let mut table = Columns::new(&["library", "messages", "bytes", "× ours", "× floor"]);
         let mut results = Vec::new();
         let figures = (0..self.contestants.len()).map(|n| (self.contestants[n].name.clone(), median(seen.of(n))));
-        for (name, msgs_per_s) in [(Road::name(&SlotRing), floor)].into_iter().chain(figures) {
+        for (name, msgs_per_s) in [(self.floor_name(), floor)].into_iter().chain(figures) {
             let bytes_per_s = msgs_per_s * self.asked.size as f64;
             let (vs_ours, vs_floor) = (msgs_per_s / ours, msgs_per_s / floor);
             table.row([
@@ -240,21 +279,36 @@ impl Arena<'_> {
         Ok(seen)
     }
 
-    /// What the machine allows for this work: nanoseconds there and back, or messages a second.
+    /// What the machine, or a bare socket, does of this work: nanoseconds there and back, or messages a second.
     fn floor(&self) -> Result<f64, Failure> {
-        let effort = effort(&self.asked.place);
+        let base = Base::of(self.asked.transport);
+        let setup = self.setup(Wait::Spin);
         match self.asked.work {
             Work::OneWay | Work::Batched => {
                 let batch = if self.asked.work == Work::Batched { self.asked.batch } else { 1 };
-                let setup = self.setup(Wait::Spin);
-                let plan = setup.one_way(batch, 1, &self.pins);
-                Ok(plan.run(&SlotRing, &setup.route.terms(&self.pins))?.msgs_per_s)
+                base.flow(&setup.one_way(batch, 1, &self.pins), &setup.route.terms(&self.pins))
             }
-            Work::Sporadic | Work::SameCore => match floor::wake(&self.pins, effort)? {
-                Some(seen) => Ok(seen.p50_ns as f64),
-                None => Ok(floor::line(&self.pins, effort)?.p50_ns as f64),
-            },
-            Work::PingPong | Work::FourThreads | Work::Memory => Ok(floor::line(&self.pins, effort)?.p50_ns as f64),
+            Work::Sporadic | Work::SameCore => {
+                let rate = (self.asked.work == Work::Sporadic).then_some(self.asked.rate);
+                let asleep = match base {
+                    Base::Memory => floor::wake(&self.pins, effort(&self.asked.place))?.map(|seen| seen.p50_ns),
+                    Base::Socket(_) => Some(base.blocking_ns(&setup, rate, &self.pins)?),
+                };
+                match asleep {
+                    Some(ns) => Ok(ns as f64),
+                    None => Ok(base.spinning_ns(&setup, &self.pins)? as f64),
+                }
+            }
+            Work::PingPong | Work::FourThreads | Work::Memory => Ok(base.spinning_ns(&setup, &self.pins)? as f64),
+        }
+    }
+
+    fn floor_name(&self) -> String {
+        let base = Base::of(self.asked.transport);
+        match self.asked.work {
+            Work::OneWay | Work::Batched => base.name(),
+            Work::Sporadic | Work::SameCore => base.asleep().to_owned(),
+            Work::PingPong | Work::FourThreads | Work::Memory => base.trip().to_owned(),
         }
     }
 
@@ -265,7 +319,7 @@ impl Arena<'_> {
 
     fn setup(&self, wait: Wait) -> Setup {
         let Compare { transport, size, hwm, .. } = *self.asked;
-        let route = Route { transport, pattern: Pattern::Pair, size, wait, hwm };
+        let route = Route { transport, pattern: Pattern::Pair, size, wait, drive: Drive::Default, hwm };
         Setup { route, place: self.asked.place.clone(), repeat: self.asked.repeat.clone() }
     }
 }

@@ -7,6 +7,9 @@
 //! | `recv(see)` | until a message comes | `see` was shown one message, whole |
 //! | `recv_batch(max, see)` | until a message comes | `see` was shown 1 to `max` messages, one by one, in order |
 //!
+//! A road within a process, a [`Road`], gives both ends at once. Where the ends may be in two processes, each process makes its
+//! own: [`Halves`], of which [`Together`] makes a road again. Who binds says where; who connects is told.
+//!
 //! And of one publisher and many subscribers, all of whom one thread receives from:
 //!
 //! | operation | may it wait | afterwards |
@@ -86,6 +89,82 @@ pub(crate) trait Road {
     fn funnel(&self, terms: &Terms, senders: usize) -> Result<(Vec<Self::Tx>, Self::Rx), Failure>;
 }
 
+/// An end that may have to wait for whom it talks to, once both sides have bound and connected.
+pub(crate) trait Meet {
+    /// Waits until nothing that is sent gets lost for want of somebody to go to, and all company has come.
+    fn meet(&mut self) -> Result<(), Failure>;
+}
+
+impl<T: Meet, R: Meet> Meet for Both<T, R> {
+    fn meet(&mut self) -> Result<(), Failure> {
+        self.tx.meet()?;
+        self.rx.meet()
+    }
+}
+
+/// An end that others may connect to.
+pub(crate) struct Bound<E> {
+    pub(crate) end: E,
+    /// Where: what the connecting end is to be told, in this order.
+    pub(crate) endpoints: Vec<String>,
+}
+
+/// The two sides of a road, each made by itself. The answering or receiving one binds.
+pub(crate) trait Halves: 'static {
+    /// The end that begins.
+    type Near: Tx + Rx + Meet;
+    /// The end that answers.
+    type Far: Tx + Rx + Meet;
+    type Tx: Tx + Meet;
+    type Rx: Rx + Meet;
+
+    /// What a table calls it.
+    fn name(&self) -> String;
+
+    fn far(&self, terms: &Terms) -> Result<Bound<Self::Far>, Failure>;
+
+    fn near(&self, terms: &Terms, endpoints: &[String]) -> Result<Self::Near, Failure>;
+
+    fn rx(&self, terms: &Terms) -> Result<Bound<Self::Rx>, Failure>;
+
+    fn txs(&self, terms: &Terms, endpoints: &[String], senders: usize) -> Result<Vec<Self::Tx>, Failure>;
+
+    /// Works for the connections for a moment, where nobody else would. False where somebody else does.
+    fn drive(&self) -> bool {
+        false
+    }
+}
+
+/// Both halves in one process.
+pub(crate) struct Together<H>(pub(crate) H);
+
+impl<H: Halves> Road for Together<H> {
+    type Near = H::Near;
+    type Far = H::Far;
+    type Tx = H::Tx;
+    type Rx = H::Rx;
+
+    fn name(&self) -> String {
+        self.0.name()
+    }
+
+    fn pair(&self, terms: &Terms) -> Result<(H::Near, H::Far), Failure> {
+        let mut far = self.0.far(terms)?;
+        let mut near = self.0.near(terms, &far.endpoints)?;
+        near.meet()?;
+        far.end.meet()?;
+        Ok((near, far.end))
+    }
+
+    fn funnel(&self, terms: &Terms, senders: usize) -> Result<(Vec<H::Tx>, H::Rx), Failure> {
+        let mut rx = self.0.rx(terms)?;
+        let mut txs = self.0.txs(terms, &rx.endpoints, senders)?;
+        txs.iter_mut().try_for_each(Meet::meet)?;
+        rx.end.meet()?;
+        Ok((txs, rx.end))
+    }
+}
+
 /// An end that sends to many.
 pub(crate) trait Publisher: Send + 'static {
     fn publish(&mut self, headers: impl ExactSizeIterator<Item = Header>) -> Result<(), Failure>;
@@ -109,6 +188,49 @@ pub(crate) trait Fan {
 
     /// A publisher and its subscribers, connected and subscribed.
     fn fan(&self, terms: &Terms, subscribers: u16, matching: Match) -> Result<(Self::Publisher, Self::Crowd), Failure>;
+}
+
+/// The two sides of a fan, each made by itself. The publisher binds.
+pub(crate) trait FanHalves: 'static {
+    type Publisher: Publisher;
+    type Crowd: Crowd;
+
+    /// What a table calls it.
+    fn name(&self) -> String;
+
+    fn publisher(&self, terms: &Terms) -> Result<Bound<Self::Publisher>, Failure>;
+
+    fn crowd(
+        &self,
+        terms: &Terms,
+        endpoints: &[String],
+        subscribers: u16,
+        matching: Match,
+    ) -> Result<Self::Crowd, Failure>;
+
+    /// Waits until the publisher knows of as many subscribers, each with a subscription.
+    fn gather(&self, publisher: &mut Self::Publisher, subscribers: u16) -> Result<(), Failure>;
+
+    /// As [`Halves::drive`].
+    fn drive(&self) -> bool {
+        false
+    }
+}
+
+impl<H: FanHalves> Fan for Together<H> {
+    type Publisher = H::Publisher;
+    type Crowd = H::Crowd;
+
+    fn name(&self) -> String {
+        self.0.name()
+    }
+
+    fn fan(&self, terms: &Terms, subscribers: u16, matching: Match) -> Result<(H::Publisher, H::Crowd), Failure> {
+        let mut publisher = self.0.publisher(terms)?;
+        let crowd = self.0.crowd(terms, &publisher.endpoints, subscribers, matching)?;
+        self.0.gather(&mut publisher.end, subscribers)?;
+        Ok((publisher.end, crowd))
+    }
 }
 
 /// What every end of one run agrees on.

@@ -25,6 +25,14 @@ pub(crate) enum Failure {
     Panicked { thread: String },
     /// Nothing came to an end within this time.
     Stuck { after: Duration },
+    /// The other process could not be started, or spoken to.
+    Child(io::Error),
+    /// The other process ended before it was done, without a word.
+    PeerEnded,
+    /// The other process ended before it was done: what it said, and what happened here.
+    Peer { words: String, here: Box<Failure> },
+    /// The other process said something else than it should.
+    Control { line: String },
     /// A result could not be written.
     Write { path: PathBuf, error: io::Error },
     /// A plot could not be drawn.
@@ -58,6 +66,10 @@ impl fmt::Display for Failure {
             }
             Self::Panicked { thread } => write!(f, "thread {thread} panicked"),
             Self::Stuck { after } => write!(f, "no end after {after:?}: messages were lost or a thread is stuck"),
+            Self::Child(error) => write!(f, "the other process: {error}"),
+            Self::PeerEnded => f.write_str("the other process ended before it was done"),
+            Self::Peer { words, here } => write!(f, "the other process: {words}\n  meanwhile here: {here}"),
+            Self::Control { line } => write!(f, "the other process said: '{line}'"),
             Self::Write { path, error } => write!(f, "{}: {error}", path.display()),
             Self::Plot { path, error } => write!(f, "{}: {error}", path.display()),
         }

@@ -6,15 +6,15 @@
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Fanout, Match},
+    base::Base,
+    cli::{Fanout, Match, Pattern},
     commands::show,
-    end::{Road, Terms},
+    end::Terms,
     failure::Failure,
-    floor::SlotRing,
+    party::Party,
     pins::Pins,
     progress::Progress,
     report::{Columns, median, per_second, rounded, value_name},
-    road,
     subject::Fanned,
 };
 
@@ -29,10 +29,10 @@ pub(crate) fn run(asked: &Fanout) -> Result<(), Failure> {
 
 /// Ours first.
 fn fans(asked: &Fanout, terms: &Terms) -> Result<Vec<Box<dyn Fanned>>, Failure> {
-    let ours = road::fan(asked.transport);
+    let ours = party(asked).fan()?;
     #[cfg(feature = "peers")]
     if !asked.alone {
-        let peers = crate::peers::fans(terms, asked.matching, asked.subscribers)?;
+        let peers = crate::peers::fans(asked.transport, terms, asked.matching, asked.subscribers)?;
         return Ok([ours].into_iter().chain(peers).collect());
     }
     let _ = terms;
@@ -50,20 +50,24 @@ pub(crate) struct Seen {
     floor_msgs_per_s: f64,
 }
 
+fn party(asked: &Fanout) -> Party {
+    Party::ours(asked.transport, Pattern::PubSub, asked.drive)
+}
+
 /// Ours alone: for the tour.
 pub(crate) fn measure_ours(asked: &Fanout, pins: &Pins) -> Result<Seen, Failure> {
-    measure(asked, &[road::fan(asked.transport)], pins, &Progress::hidden())
+    measure(asked, &[party(asked).fan()?], pins, &Progress::hidden())
 }
 
 /// Lets the floor and every fan have a turn in each repetition.
 fn measure(asked: &Fanout, fans: &[Box<dyn Fanned>], pins: &Pins, progress: &Progress) -> Result<Seen, Failure> {
     let (setup, plan) = (asked.setup(), asked.plan(pins));
     let terms = setup.route.terms(pins);
-    let floor_plan = setup.one_way(asked.batch, 1, pins);
+    let (floor, floor_plan) = (Base::of(asked.transport), setup.one_way(asked.batch, 1, pins));
     let (mut deliveries, mut floors, mut turns) = (0, Vec::new(), vec![(Vec::new(), Vec::new()); fans.len()]);
     for rep in 1..=setup.reps() {
         progress.step(&format!("repetition {rep}: floor"));
-        floors.push(floor_plan.run(&SlotRing, &terms)?.msgs_per_s);
+        floors.push(floor.flow(&floor_plan, &terms)?);
         progress.done();
         for (n, (fan, turn)) in fans.iter().zip(&mut turns).enumerate() {
             progress.step(&format!("repetition {rep}: {}", fan.name()));
@@ -99,11 +103,11 @@ impl Seen {
     }
 
     /// Heading of [`cells`](Self::cells).
-    pub(crate) const HEADING: [&str; 5] = ["fan-out", "deliveries", "messages", "bare slot ring", "× floor"];
+    pub(crate) const HEADING: [&str; 5] = ["fan-out", "deliveries", "messages", "floor", "× floor"];
 
     fn text(&self, asked: &Fanout) -> String {
         let mut table = Columns::new(&["library", "deliveries", "messages", "× ours", "× floor"]);
-        table.row(["bare slot ring, one reader".to_owned(), per_second(self.floor_msgs_per_s)]);
+        table.row([format!("{}, one reader", Base::of(asked.transport).name()), per_second(self.floor_msgs_per_s)]);
         for (name, deliveries, messages) in &self.rows {
             table.row([
                 name.clone(),
@@ -143,7 +147,7 @@ impl Seen {
             "batch": asked.batch,
             "deliveries_per_s": rounded(ours, 0),
             "msgs_per_s": rounded(messages, 0),
-            "floor": Road::name(&SlotRing),
+            "floor": Base::of(asked.transport).name(),
             "floor_msgs_per_s": rounded(self.floor_msgs_per_s, 0),
             "vs_floor": rounded(ours / self.floor_msgs_per_s, 3),
             "rows": rows.collect::<Vec<_>>(),

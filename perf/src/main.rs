@@ -2,11 +2,14 @@
 //!
 //! - `cli`: the command line. `commands`: what each subcommand does. `tour`: what happens without one.
 //! - `fanout`: one publisher to many subscribers.
-//! - `floor`: what the machine allows. `road`: Ringway's roads. `peers`: other libraries' (feature `peers`).
-//! - `end`: the seam between them and the loops in `work`. `subject`: any road as one object.
+//! - `base`: what a road is measured against. `streams`: what bare sockets do. `floor`: what the machine allows. `road`: Ringway's roads. `peers`: other libraries' (feature `peers`).
+//! - `end`: the seam between them and the loops in `work`. `subject`: any road as one object. `party`: whose road it is.
+//! - `apart`: roads whose other end is in a child process. `links`: what connections cost.
 //! - `payload`: messages whose every byte can be checked. `crew`, `pins`: threads and where they run.
 //! - `report`, `plot`, `progress`, `heap`: results, and how to get at them.
 
+mod apart;
+mod base;
 mod cli;
 mod commands;
 #[cfg(feature = "peers")]
@@ -17,6 +20,8 @@ mod failure;
 mod fanout;
 mod floor;
 mod heap;
+mod links;
+mod party;
 mod payload;
 #[cfg(feature = "peers")]
 mod peers;
@@ -25,6 +30,7 @@ mod plot;
 mod progress;
 mod report;
 mod road;
+mod streams;
 mod subject;
 mod tour;
 mod work;
@@ -48,6 +54,9 @@ fn main() -> ExitCode {
         Some(Command::Fanout(asked)) => fanout::run(asked),
         Some(Command::Idle(asked)) => commands::idle(asked),
         Some(Command::Memory(asked)) => commands::memory(asked),
+        Some(Command::Churn(asked)) => links::churn::run(asked),
+        Some(Command::Connect(asked)) => links::connect::run(asked),
+        Some(Command::Peer(job)) => apart::answer::run(job),
         #[cfg(feature = "peers")]
         Some(Command::Compare(asked)) => compare::run(asked),
     };

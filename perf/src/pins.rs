@@ -30,7 +30,6 @@ impl Pins {
     }
 
     /// Both threads on the first CPU.
-    #[cfg(feature = "peers")]
     pub(crate) fn same_core(&self) -> Self {
         Self(self.0.first().into_iter().flat_map(|&cpu| [cpu, cpu]).collect())
     }

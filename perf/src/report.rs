@@ -13,6 +13,7 @@ use ringway::latency::{Ns, Recorder, Summary};
 use serde_json::{Value, json};
 
 use crate::{
+    base::Trips,
     cli::{Output, Route},
     failure::Failure,
     plot,
@@ -28,8 +29,8 @@ pub(crate) struct LatencyReport {
     pub(crate) rate_per_s: f64,
     /// Everything recorded, for histogram and plot.
     pub(crate) recorder: Recorder,
-    /// The raw cache-line round trip of the same run.
-    pub(crate) floor_ns: u64,
+    /// What the machine or its bare sockets did in the same run.
+    pub(crate) floor: Trips,
     pub(crate) beside: Option<Beside>,
 }
 
@@ -91,17 +92,17 @@ impl Beside {
 
 impl LatencyReport {
     /// Of at least one repetition.
-    pub(crate) fn new(route: Route, repetitions: &[RoundTrips], floor_ns: u64) -> Self {
+    pub(crate) fn new(route: Route, repetitions: &[RoundTrips], floor: Trips) -> Self {
         let summaries: Vec<Summary> = repetitions.iter().map(|trips| trips.recorder.summary()).collect();
         let mut recorder = Recorder::new();
         repetitions.iter().for_each(|trips| recorder.merge(&trips.recorder));
         let rates: Vec<f64> = repetitions.iter().map(|trips| trips.rate_per_s).collect();
-        Self { route, summary: medians(&summaries), rate_per_s: median(&rates), recorder, floor_ns, beside: None }
+        Self { route, summary: medians(&summaries), rate_per_s: median(&rates), recorder, floor, beside: None }
     }
 
     /// How many times the floor the median round trip takes.
     pub(crate) fn vs_floor(&self) -> f64 {
-        self.summary.p50_ns as f64 / self.floor_ns.max(1) as f64
+        self.summary.p50_ns as f64 / self.floor.floor_ns.max(1) as f64
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -120,13 +121,28 @@ impl LatencyReport {
             "max_ns": max_ns,
             "mean_ns": rounded(mean_ns, 1),
             "rate_per_s": rounded(self.rate_per_s, 1),
-            "floor_ns": self.floor_ns,
+            "floor_ns": self.floor.floor_ns,
             "vs_floor": rounded(self.vs_floor(), 3),
         });
+        if self.route.transport.is_between_processes() {
+            object["context"] = json!(value_name(self.route.drive));
+        }
+        if let Some(blocking_ns) = self.floor.blocking_ns {
+            object["blocking_floor_ns"] = json!(blocking_ns);
+            object["vs_blocking_floor"] = json!(rounded(p50_ns as f64 / blocking_ns.max(1) as f64, 3));
+        }
         if let Some(beside) = self.beside {
             beside.add_to(&mut object, "p50_ns", p50_ns as f64);
         }
         object
+    }
+
+    /// A line for the terminal on the floor whose sides sleep, if there is one.
+    pub(crate) fn blocking_text(&self) -> String {
+        self.floor.blocking_ns.map_or_else(String::new, |blocking_ns| {
+            let ratio = self.summary.p50_ns as f64 / blocking_ns.max(1) as f64;
+            format!("Blocking in place of spinning that takes {blocking_ns} ns, of which this is {ratio:.2} ×\n")
+        })
     }
 
     /// Writes what `output` asks for; the rest is for the terminal.
@@ -140,7 +156,7 @@ impl LatencyReport {
             write(path, &text)?;
         }
         if let Some(path) = &output.plot {
-            plot::latency(path, title, &[(title.to_owned(), &self.recorder)], self.floor_ns)?;
+            plot::latency(path, title, &[(title.to_owned(), &self.recorder)], self.floor.floor_ns)?;
         }
         Ok(())
     }
@@ -311,7 +327,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Pattern, Transport, Wait};
+    use crate::cli::{Drive, Pattern, Transport, Wait};
 
     fn trips(values: impl IntoIterator<Item = u64>) -> RoundTrips {
         let mut recorder = Recorder::new();
@@ -319,12 +335,31 @@ mod tests {
         RoundTrips { recorder, rate_per_s: 10.0 }
     }
 
-    const ROUTE: Route =
-        Route { transport: Transport::Inproc, pattern: Pattern::PushPull, size: 64, wait: Wait::Adaptive, hwm: 1_000 };
+    const ROUTE: Route = Route {
+        transport: Transport::Inproc,
+        pattern: Pattern::PushPull,
+        size: 64,
+        wait: Wait::Adaptive,
+        drive: Drive::Default,
+        hwm: 1_000,
+    };
+
+    const FLOOR: Trips = Trips { floor_ns: 100, blocking_ns: None };
+
+    #[test]
+    fn between_processes_there_are_two_floors() {
+        let route = Route { transport: Transport::Tcp, ..ROUTE };
+        let floor = Trips { floor_ns: 100, blocking_ns: Some(1_000) };
+        let report = LatencyReport::new(route, &[trips([200])], floor);
+        let json = report.to_json();
+        assert_eq!((json["vs_floor"].as_f64(), json["vs_blocking_floor"].as_f64()), (Some(2.0), Some(0.2)));
+        assert_eq!((json["blocking_floor_ns"].as_u64(), json["context"].as_str()), (Some(1_000), Some("default")));
+        assert!(report.blocking_text().contains("1000 ns"));
+    }
 
     #[test]
     fn latency_json_holds_exactly_its_fields() {
-        let report = LatencyReport::new(ROUTE, &[trips([100]), trips([300]), trips([200])], 100);
+        let report = LatencyReport::new(ROUTE, &[trips([100]), trips([300]), trips([200])], FLOOR);
         let json = report.to_json();
         let names: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(
@@ -342,11 +377,11 @@ mod tests {
     #[test]
     fn company_is_told_beside_the_plain_load() {
         let beside = Some(Beside { extra: Extra::Peers(7), plain: 100.0 });
-        let json = LatencyReport { beside, ..LatencyReport::new(ROUTE, &[trips([130])], 100) }.to_json();
+        let json = LatencyReport { beside, ..LatencyReport::new(ROUTE, &[trips([130])], FLOOR) }.to_json();
         assert_eq!((json["peers"].as_u64(), json["one_peer_p50_ns"].as_f64()), (Some(8), Some(100.0)));
         assert_eq!(json["vs_one_peer"], 1.3);
         let beside = Some(Beside { extra: Extra::IdleSockets(64), plain: 100.0 });
-        let json = LatencyReport { beside, ..LatencyReport::new(ROUTE, &[trips([120])], 100) }.to_json();
+        let json = LatencyReport { beside, ..LatencyReport::new(ROUTE, &[trips([120])], FLOOR) }.to_json();
         assert_eq!((json["idle_sockets"].as_u64(), json["plain_p50_ns"].as_f64()), (Some(64), Some(100.0)));
         assert_eq!(json["vs_plain"], 1.2);
     }

@@ -1,6 +1,6 @@
 //! Everything in one go: calibrate, measure every road, compare with the floor, draw.
 //!
-//! Under a minute: a calibration of some four seconds, and every load for [`LOAD_LIMIT`] a repetition at most.
+//! Under a minute: a calibration of some six seconds, and every load for [`LOAD_LIMIT`] a repetition at most.
 
 #![forbid(unsafe_code)]
 
@@ -10,7 +10,7 @@ use ringway::latency::Ns;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Fanout, Match, Output, Pattern, Repeat, Route, Setup, Tour, Transport, Wait},
+    cli::{Drive, Fanout, Match, Output, Pattern, Repeat, Route, Setup, Tour, Transport, Wait},
     commands::{BAR_WIDTH, ROWS, effort, measure_idle, measure_latency, measure_memory, measure_throughput, title},
     failure::Failure,
     fanout, floor,
@@ -18,7 +18,7 @@ use crate::{
     plot,
     progress::Progress,
     report::{Columns, Extra, LatencyReport, PERCENTILES, bytes_per_second, per_second, percentile_cells, write_json},
-    road,
+    streams::Streams,
 };
 
 pub(crate) fn run(asked: &Tour) -> Result<(), Failure> {
@@ -27,7 +27,9 @@ pub(crate) fn run(asked: &Tour) -> Result<(), Failure> {
     let tour = Visit { asked, pins: &pins, progress: Progress::new(steps(&pins)) };
     let calibration = floor::calibrate(&pins, effort(&asked.place), |next| tour.progress.step(next))?;
     tour.progress.done();
-    tour.progress.say(&format!("The machine\n\n{calibration}"))?;
+    let streams = Streams::measure(&pins, effort(&asked.place), |next| tour.progress.step(next))?;
+    tour.progress.done();
+    tour.progress.say(&format!("The machine\n\n{calibration}\n{streams}"))?;
 
     let latencies = tour.latencies()?;
     let throughputs = tour.throughputs()?;
@@ -36,6 +38,7 @@ pub(crate) fn run(asked: &Tour) -> Result<(), Failure> {
     let upkeep = tour.upkeep()?;
     let results = json!({
         "calibration": calibration.to_json(),
+        "streams": streams.to_json(),
         "latency": latencies.iter().map(|(_, report)| report.to_json()).collect::<Vec<_>>(),
         "throughput": throughputs,
         "fanout": fans,
@@ -62,8 +65,9 @@ impl Visit<'_> {
     fn latencies(&self) -> Result<Vec<(String, LatencyReport)>, Failure> {
         let mut reports = Vec::new();
         for (route, rate) in round_trips(self.pins) {
-            // A floor and three repetitions, or one of a paced load.
-            let setup = self.setup(route, if rate.is_some() { 1 } else { REPS });
+            // A floor and three repetitions, or one of a paced load or of one that needs a process.
+            let once = rate.is_some() || route.transport.is_between_processes();
+            let setup = self.setup(route, if once { 1 } else { REPS });
             let quiet = Progress::hidden();
             self.progress.step(&title(&route, rate));
             let report = measure_latency(&setup, rate, None, self.pins, &quiet)?;
@@ -72,7 +76,7 @@ impl Visit<'_> {
         }
         let mut table = Columns::new(&[&["round trip"], &PERCENTILES[..]].concat());
         for (name, report) in &reports {
-            table.row([name.clone()].into_iter().chain(percentile_cells(&report.summary, report.floor_ns)));
+            table.row([name.clone()].into_iter().chain(percentile_cells(&report.summary, report.floor.floor_ns)));
         }
         self.progress.say(&format!("Latency: a message there and back\n\n{}", table.text()))?;
         for (name, report) in &reports {
@@ -82,14 +86,14 @@ impl Visit<'_> {
         if let Some((name, report)) = reports.first() {
             self.progress.say(&format!("{name}\n\n{}", report.recorder.bars(ROWS, BAR_WIDTH)))?;
             let curves: Vec<_> = reports.iter().map(|(name, report)| (name.clone(), &report.recorder)).collect();
-            plot::latency(&self.asked.out.join("latency.svg"), "Round trips", &curves, report.floor_ns)?;
+            plot::latency(&self.asked.out.join("latency.svg"), "Round trips", &curves, report.floor.floor_ns)?;
         }
         Ok(reports)
     }
 
     /// Flows of several sizes, as a table.
     fn throughputs(&self) -> Result<Vec<Value>, Failure> {
-        let mut table = Columns::new(&["one way", "messages", "bytes", "bare slot ring", "× floor"]);
+        let mut table = Columns::new(&["one way", "messages", "bytes", "floor", "× floor"]);
         let mut results = Vec::new();
         for (route, batch) in flows(self.pins) {
             let setup = self.setup(route, 1);
@@ -115,9 +119,10 @@ impl Visit<'_> {
     fn fans(&self) -> Result<Vec<Value>, Failure> {
         let mut table = Columns::new(&fanout::Seen::HEADING);
         let mut results = Vec::new();
-        for matching in [Match::All, Match::Distinct] {
+        for (transport, matching, size) in FANS {
             let wait = if may_wait(Wait::Spin, self.pins) { Wait::Spin } else { Wait::Adaptive };
-            let Setup { route, place, repeat } = self.setup(route(Pattern::PubSub, wait, 8), 1);
+            let route = Route { transport, ..route(Pattern::PubSub, wait, size) };
+            let Setup { route, place, repeat } = self.setup(route, 1);
             let asked = Fanout {
                 subscribers: 16,
                 matching,
@@ -125,6 +130,7 @@ impl Visit<'_> {
                 size: route.size,
                 batch: 1,
                 wait,
+                drive: route.drive,
                 hwm: route.hwm,
                 place,
                 repeat,
@@ -170,7 +176,7 @@ impl Visit<'_> {
         let rate = A_KILOHERTZ;
         let cost = measure_idle(&route, rate, self.pins, self.asked.place.is_quick(), &Progress::hidden())?;
         self.progress.step("memory");
-        let subject = road::of(route.transport, route.pattern);
+        let subject = route.ours().subject(0)?;
         let per_pair = measure_memory(subject.as_ref(), 100, 1_000, &route.terms(self.pins))?;
         self.progress.done();
         self.progress.say(&format!(
@@ -204,6 +210,12 @@ fn round_trips(pins: &Pins) -> Vec<(Route, Option<NonZeroU64>)> {
     let others = [Pattern::ReqRep, Pattern::DealerRouter].map(|pattern| (pattern, fastest));
     let mut loads: Vec<_> = every.chain(others).map(|(pattern, wait)| (route(pattern, wait, 32), None)).collect();
     loads.push((route(Pattern::Pair, Wait::Adaptive, 64), Some(A_KILOHERTZ)));
+    // Between processes: as little as it can be, as it comes, and one now and then.
+    let pair = Route { transport: Transport::Tcp, ..route(Pattern::Pair, Wait::Adaptive, 64) };
+    if may_wait(Wait::Spin, pins) {
+        loads.push((Route { wait: Wait::Spin, drive: Drive::CallerDriven, ..pair }, None));
+    }
+    loads.extend([(pair, None), (Route { transport: Transport::Ipc, ..pair }, None), (pair, Some(A_KILOHERTZ))]);
     loads
 }
 
@@ -219,12 +231,15 @@ fn crowds(pins: &Pins) -> Vec<(Route, Extra)> {
     .to_vec()
 }
 
-/// Sizes below and above what travels inline, single and batched.
+/// Sizes below and above what travels inline, single and batched; then between processes.
 fn flows(pins: &Pins) -> Vec<(Route, u64)> {
     let wait = if may_wait(Wait::Spin, pins) { Wait::Spin } else { Wait::Adaptive };
-    [(8, 1), (8, 64), (64, 1), (1 << 10, 1), (64 << 10, 1)]
-        .map(|(size, batch)| (route(Pattern::PushPull, wait, size), batch))
-        .to_vec()
+    let within = [(8, 1), (8, 64), (64, 1), (1 << 10, 1), (64 << 10, 1)]
+        .map(|(size, batch)| (route(Pattern::PushPull, wait, size), batch));
+    let between = [(64, 1), (64, 64), (64 << 10, 1)].map(|(size, batch)| {
+        (Route { transport: Transport::Tcp, ..route(Pattern::PushPull, Wait::Adaptive, size) }, batch)
+    });
+    [&within[..], &between[..]].concat()
 }
 
 /// Two threads that spin on one CPU measure the scheduler's time slice.
@@ -233,12 +248,12 @@ fn may_wait(wait: Wait, pins: &Pins) -> bool {
 }
 
 fn steps(pins: &Pins) -> u64 {
-    // The machine, two fans, and memory beside them.
-    (1 + round_trips(pins).len() + flows(pins).len() + 2 + crowds(pins).len() + 1) as u64
+    // The machine and its sockets, and memory beside the loads.
+    (2 + round_trips(pins).len() + flows(pins).len() + FANS.len() + crowds(pins).len() + 1) as u64
 }
 
 fn route(pattern: Pattern, wait: Wait, size: usize) -> Route {
-    Route { transport: Transport::Inproc, pattern, size, wait, hwm: 1_000 }
+    Route { transport: Transport::Inproc, pattern, size, wait, drive: Drive::Default, hwm: 1_000 }
 }
 
 /// A load's title as a file name: words with dashes between.
@@ -247,15 +262,19 @@ fn file_name(title: &str) -> String {
     words.collect::<Vec<_>>().join("-")
 }
 
+/// One publisher to sixteen subscribers: where, who wants what, and bytes of a message.
+const FANS: [(Transport, Match, usize); 3] =
+    [(Transport::Inproc, Match::All, 8), (Transport::Inproc, Match::Distinct, 8), (Transport::Tcp, Match::All, 64)];
+
 /// The sporadic load: a message a millisecond.
 const A_KILOHERTZ: NonZeroU64 = NonZeroU64::new(1_000).expect("not zero");
 
 /// Repetitions of each round-trip load.
 const REPS: u32 = 3;
 
-/// Longest repetition: eight loads of three, ten flows and floors, four fans and floors, six with and without company and the rest then
-/// stay below a minute.
-const LOAD_LIMIT: Duration = Duration::from_millis(900);
+/// Longest repetition: eight loads of three, six of one, sixteen flows and floors, six fans and floors, six with and without
+/// company and the rest then stay below a minute.
+const LOAD_LIMIT: Duration = Duration::from_millis(700);
 
 #[cfg(test)]
 mod tests {

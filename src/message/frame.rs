@@ -73,6 +73,21 @@ impl Frame {
         frame
     }
 
+    /// As `*self = Frame::copy_from(bytes)`, but straight to its place: a decoder's frames.
+    #[inline]
+    pub(crate) fn assign_copy(&mut self, bytes: &[u8]) {
+        let Some(kind) = Kind::inline(bytes.len()) else {
+            *self = Self::copy_from_long(bytes);
+            return;
+        };
+        // An empty frame at first: what was here is dropped now, and its destructor may panic.
+        *self = Self { kind: Kind::L0, payload: Self::unwritten() };
+        let place = self.payload.get_mut().as_mut_ptr().cast();
+        // SAFETY: the payload has room for so many bytes, and is not what `bytes` is.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
+        self.kind = kind;
+    }
+
     #[inline(never)]
     fn copy_from_long(bytes: &[u8]) -> Self {
         if bytes.len() > POOLED_MAX {
@@ -473,6 +488,10 @@ mod tests {
         fn bytes_come_back_as_they_went_in(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
             let frame = Frame::copy_from(&bytes);
             prop_assert_eq!(&frame.clone(), &bytes);
+            for mut place in [Frame::new(), Frame::copy_from(&[1; 100]), Frame::from(vec![1; 300])] {
+                place.assign_copy(&bytes);
+                prop_assert_eq!(&place, &bytes);
+            }
             prop_assert_eq!(&Frame::build(bytes.len(), |place| place.copy_from_slice(&bytes)), &bytes);
             prop_assert_eq!(&Frame::from(bytes.clone()), &bytes);
             prop_assert_eq!(&Frame::from(Bytes::from(bytes.clone())), &bytes);

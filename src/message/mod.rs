@@ -218,6 +218,18 @@ impl Message {
         }
     }
 
+    /// The list of a message of several frames, emptied. Who asks for it puts at least one frame into it.
+    pub(crate) fn make_list(&mut self) -> &mut Vec<Frame> {
+        match &mut self.repr {
+            Repr::List(list) if list.0.capacity() > 0 => list.0.clear(),
+            repr => *repr = Repr::List(List::take()),
+        }
+        match &mut self.repr {
+            Repr::List(list) => &mut list.0,
+            Repr::One(_) => unreachable!("it has just been made a list"),
+        }
+    }
+
     /// Forgets what the message owns, which has been moved elsewhere, and leaves a frame of no bytes.
     #[inline(always)]
     pub(crate) fn forget(&mut self) {

@@ -148,7 +148,7 @@ pub(super) fn put_ready(outbox: &mut Outbox, config: &Config) {
     for (name, value) in &config.properties {
         put_property(&mut data, name.as_bytes(), value);
     }
-    put(outbox, READY, &[&data]);
+    put(outbox, READY, &data);
 }
 
 fn put_property(data: &mut Vec<u8>, name: &[u8], value: &[u8]) {
@@ -160,35 +160,26 @@ fn put_property(data: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     data.extend_from_slice(value);
 }
 
-/// Puts a PING without a context. `ttl` is rounded up to a tenth of a second, and to [`TTL_UNITS_MAX`] at the most.
-pub(super) fn put_ping(outbox: &mut Outbox, ttl: Duration) {
-    let units = ttl.as_millis().div_ceil(TTL_UNIT.as_millis()).min(TTL_UNITS_MAX.into()) as u16;
-    put(outbox, PING, &[&units.to_be_bytes()]);
+/// The data of a PING without a context. `ttl` is rounded up to a tenth of a second, and to [`TTL_UNITS_MAX`] at most.
+pub(super) fn ping(ttl: Duration) -> [u8; 2] {
+    (ttl.as_nanos().div_ceil(TTL_UNIT.as_nanos()).min(TTL_UNITS_MAX.into()) as u16).to_be_bytes()
 }
 
-/// Puts the answer to a PING.
-pub(super) fn put_pong(outbox: &mut Outbox, context: &[u8]) {
-    put(outbox, PONG, &[context]);
+/// A subscription, or the end of one, in the form of ZMTP 3.0: a message.
+pub(super) fn subscription(topic: &[u8], wanted: bool) -> Frame {
+    Frame::build(1 + topic.len(), |bytes| {
+        bytes[0] = wanted.into();
+        bytes[1..].copy_from_slice(topic);
+    })
 }
 
-/// Puts a subscription, or the end of one, in the form a peer of this minor version knows.
-pub(super) fn put_subscription(outbox: &mut Outbox, topic: &[u8], wanted: bool, minor: u8) {
-    if minor == 0 {
-        outbox.put_header(0, 1 + topic.len());
-        outbox.put(&[u8::from(wanted)]);
-        outbox.put(topic);
-    } else {
-        put(outbox, if wanted { SUBSCRIBE } else { CANCEL }, &[topic]);
-    }
-}
-
-fn put(outbox: &mut Outbox, name: &[u8], data: &[&[u8]]) {
-    let size = 1 + name.len() + data.iter().map(|part| part.len()).sum::<usize>();
-    outbox.put_header(Flags::COMMAND, size);
+/// Puts a command as it is.
+pub(super) fn put(outbox: &mut Outbox, name: &[u8], data: &[u8]) {
+    outbox.put_header(Flags::COMMAND, 1 + name.len() + data.len());
     // Our own names, all shorter than 256 bytes.
     outbox.put(&[name.len() as u8]);
     outbox.put(name);
-    data.iter().for_each(|part| outbox.put(part));
+    outbox.put(data);
 }
 
 /// Does a socket of this type say its routing id in READY, even an empty one?

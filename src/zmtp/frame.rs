@@ -23,11 +23,13 @@
 
 #![forbid(unsafe_code)]
 
+use std::fmt;
+
 use super::error::Error;
 use crate::message::{Frame, POOLED_MAX};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Decoder {
     /// Bytes of a header that is not complete.
     header: [u8; LONG_HEADER],
@@ -63,7 +65,6 @@ pub(super) struct Header {
 }
 
 /// A frame's body: in the input or in the decoder, or in memory of its own.
-#[derive(Debug)]
 pub(super) enum Body<'a> {
     Lent(&'a [u8]),
     Own(Vec<u8>),
@@ -98,6 +99,17 @@ impl Decoder {
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
         self.open.is_none() && self.header_len == 0
+    }
+
+    /// Bytes of memory it has for frames longer than [`POOLED_MAX`].
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn held(&self) -> usize {
+        self.long.capacity()
+    }
+
+    #[cfg(test)]
+    pub(super) fn trust(&mut self, size: usize) {
+        self.trusted = size;
     }
 
     #[inline]
@@ -269,6 +281,14 @@ impl Body<'_> {
     }
 }
 
+impl fmt::Debug for Decoder {
+    /// Where it is, not what has come.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { header_len, open, trusted, .. } = self;
+        write!(f, "Decoder({header_len} B of a header, {open:?}, {trusted} B trusted)")
+    }
+}
+
 /// A copy that may fail.
 pub(super) fn copied(bytes: &[u8]) -> Result<Vec<u8>, Error> {
     let mut copy = Vec::new();
@@ -296,7 +316,7 @@ pub(super) const SHORT_HEADER: usize = 2;
 pub(super) const LONG_HEADER: usize = 9;
 /// Fewest bytes of a frame still to come for which reading them to their place beats a copy: a read of so many costs
 /// several times what it costs to enter the system.
-pub(crate) const DIRECT_MIN: usize = 16 << 10;
+pub(super) const DIRECT_MIN: usize = 16 << 10;
 /// Most bytes that are made ready for one read.
 const DIRECT_WINDOW: usize = 256 << 10;
 /// First memory of a frame longer than that: as much as a connection's read buffer has anyway.

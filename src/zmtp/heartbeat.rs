@@ -19,7 +19,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::{command, error::Error, outbox::Outbox};
+use super::{
+    command::{self, Ping},
+    error::Error,
+    mechanism::Mechanism,
+    outbox::Outbox,
+};
 
 /// Heartbeats of a socket's connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +51,9 @@ pub(super) struct Pulse {
     ping_position: u64,
     /// The peer's TTL; zero for none.
     ttl: Duration,
+    /// Answers to its PINGs that wait to be written, unless the outbox is written to the position behind the last.
+    pongs: usize,
+    pong_position: u64,
 }
 
 impl Heartbeat {
@@ -60,7 +68,15 @@ impl Heartbeat {
 
 impl Pulse {
     pub(super) fn new(now: Instant) -> Self {
-        Self { heard_at: now, ping_at: None, waiting_since: None, ping_position: 0, ttl: Duration::ZERO }
+        Self {
+            heard_at: now,
+            ping_at: None,
+            waiting_since: None,
+            ping_position: 0,
+            ttl: Duration::ZERO,
+            pongs: 0,
+            pong_position: 0,
+        }
     }
 
     /// The handshake is done, with the bytes that were heard last.
@@ -74,8 +90,17 @@ impl Pulse {
         self.waiting_since = None;
     }
 
-    pub(super) fn set_ttl(&mut self, ttl: Duration) {
-        self.ttl = ttl;
+    /// Answers, unless [`PONGS_MAX`] answers are waiting to be written.
+    pub(super) fn handle_ping(&mut self, ping: Ping<'_>, mechanism: &mut Mechanism, outbox: &mut Outbox) {
+        self.ttl = ping.ttl;
+        if outbox.written() >= self.pong_position {
+            self.pongs = 0;
+        }
+        if self.pongs < PONGS_MAX {
+            mechanism.seal_command(command::PONG, ping.context, outbox);
+            self.pongs += 1;
+            self.pong_position = outbox.queued();
+        }
     }
 
     /// When [`Pulse::handle_timeout`] is next due.
@@ -91,6 +116,7 @@ impl Pulse {
         &mut self,
         now: Instant,
         heartbeat: &Heartbeat,
+        mechanism: &mut Mechanism,
         outbox: &mut Outbox,
     ) -> Result<(), Error> {
         if self.gives_up_at(heartbeat).is_some_and(|at| at <= now) {
@@ -104,7 +130,7 @@ impl Pulse {
             self.ping_at = heartbeat.interval().and_then(|interval| now.checked_add(interval));
             self.waiting_since.get_or_insert(now);
             if outbox.written() >= self.ping_position {
-                command::put_ping(outbox, heartbeat.ttl);
+                mechanism.seal_command(command::PING, &command::ping(heartbeat.ttl), outbox);
                 self.ping_position = outbox.queued();
             }
         }
@@ -119,3 +145,7 @@ impl Pulse {
         if self.ttl.is_zero() { None } else { self.heard_at.checked_add(self.ttl) }
     }
 }
+
+/// Answers to the peer's PINGs that may wait to be written. One that sends so many and reads none learns nothing from
+/// another.
+pub(super) const PONGS_MAX: usize = 16;

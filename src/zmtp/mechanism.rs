@@ -4,9 +4,9 @@
 //! |---|---|---|
 //! | [`Choice::name`] | greeting | what both ends have to agree on |
 //! | [`Mechanism::start`] | the peer's greeting is complete | puts the first command, if it is ours to speak |
-//! | [`Mechanism::handle`] | each command of the handshake | answers it, or says that the handshake is done |
-//! | [`Mechanism::seal`] | each frame that is sent | puts it into the outbox |
-//! | [`Mechanism::open`] | each frame that is received | gives back what it stands for |
+//! | [`Mechanism::handle`] | each command of the handshake | answers it, and says who the peer is when that is the end of it |
+//! | [`Mechanism::seal`], [`Mechanism::seal_command`] | each frame that is sent afterwards | puts it into the outbox |
+//! | [`Mechanism::open`] | each frame that is received afterwards | gives back what it stands for |
 //! | [`Mechanism::is_clear`] | once the handshake is done | are frames on the wire the frames themselves? |
 //!
 //! NULL sends READY at once, and is done with the peer's. An enum, so that the one mechanism in use costs a predictable
@@ -37,13 +37,6 @@ pub(super) enum Mechanism {
     Null,
 }
 
-/// Where the handshake stands after a command.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// Done: this is the peer.
-    Done(Box<Peer>),
-}
-
 impl Choice {
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -65,11 +58,19 @@ impl Mechanism {
         }
     }
 
+    /// The peer, if this ends the handshake.
+    ///
     /// # Errors
     /// The command breaks a rule, or it is the peer's refusal.
-    pub(super) fn handle(&mut self, command: Command<'_>, config: &Config, minor: u8) -> Result<Step, Error> {
+    pub(super) fn handle(
+        &mut self,
+        command: Command<'_>,
+        config: &Config,
+        minor: u8,
+        _outbox: &mut Outbox,
+    ) -> Result<Option<Box<Peer>>, Error> {
         match (self, command.name) {
-            (Self::Null, command::READY) => Ok(Step::Done(Box::new(command.properties(config, minor)?))),
+            (Self::Null, command::READY) => Ok(Some(Box::new(command.properties(config, minor)?))),
             (Self::Null, command::ERROR) => Err(command.refusal()),
             (Self::Null, _) => Err(command.unexpected()),
         }
@@ -79,6 +80,12 @@ impl Mechanism {
     pub(super) fn seal(&mut self, flags: u8, frame: &Frame, outbox: &mut Outbox) {
         match self {
             Self::Null => outbox.put_frame(flags, frame),
+        }
+    }
+
+    pub(super) fn seal_command(&mut self, name: &[u8], data: &[u8], outbox: &mut Outbox) {
+        match self {
+            Self::Null => command::put(outbox, name, data),
         }
     }
 

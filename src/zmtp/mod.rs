@@ -39,10 +39,10 @@
 //!
 //! A peer makes us hold: one message, within [`Limits`], of which at most twice the bytes that have really come
 //! (`frame`); its properties, within the size of a command; unwritten answers to its PINGs, of which there are at most
-//! [`PONGS_MAX`]. Allocations of more than a few hundred bytes that a peer decides on may fail without harm.
+//! `PONGS_MAX`. Allocations of more than a few hundred bytes that a peer decides on may fail without harm.
 //!
-//! Contents: [`greeting`] the first 64 bytes, [`frame`] frames in pieces, [`command`] what commands say, [`mechanism`]
-//! the seam for security, [`outbox`] what is to be written, [`heartbeat`] silent peers, [`error`] what ends a
+//! Contents: `greeting` the first 64 bytes, `frame` frames in pieces, `command` what commands say, `mechanism`
+//! the seam for security, `outbox` what is to be written, `heartbeat` silent peers, `error` what ends a
 //! connection; here the states. Not here: sockets, reconnecting, what a message means to a pattern.
 
 #![forbid(unsafe_code)]
@@ -54,6 +54,8 @@ mod greeting;
 mod heartbeat;
 pub(crate) mod mechanism;
 mod outbox;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod probe;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 
@@ -69,13 +71,11 @@ use crate::{Frame, Message, SocketType};
 use command::Command;
 #[allow(unused_imports, reason = "the protocol comes before the transports that speak it")]
 pub(crate) use error::{Error, Fault};
-#[allow(unused_imports, reason = "the protocol comes before the transports that speak it")]
-pub(crate) use frame::DIRECT_MIN;
 use frame::{Decoder, Flags, Header};
 use greeting::Greeting;
 pub(crate) use heartbeat::Heartbeat;
 use heartbeat::Pulse;
-use mechanism::{Mechanism, Step};
+use mechanism::Mechanism;
 pub(crate) use outbox::Outbox;
 
 /// One end of a connection. See the module.
@@ -99,9 +99,6 @@ pub(crate) struct Connection {
     pulse: Pulse,
     /// When the handshake has to be done. `None` afterwards, or if it may take for ever.
     handshake_by: Option<Instant>,
-    /// Answers to PINGs that may not be written yet, and the outbox's position behind the last.
-    pongs: usize,
-    pong_position: u64,
 }
 
 /// What the connections of a socket have in common.
@@ -172,8 +169,7 @@ impl Connection {
     /// A connection that has just come about. The first bytes are in the outbox.
     pub(crate) fn new(config: Arc<Config>, now: Instant) -> Self {
         let mut outbox = Outbox::default();
-        let (signature, _) = greeting(&config);
-        outbox.put(&signature);
+        outbox.put(&greeting(&config)[..greeting::SIGNATURE_SIZE]);
         Self {
             state: State::AwaitGreeting(Greeting::new()),
             short_max: -1,
@@ -185,14 +181,13 @@ impl Connection {
             peer: None,
             pulse: Pulse::new(now),
             handshake_by: config.handshake_timeout.and_then(|timeout| now.checked_add(timeout)),
-            pongs: 0,
-            pong_position: 0,
             config,
         }
     }
 
     /// Works through `input` up to and including the next thing there is to tell; `input` goes on behind it. Says
-    /// [`Received::More`] only when all of it is used up. What is in `place` is kept unless it is replaced by a message.
+    /// [`Received::More`] only when all of it is used up. Unless a message was received there may be anything in
+    /// `place`; it need not be the same from call to call.
     ///
     /// A message of one frame costs a copy to `place`, nothing else, up to 56 bytes; see [`Message`] for longer ones.
     ///
@@ -200,24 +195,30 @@ impl Connection {
     /// The connection is over, and stays so.
     #[inline]
     pub(crate) fn receive(&mut self, input: &mut &[u8], place: &mut Message) -> Result<Received, Error> {
-        if let [0, size, rest @ ..] = *input
+        if let [flags @ (0 | Flags::MORE), size, rest @ ..] = *input
             && i16::from(*size) <= self.short_max
             && let Some((body, rest)) = rest.split_at_checked(usize::from(*size))
         {
-            *place.make_single() = Frame::copy_from(body);
-            *input = rest;
-            return Ok(Received::Message);
+            if *flags == 0 {
+                place.make_single().assign_copy(body);
+                *input = rest;
+                return Ok(Received::Message);
+            }
+            if self.receive_short_frames(input, place) {
+                return Ok(Received::Message);
+            }
         }
         self.receive_slow(input, place)
     }
 
-    /// Bytes have come. Once for each read, before they are received.
+    /// Bytes have come. Once for each read, before they are received. Who wants to save the look at the clock may leave it
+    /// out while [`Connection::deadline`] is `None`, if it makes up for it when it is no longer so after they are received.
     #[inline]
     pub(crate) fn heard(&mut self, now: Instant) {
         self.pulse.heard(now);
     }
 
-    /// In the midst of a frame of which [`DIRECT_MIN`] bytes or more are missing: where its next bytes may be read to.
+    /// In the midst of a frame of which [`frame::DIRECT_MIN`] bytes or more are missing: where its next bytes may be read to.
     /// Then [`Connection::body_received`], and [`Connection::receive`] with what was read beyond it, if only nothing.
     ///
     /// # Errors
@@ -226,6 +227,7 @@ impl Connection {
         match self.decoder.space() {
             Ok(space) => Ok(space),
             Err(error) => {
+                // The short way is closed in the midst of a frame.
                 self.state = State::Failed(error.clone());
                 Err(error)
             }
@@ -267,8 +269,12 @@ impl Connection {
     /// Puts a subscription, or the end of one, in the form the peer knows. Only once the peer is ready.
     pub(crate) fn send_subscription(&mut self, topic: &[u8], wanted: bool) {
         debug_assert!(self.peer.is_some(), "nothing may be sent before the peer is ready");
-        let minor = self.peer.as_ref().map_or(0, |peer| peer.minor);
-        command::put_subscription(&mut self.outbox, topic, wanted, minor);
+        if self.peer.as_ref().is_some_and(|peer| peer.minor == 0) {
+            self.mechanism.seal(0, &command::subscription(topic, wanted), &mut self.outbox);
+        } else {
+            let name = if wanted { command::SUBSCRIBE } else { command::CANCEL };
+            self.mechanism.seal_command(name, topic, &mut self.outbox);
+        }
     }
 
     /// What is to be written.
@@ -303,10 +309,38 @@ impl Connection {
                 Err(Error::HandshakeTimedOut { after: self.config.handshake_timeout.unwrap_or_default() })
             }
             State::AwaitGreeting(_) | State::AwaitReady { .. } => Ok(()),
-            State::Traffic => self.pulse.handle_timeout(now, &self.config.heartbeat, &mut self.outbox),
+            State::Traffic => {
+                self.pulse.handle_timeout(now, &self.config.heartbeat, &mut self.mechanism, &mut self.outbox)
+            }
             State::Failed(error) => Err(error.clone()),
         };
         result.inspect_err(|error| self.fail(error))
+    }
+
+    /// Gathers a message whose frames are all short and whole. `false` if it comes upon another one: what is before that
+    /// is the beginning of the message then.
+    fn receive_short_frames(&mut self, input: &mut &[u8], place: &mut Message) -> bool {
+        let limits = &self.config.limits;
+        let frames = place.make_list();
+        let mut total = 0;
+        while let [flags @ (0 | Flags::MORE), size, rest @ ..] = *input
+            && let Some((body, rest)) = rest.split_at_checked(usize::from(*size))
+            && total + u64::from(*size) <= limits.message_size
+            && frames.len() < limits.frames.min(LIST_MIN)
+        {
+            total += u64::from(*size);
+            frames.push(Frame::new());
+            if let Some(frame) = frames.last_mut() {
+                frame.assign_copy(body);
+            }
+            *input = rest;
+            if *flags == 0 {
+                return true;
+            }
+        }
+        self.partial = mem::take(place);
+        self.partial_size = total;
+        false
     }
 
     /// As [`Connection::receive`], for everything else than short messages that are whole.
@@ -335,8 +369,7 @@ impl Connection {
         match theirs.take(input, self.config.mechanism.name())? {
             greeting::Progress::More => return Ok(Some(Received::More)),
             greeting::Progress::Signature => {
-                let (_, rest) = greeting(&self.config);
-                self.outbox.put(&rest);
+                self.outbox.put(&greeting(&self.config)[greeting::SIGNATURE_SIZE..]);
             }
             greeting::Progress::Complete { minor } => {
                 self.mechanism.start(&self.config, &mut self.outbox);
@@ -353,7 +386,9 @@ impl Connection {
         };
         let Some((_, body)) = self.decoder.next(input, admit)? else { return Ok(Some(Received::More)) };
         let command = Command::parse(body.as_bytes())?;
-        let Step::Done(peer) = self.mechanism.handle(command, &self.config, minor)?;
+        let Some(peer) = self.mechanism.handle(command, &self.config, minor, &mut self.outbox)? else {
+            return Ok(None);
+        };
         self.peer = Some(peer.clone());
         self.handshake_by = None;
         self.pulse.start(&self.config.heartbeat);
@@ -379,20 +414,18 @@ impl Connection {
                     subscription(command.data, command.name == command::SUBSCRIBE, &self.config.limits).map(Some)
                 }
                 command::PING => {
-                    let ping = command.ping()?;
-                    self.pulse.set_ttl(ping.ttl);
-                    answer(&mut self.outbox, &mut self.pongs, &mut self.pong_position, ping.context);
+                    self.pulse.handle_ping(command.ping()?, &mut self.mechanism, &mut self.outbox);
                     Ok(None)
                 }
                 _ => Ok(None),
             };
         }
         let is_single = !flags.has_more() && frames == 0;
-        match body.as_bytes() {
-            [wanted @ (0 | 1), topic @ ..] if is_single && is_publisher(&self.config) => {
-                return subscription(topic, *wanted == 1, &self.config.limits).map(Some);
-            }
-            _ => {}
+        if let [wanted @ (0 | 1), topic @ ..] = body.as_bytes()
+            && is_single
+            && is_publisher(&self.config)
+        {
+            return subscription(topic, *wanted == 1, &self.config.limits).map(Some);
         }
         let frame = body.into_frame()?;
         if is_single {
@@ -426,6 +459,13 @@ impl Connection {
         self.short_max = if is_open { most } else { -1 };
     }
 
+    /// Bytes of memory held for what is not complete, the list of frames not counted up to [`LIST_MIN`].
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn held(&self) -> usize {
+        let list = if self.partial.len() > LIST_MIN { 2 * self.partial.len() * size_of::<Frame>() } else { 0 };
+        self.decoder.held() + list + self.partial.frames().iter().map(|frame| frame.len()).sum::<usize>()
+    }
+
     #[cold]
     fn fail(&mut self, error: &Error) {
         self.short_max = -1;
@@ -454,13 +494,8 @@ impl Default for Limits {
     }
 }
 
-/// Our greeting, in the two parts it is sent in.
-fn greeting(config: &Config) -> ([u8; greeting::SIGNATURE_SIZE], [u8; greeting::SIZE - greeting::SIGNATURE_SIZE]) {
-    let ours = greeting::ours(config.routing_id.len(), config.mechanism.name());
-    let (mut signature, mut rest) = ([0; _], [0; _]);
-    signature.copy_from_slice(&ours[..greeting::SIGNATURE_SIZE]);
-    rest.copy_from_slice(&ours[greeting::SIGNATURE_SIZE..]);
-    (signature, rest)
+fn greeting(config: &Config) -> [u8; greeting::SIZE] {
+    greeting::ours(config.routing_id.len(), config.mechanism.name())
 }
 
 fn is_publisher(config: &Config) -> bool {
@@ -495,18 +530,6 @@ fn subscription(topic: &[u8], wanted: bool, limits: &Limits) -> Result<Received,
     Ok(if wanted { Received::Subscribe(topic) } else { Received::Cancel(topic) })
 }
 
-/// Answers a PING, unless so many answers are waiting to be written that one more says nothing new.
-fn answer(outbox: &mut Outbox, pongs: &mut usize, position: &mut u64, context: &[u8]) {
-    if outbox.written() >= *position {
-        *pongs = 0;
-    }
-    if *pongs < PONGS_MAX {
-        command::put_pong(outbox, context);
-        *pongs += 1;
-        *position = outbox.queued();
-    }
-}
-
 /// Makes room for one more frame, so that pushing it allocates nothing that may not fail: only where a vector doubles,
 /// and not while the list is a small one out of the pool.
 fn grow(message: &mut Message) -> Result<(), Error> {
@@ -529,7 +552,5 @@ const FRAMES_MAX: usize = 1 << 16;
 const TOPIC_SIZE_MAX: usize = 64 << 10;
 /// Most bytes of a command: a subscription to the longest topic, or 64 KiB of properties; nothing else comes near.
 const COMMAND_SIZE_MAX: usize = TOPIC_SIZE_MAX + (64 << 10);
-/// Answers to PINGs that wait to be written. A peer that sends so many and reads none learns nothing from another.
-const PONGS_MAX: usize = 16;
-/// Frames up to which a list grows as it likes: 1 KiB.
+/// Frames up to which a list grows as it likes: 1 KiB. A power of two.
 const LIST_MIN: usize = 16;

@@ -15,7 +15,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::{collections::VecDeque, io::IoSlice};
+use std::{collections::VecDeque, fmt, io::IoSlice};
 
 use bytes::Bytes;
 
@@ -23,7 +23,7 @@ use super::frame;
 use crate::Frame;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Outbox {
     copied: Vec<u8>,
     /// Bytes of `copied` that are written.
@@ -37,7 +37,6 @@ pub(crate) struct Outbox {
 }
 
 /// A body that is not copied.
-#[derive(Debug)]
 struct Shared {
     /// So many bytes of `copied` come before it.
     at: usize,
@@ -209,6 +208,13 @@ impl Outbox {
     }
 }
 
+impl fmt::Debug for Outbox {
+    /// How much there is, not what.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outbox({} B, {} B written)", self.len(), self.written)
+    }
+}
+
 /// Shared bodies of fewer bytes are copied all the same: a count taken and given back and a slice of its own in the
 /// system call cost more than copying them.
 pub(super) const SHARED_MIN: usize = 1024;
@@ -216,3 +222,104 @@ pub(super) const SHARED_MIN: usize = 1024;
 const COMPACT_MIN: usize = 16 << 10;
 /// Memory an idle connection keeps for what it will write next.
 const KEPT_MAX: usize = 4 << 10;
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    /// The first bytes of each slice there is.
+    fn slices(outbox: &Outbox) -> Vec<Vec<u8>> {
+        let mut slices = [IoSlice::new(&[]); 16];
+        let filled = outbox.slices(&mut slices);
+        slices[..filled].iter().map(|slice| slice.to_vec()).collect()
+    }
+
+    #[test]
+    fn long_shared_bodies_are_not_copied() {
+        let mut outbox = Outbox::default();
+        let long = Frame::from(vec![1; SHARED_MIN]);
+        outbox.put_frame(1, &"a".into());
+        outbox.put_frame(1, &long);
+        outbox.put_frame(0, &vec![2; SHARED_MIN - 1].into());
+        let mut slices = [IoSlice::new(&[]); 16];
+        assert_eq!(outbox.slices(&mut slices), 3);
+        assert_eq!(slices[0].len(), 3 + 9);
+        assert_eq!(slices[1].as_ptr(), long.as_ptr());
+        assert_eq!(slices[2].len(), 9 + SHARED_MIN - 1);
+        // One that has room for fewer gets the first.
+        assert_eq!(outbox.slices(&mut slices[..2]), 2);
+        assert_eq!(outbox.len(), 3 + 9 + SHARED_MIN + 9 + SHARED_MIN - 1);
+    }
+
+    #[test]
+    fn bodies_are_dropped_as_soon_as_they_are_written() {
+        let owner = std::sync::Arc::new([7_u8; 4096]);
+        struct Owner(std::sync::Arc<[u8; 4096]>);
+        impl AsRef<[u8]> for Owner {
+            fn as_ref(&self) -> &[u8] {
+                &*self.0
+            }
+        }
+        let mut outbox = Outbox::default();
+        outbox.put_frame(0, &Frame::from_owner(Owner(owner.clone())));
+        outbox.put_frame(0, &"next".into());
+        assert_eq!(std::sync::Arc::strong_count(&owner), 2);
+        outbox.advance(9 + 4095);
+        assert_eq!(std::sync::Arc::strong_count(&owner), 2);
+        outbox.advance(1);
+        assert_eq!(std::sync::Arc::strong_count(&owner), 1);
+        assert_eq!(slices(&outbox), [b"\x00\x04next"]);
+    }
+
+    #[test]
+    fn written_byte_by_byte_it_is_the_same() {
+        let mut outbox = Outbox::default();
+        let fill = |outbox: &mut Outbox| {
+            for size in [0, 1, 255, 256, SHARED_MIN, SHARED_MIN, 3 * COMPACT_MIN, 0, 2] {
+                outbox.put_frame(0, &vec![size as u8; size].into());
+            }
+        };
+        fill(&mut outbox);
+        let whole = slices(&outbox).concat();
+        assert_eq!(outbox.len(), whole.len());
+        for byte in &whole {
+            let mut first = [IoSlice::new(&[])];
+            assert_eq!(outbox.slices(&mut first), 1);
+            assert_eq!(first[0][0], *byte);
+            outbox.advance(1);
+        }
+        assert!(outbox.is_empty() && slices(&outbox).is_empty());
+        assert_eq!(outbox.written(), whole.len() as u64);
+    }
+
+    #[test]
+    fn one_that_is_never_empty_stays_small() {
+        let mut outbox = Outbox::default();
+        outbox.put_frame(0, &vec![0; 200].into());
+        for round in 0..10_000 {
+            outbox.put_frame(0, &vec![round as u8; 200].into());
+            outbox.advance(202);
+        }
+        assert!(outbox.copied.capacity() < 8 * COMPACT_MIN);
+    }
+
+    #[test]
+    fn an_idle_one_gives_its_memory_back() {
+        let mut outbox = Outbox::default();
+        outbox.put(&[0; 100_000]);
+        outbox.trim();
+        assert_eq!(outbox.len(), 100_000);
+        outbox.advance(100_000);
+        outbox.trim();
+        assert_eq!(outbox.copied.capacity(), 0);
+        assert_eq!((outbox.written(), outbox.queued()), (100_000, 100_000));
+    }
+
+    #[test]
+    #[should_panic(expected = "2 bytes written of 1")]
+    fn more_than_there_is_cannot_be_written() {
+        let mut outbox = Outbox::default();
+        outbox.put(b"x");
+        outbox.advance(2);
+    }
+}

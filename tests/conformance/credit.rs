@@ -8,37 +8,30 @@ use std::{
     thread,
 };
 
-use ringway::{Context, Pair, Pull, Push, WaitPolicy, socket::SendFailure};
+use ringway::{Pair, Pull, Push, WaitPolicy, socket::SendFailure};
 
-use crate::flavor::{A_WHILE, Flavor, Receiver, Sender, eventually, numbered, settle};
+use crate::flavor::{A_WHILE, Capacity, Flavor, Receiver, Sender, World, eventually, meet};
 
-/// Messages a connected pipe holds between a sender's mark and a receiver's. `None`: as many as there is memory for.
-fn capacity(send_hwm: u32, recv_hwm: u32) -> Option<u64> {
-    (send_hwm > 0 && recv_hwm > 0).then(|| u64::from(send_hwm) + u64::from(recv_hwm))
+/// Marks to try.
+fn marks(flavor: Flavor) -> impl Iterator<Item = u32> {
+    // Heavy messages are so many bytes.
+    let most = if flavor.is_stream() { 7 } else { 1000 };
+    [0, 1, 2, 7, 30, 100, 1000].into_iter().filter(move |mark| *mark <= most)
 }
 
-/// Well above every limit tried here.
-const MANY: u64 = 5000;
-const MARKS: [u32; 6] = [0, 1, 2, 7, 100, 1000];
-
-fn ends(context: &Context, send_hwm: u32, recv_hwm: u32) -> (Push, Pull) {
-    let push = Push::builder().send_hwm(send_hwm).wait(WaitPolicy::Park).build(context).unwrap();
-    let pull = Pull::builder().recv_hwm(recv_hwm).wait(WaitPolicy::Park).build(context).unwrap();
+fn ends(context: &World, send_hwm: u32, recv_hwm: u32) -> (Push, Pull) {
+    let push = context.narrow(Push::builder().send_hwm(send_hwm).wait(WaitPolicy::Park)).build(context).unwrap();
+    let pull = context.narrow(Pull::builder().recv_hwm(recv_hwm).wait(WaitPolicy::Park)).build(context).unwrap();
     (push, pull)
 }
 
-/// Pushes until full, `MANY` at the most.
-fn measured(sender: &mut impl Sender, first: u64) -> u64 {
-    (0..MANY).find(|count| sender.try_number(first + count).is_err()).unwrap_or(MANY)
-}
-
-/// Sends `count` numbered messages from a thread. The counter says how many calls have returned.
-fn sending(mut push: Push, count: u64) -> (thread::JoinHandle<Push>, Arc<AtomicU64>) {
+/// Sends `count` heavy messages from a thread. The counter says how many calls have returned.
+fn sending(context: &World, mut push: Push, count: u64) -> (thread::JoinHandle<Push>, Arc<AtomicU64>) {
     let done = Arc::new(AtomicU64::new(0));
-    let counter = done.clone();
+    let (counter, context) = (done.clone(), context.clone());
     let sender = thread::spawn(move || {
         for number in 0..count {
-            push.send(numbered(number)).unwrap();
+            push.send(context.heavy(number)).unwrap();
             counter.fetch_add(1, Ordering::Relaxed);
         }
         push
@@ -46,43 +39,48 @@ fn sending(mut push: Push, count: u64) -> (thread::JoinHandle<Push>, Arc<AtomicU
     (sender, done)
 }
 
-fn reaches(done: &AtomicU64, count: u64) {
-    eventually("so many were sent", || done.load(Ordering::Relaxed) >= count);
+/// That as many are sent as `capacity` says, and no more.
+#[track_caller]
+fn reaches(done: &AtomicU64, capacity: Capacity) {
+    eventually("so many were sent", || Some(done.load(Ordering::Relaxed)) >= capacity.at_least);
     thread::sleep(A_WHILE);
-    assert_eq!(done.load(Ordering::Relaxed), count, "and no more");
+    capacity.assert_holds(done.load(Ordering::Relaxed));
 }
 
 pub(crate) fn hwm_is_exact(flavor: Flavor) {
-    for (send_hwm, recv_hwm) in MARKS.iter().flat_map(|send| MARKS.map(|recv| (*send, recv))) {
-        let expected = capacity(send_hwm, recv_hwm).unwrap_or(MANY);
+    for (send_hwm, recv_hwm) in marks(flavor).flat_map(|send| marks(flavor).map(move |recv| (send, recv))) {
+        let capacity = flavor.capacity(send_hwm, recv_hwm);
         for push_binds in [true, false] {
             let context = flavor.context();
             let (mut push, mut pull) = ends(&context, send_hwm, recv_hwm);
             if push_binds {
-                push.bind("inproc://hwm").unwrap();
-                pull.connect("inproc://hwm").unwrap();
+                meet!(context, "hwm", push, pull);
             } else {
-                pull.bind("inproc://hwm").unwrap();
-                push.connect("inproc://hwm").unwrap();
+                meet!(context, "hwm", pull, push);
             }
-            assert_eq!(measured(&mut push, 0), expected, "{send_hwm} + {recv_hwm}, push binds: {push_binds}");
-            pull.expect_numbers(0..expected);
-            assert_eq!(measured(&mut push, 0), expected, "again, after all was taken");
+            // The second time after all was taken.
+            for _ in 0..2 {
+                let held = push.fill(&context, 0, capacity);
+                pull.expect_numbers(0..held);
+            }
         }
     }
 }
 
 pub(crate) fn hwm_before_bind_is_our_own_part(flavor: Flavor) {
-    for (send_hwm, recv_hwm) in [(1, 1), (3, 4), (0, 3), (5, 0), (1000, 1000)] {
+    for (send_hwm, recv_hwm) in [(1, 1), (3, 4), (0, 3), (5, 0), (marks(flavor).max().unwrap(), 10)] {
         let context = flavor.context();
         let (mut push, mut pull) = ends(&context, send_hwm, recv_hwm);
-        push.connect("inproc://later").unwrap();
-        let own = if send_hwm == 0 { MANY } else { u64::from(send_hwm) };
-        assert_eq!(measured(&mut push, 0), own);
-        pull.bind("inproc://later").unwrap();
-        let all = capacity(send_hwm, recv_hwm).unwrap_or(own + MANY);
-        assert_eq!(own + measured(&mut push, own), all, "{send_hwm} + {recv_hwm}");
-        pull.expect_numbers(0..all);
+        push.connect(context.endpoint("later")).unwrap();
+        let own = push.fill(&context, 0, flavor.own_part(send_hwm));
+        if send_hwm > 0 {
+            assert_eq!(push.try_number(0), Err(SendFailure::Full), "at once, and exactly");
+        }
+        pull.bind(context.endpoint("later")).unwrap();
+        context.joined(&push, 1);
+        let capacity = flavor.capacity(send_hwm, recv_hwm);
+        let more = push.fill(&context, own, capacity.less(own));
+        pull.expect_numbers(0..own + more);
     }
 }
 
@@ -91,11 +89,11 @@ pub(crate) fn bind_raises_the_limit_of_a_blocked_sender(flavor: Flavor) {
         let context = flavor.context();
         let (mut push, mut pull) = ends(&context, 2, 3);
         push.set_wait(policy);
-        push.connect("inproc://raised").unwrap();
-        let (sender, done) = sending(push, 5);
-        reaches(&done, 2);
+        push.connect(context.endpoint("raised")).unwrap();
+        let (sender, done) = sending(&context, push, 5);
+        reaches(&done, flavor.own_part(2));
         // Nobody receives: binding alone makes room.
-        pull.bind("inproc://raised").unwrap();
+        pull.bind(context.endpoint("raised")).unwrap();
         drop(sender.join().unwrap());
         pull.expect_numbers(0..5);
     }
@@ -106,25 +104,23 @@ pub(crate) fn raising_the_limit_frees_a_blocked_sender(flavor: Flavor) {
         let context = flavor.context();
         let (mut push, mut pull) = ends(&context, 1, 1);
         push.set_wait(policy);
-        push.bind("inproc://up").unwrap();
-        pull.connect("inproc://up").unwrap();
-        let (sender, done) = sending(push, 10);
-        reaches(&done, 2);
-        pull.set_recv_hwm(4);
-        assert_eq!(pull.recv_hwm(), 4);
-        reaches(&done, 5);
+        meet!(context, "up", push, pull);
+        let (sender, done) = sending(&context, push, 30);
+        reaches(&done, flavor.capacity(1, 1));
+        pull.set_recv_hwm(14);
+        assert_eq!(pull.recv_hwm(), 14);
+        reaches(&done, flavor.capacity(1, 14));
         pull.set_recv_hwm(0);
         drop(sender.join().unwrap());
-        pull.expect_numbers(0..10);
+        pull.expect_numbers(0..30);
     }
 }
 
 pub(crate) fn lowering_the_limit_takes_nothing_until_below(flavor: Flavor) {
     let context = flavor.context();
     let (mut push, mut pull) = ends(&context, 5, 5);
-    push.bind("inproc://down").unwrap();
-    pull.connect("inproc://down").unwrap();
-    assert_eq!(push.fill(0), 10);
+    meet!(context, "down", push, pull);
+    push.fill(&context, 0, flavor.capacity(5, 5));
     push.set_send_hwm(1);
     pull.set_recv_hwm(2);
     for taken in 0..7 {
@@ -133,20 +129,20 @@ pub(crate) fn lowering_the_limit_takes_nothing_until_below(flavor: Flavor) {
     }
     assert_eq!(push.try_number(99), Err(SendFailure::Full), "three are there");
     pull.expect_numbers([7]);
-    assert_eq!(push.fill(10), 1);
+    push.fill(&context, 10, flavor.own_part(1));
     pull.expect_numbers(8..11);
 
     // Down and up again while a sender waits.
-    let (sender, done) = sending(push, 9);
-    reaches(&done, 3);
+    let (sender, done) = sending(&context, push, 9);
+    reaches(&done, flavor.own_part(3));
     pull.set_recv_hwm(1);
     pull.expect_numbers([0]);
     thread::sleep(A_WHILE);
     assert_eq!(done.load(Ordering::Relaxed), 3, "two are there and two may be");
     pull.expect_numbers([1]);
-    reaches(&done, 4);
+    reaches(&done, flavor.own_part(4));
     pull.set_recv_hwm(3);
-    reaches(&done, 6);
+    reaches(&done, flavor.own_part(6));
     pull.expect_numbers(2..9);
     drop(sender.join().unwrap());
 }
@@ -154,48 +150,54 @@ pub(crate) fn lowering_the_limit_takes_nothing_until_below(flavor: Flavor) {
 pub(crate) fn zero_live_means_no_limit(flavor: Flavor) {
     let context = flavor.context();
     let (mut push, mut pull) = ends(&context, 1, 1);
-    push.bind("inproc://zero").unwrap();
-    pull.connect("inproc://zero").unwrap();
-    assert_eq!(measured(&mut push, 0), 2);
+    meet!(context, "zero", push, pull);
+    let capacity = flavor.capacity(1, 1);
+    let mut sent = push.fill(&context, 0, capacity);
     push.set_send_hwm(0);
-    assert_eq!(measured(&mut push, 2), MANY);
+    sent += push.fill(&context, sent, flavor.capacity(0, 1));
     push.set_send_hwm(1);
     assert_eq!(push.try_number(0), Err(SendFailure::Full));
-    pull.expect_numbers(0..MANY + 2);
-    assert_eq!(measured(&mut push, 0), 2);
+    pull.expect_numbers(0..sent);
+    let held = push.fill(&context, 0, capacity);
     drop((push, pull));
-    settle(&context, MANY + 4, MANY + 2);
+    context.settle(sent + held, sent);
 }
 
 pub(crate) fn credit_comes_back_message_by_message(flavor: Flavor) {
     let context = flavor.context();
     let (mut push, mut pull) = ends(&context, 3, 4);
-    push.bind("inproc://one").unwrap();
-    pull.connect("inproc://one").unwrap();
-    assert_eq!(push.fill(0), 7);
-    for number in 0..500 {
-        assert_eq!(pull.next_number(), number);
-        assert_eq!(push.fill(7 + number), 1, "no lumps");
-    }
-    let mut taken = Vec::new();
-    while taken.len() < 5 {
-        let left = 5 - taken.len();
-        match pull.try_recv_batch(&mut taken, left) {
-            Ok(_) => {}
-            Err(_) => thread::yield_now(),
+    meet!(context, "one", push, pull);
+    let capacity = flavor.capacity(3, 4);
+    let mut sent = push.fill(&context, 0, capacity);
+    let mut taken = 0;
+    for _ in 0..flavor.many(500) {
+        pull.expect_numbers([taken]);
+        taken += 1;
+        // No lumps: one makes room for one, and no more.
+        context.comes_true("there is room for one", || push.attempt(context.heavy(sent)).is_ok());
+        sent += 1;
+        capacity.assert_admits(sent - taken);
+        if capacity.is_exact() {
+            assert_eq!(push.attempt(context.heavy(sent)), Err(SendFailure::Full));
         }
     }
-    assert_eq!(push.fill(507), 5, "a batch gives back as many as it took");
+    let mut batch = Vec::new();
+    context.eventually("a batch of five comes", || {
+        let left = 5 - batch.len();
+        let _ = pull.try_recv_batch(&mut batch, left);
+        batch.len() == 5
+    });
+    // A batch gives back as many as it took.
+    push.fill(&context, sent, capacity.less(sent - taken - 5));
 }
 
 pub(crate) fn pair_has_credit_each_way(flavor: Flavor) {
     let context = flavor.context();
-    let mut here = Pair::builder().send_hwm(2).recv_hwm(3).build(&context).unwrap();
-    let mut there = Pair::builder().send_hwm(5).recv_hwm(7).build(&context).unwrap();
-    here.bind("inproc://each").unwrap();
-    there.connect("inproc://each").unwrap();
-    assert_eq!(here.fill(0), 9);
-    assert_eq!(there.fill(0), 8);
-    here.expect_numbers(0..8);
-    there.expect_numbers(0..9);
+    let mut here = context.narrow(Pair::builder().send_hwm(2).recv_hwm(3)).build(&context).unwrap();
+    let mut there = context.narrow(Pair::builder().send_hwm(5).recv_hwm(7)).build(&context).unwrap();
+    meet!(context, "each", here, there);
+    let forth = here.fill(&context, 0, flavor.capacity(2, 7));
+    let back = there.fill(&context, 0, flavor.capacity(5, 3));
+    here.expect_numbers(0..back);
+    there.expect_numbers(0..forth);
 }

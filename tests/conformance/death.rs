@@ -1,22 +1,19 @@
-//! Pipes that die under their sockets, at any step. For flavors that can be killed.
+//! Pipes that die under their sockets, at any step. For the flavor that can be killed; `severed` does it to streams.
 
 use std::{thread, time::Duration};
 
 use ringway::{Pull, Push, WaitPolicy, socket::SendFailure};
 
-use crate::flavor::{Dice, Flavor, eventually, number, numbered, pairs, settle};
+use crate::flavor::{Dice, Flavor, number, numbered, pairs};
 
 pub(crate) fn both_ends_hear_of_a_death_and_losses_add_up(flavor: Flavor) {
-    if flavor != Flavor::Awkward {
-        return;
-    }
     for steps in 0..60 {
         let context = flavor.context();
-        let (mut here, mut there) = pairs(&context, "inproc://dies");
+        let (mut here, mut there) = pairs(&context, "dies");
         context.kill_a_pipe_after(steps);
         let mut sent = [0, 0];
         let mut received = 0;
-        eventually("both ends hear of it", || {
+        context.eventually("both ends hear of it", || {
             let (mut ended, timeout) = (0, Duration::from_millis(1));
             for (side, pair) in [&mut here, &mut there].into_iter().enumerate() {
                 match pair.send_timeout(numbered(sent[side]), timeout) {
@@ -31,23 +28,20 @@ pub(crate) fn both_ends_hear_of_a_death_and_losses_add_up(flavor: Flavor) {
             ended == 4
         });
         drop((here, there));
-        settle(&context, sent[0] + sent[1], received);
+        context.settle(sent[0] + sent[1], received);
     }
 }
 
 pub(crate) fn a_stream_goes_on_over_other_pipes(flavor: Flavor) {
-    if flavor != Flavor::Awkward {
-        return;
-    }
     const MESSAGES: u64 = 300;
     for seed in 0..30 {
         let context = flavor.context();
         let mut dice = Dice(seed);
         let mut push = Push::builder().send_hwm(10).wait(WaitPolicy::Park).build(&context).unwrap();
-        push.bind("inproc://goes-on").unwrap();
+        push.bind(context.endpoint("goes-on")).unwrap();
         let mut pull = Pull::builder().recv_hwm(10).wait(WaitPolicy::Park).build(&context).unwrap();
         let connects = 4;
-        (0..connects).for_each(|_| pull.connect("inproc://goes-on").unwrap());
+        (0..connects).for_each(|_| pull.connect(context.endpoint("goes-on")).unwrap());
         let sender = thread::spawn(move || {
             for number in 0..MESSAGES {
                 push.send(numbered(number)).unwrap();
@@ -65,12 +59,12 @@ pub(crate) fn a_stream_goes_on_over_other_pipes(flavor: Flavor) {
             seen.extend(pull.recv_timeout(Duration::from_millis(20)).ok().as_ref().map(number));
             if pull.peers() == 0 {
                 // All of them died.
-                let _ = pull.connect("inproc://goes-on");
+                let _ = pull.connect(context.endpoint("goes-on"));
             }
         }
         let push = sender.join().unwrap();
         let lost = |push: &Push, pull: &Pull| push.counters().undelivered + pull.counters().unread;
-        eventually("every message is received or counted", || {
+        context.eventually("every message is received or counted", || {
             seen.extend(pull.try_recv().ok().as_ref().map(number));
             seen.len() as u64 + lost(&push, &pull) == MESSAGES
         });
@@ -79,6 +73,6 @@ pub(crate) fn a_stream_goes_on_over_other_pipes(flavor: Flavor) {
         seen.dedup();
         assert_eq!(seen.len(), received, "none twice");
         drop((push, pull));
-        settle(&context, MESSAGES, received as u64);
+        context.settle(MESSAGES, received as u64);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - `line`: a cache line handed to another thread and back.
 //! - `slot`: a message handed over in place, in slots with marks: what no queue can undercut.
+//! - `raw`: bare sockets of the operating system, for roads between processes.
 //! - `wake`: a thread woken by the kernel and back.
 //! - `ops`: single operations and memory copies.
 //! - `machine`: what processor this is.
@@ -9,6 +10,7 @@
 mod line;
 mod machine;
 mod ops;
+pub(crate) mod raw;
 mod slot;
 mod wake;
 
@@ -20,8 +22,8 @@ use ringway::{
 };
 use serde_json::{Value, json};
 
-pub(crate) use self::slot::SlotRing;
 use self::{line::Line, ops::Copied};
+pub(crate) use self::{raw::Raw, slot::SlotRing};
 use crate::{cli::Wait, crew::Crew, end::Terms, failure::Failure, pins::Pins, work::ping_pong::PingPong};
 
 /// Everything `calibrate` measures.
@@ -56,7 +58,7 @@ pub(crate) enum Effort {
 
 impl Effort {
     /// At most this long for one figure.
-    fn limit(self) -> Duration {
+    pub(crate) fn limit(self) -> Duration {
         match self {
             Self::Quick => Duration::from_millis(30),
             Self::Full => Duration::from_millis(400),

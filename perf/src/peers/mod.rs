@@ -11,15 +11,16 @@ mod broadcast;
 mod crossbeam_channel;
 mod disruptor;
 mod kanal;
-mod libzmq;
+pub(crate) mod libzmq;
 mod parcel;
 mod queue;
 mod rtrb;
 
 use crate::{
-    cli::{Match, Pattern},
+    cli::{Match, Pattern, Transport},
     end::Terms,
     failure::Failure,
+    party::Party,
     peers::{
         parcel::{Block, Heap},
         queue::QueueRoad,
@@ -27,8 +28,6 @@ use crate::{
     report::value_name,
     subject::{Fanned, Subject},
 };
-
-pub(crate) use libzmq::live_malloc;
 
 /// Calls what is behind the arrow with the type that carries so many bytes.
 macro_rules! for_size {
@@ -54,10 +53,15 @@ macro_rules! for_size {
 
 /// The fans of other libraries for messages of this size, and our own ring for many readers; the rings only where
 /// everybody sees everything.
-pub(crate) fn fans(terms: &Terms, matching: Match, subscribers: u16) -> Result<Vec<Box<dyn Fanned>>, Failure> {
-    let mut fans: Vec<Box<dyn Fanned>> = vec![Box::new(libzmq::Sockets::new(Some(Pattern::PubSub))?)];
+pub(crate) fn fans(
+    transport: Transport,
+    terms: &Terms,
+    matching: Match,
+    subscribers: u16,
+) -> Result<Vec<Box<dyn Fanned>>, Failure> {
+    let mut fans = vec![Party::libzmq(transport, Some(Pattern::PubSub)).fan()?];
     // A disruptor with one reader is built in another way: see `compare`.
-    if matching == Match::All && subscribers > 1 {
+    if transport == Transport::Inproc && matching == Match::All && subscribers > 1 {
         for_size!(terms.size, P => {
             fans.push(Box::new(broadcast::Broadcast::<P>::new()));
             fans.push(Box::new(disruptor::Disruptor::<P>::new()));
@@ -89,10 +93,23 @@ impl Peer {
         self == Self::Libzmq
     }
 
+    /// Can it carry messages over this?
+    pub(crate) fn reaches(self, transport: Transport) -> bool {
+        transport == Transport::Inproc || self == Self::Libzmq
+    }
+
     /// Its road for messages of this size, with sockets of this pattern if that was asked for.
-    pub(crate) fn road(self, terms: &Terms, pattern: Option<Pattern>) -> Result<Box<dyn Subject>, Failure> {
+    pub(crate) fn road(
+        self,
+        transport: Transport,
+        terms: &Terms,
+        pattern: Option<Pattern>,
+    ) -> Result<Box<dyn Subject>, Failure> {
         if self == Self::Libzmq {
-            return Ok(Box::new(libzmq::Sockets::new(pattern)?));
+            return Party::libzmq(transport, pattern).subject(0);
+        }
+        if !self.reaches(transport) {
+            return Err(Failure::Asked(format!("{} stays within the process", value_name(self))));
         }
         if pattern.is_some() {
             return Err(Failure::Asked(format!("{} is a queue and has no patterns", value_name(self))));
@@ -118,7 +135,7 @@ mod tests {
 
     use clap::ValueEnum;
 
-    use super::*;
+    use super::{libzmq::live_malloc, *};
     use crate::{
         cli::Wait,
         pins::Pins,
@@ -144,7 +161,7 @@ mod tests {
                 let terms = terms(size, wait, &pins);
                 let limit = Duration::from_secs(5);
                 let plan = PingPong { count: 100, warmup: 0, rate: None, limit, pins: pins.clone(), pairs: 1 };
-                let trips = peer.road(&terms, None).unwrap().ping_pong(&plan, &terms).unwrap();
+                let trips = peer.road(Transport::Inproc, &terms, None).unwrap().ping_pong(&plan, &terms).unwrap();
                 assert_eq!(trips.recorder.len(), 100, "{peer:?} {size} {wait:?}");
             }
         }
@@ -158,7 +175,7 @@ mod tests {
                 let terms = terms(64, *waits(peer).last().unwrap(), &pins);
                 let limit = Duration::from_secs(5);
                 let plan = OneWay { count: 2_000, warmup: 10, batch, senders: 1, limit, pins: pins.clone() };
-                let flow = peer.road(&terms, None).unwrap().one_way(&plan, &terms).unwrap();
+                let flow = peer.road(Transport::Inproc, &terms, None).unwrap().one_way(&plan, &terms).unwrap();
                 assert!(flow.messages > 1_900, "{peer:?} {batch} {flow:?}");
             }
         }
@@ -171,7 +188,7 @@ mod tests {
         for &pattern in Pattern::value_variants() {
             for wait in [Wait::Spin, Wait::Adaptive] {
                 let terms = terms(64, wait, &pins);
-                let road = Peer::Libzmq.road(&terms, Some(pattern)).unwrap();
+                let road = Peer::Libzmq.road(Transport::Inproc, &terms, Some(pattern)).unwrap();
                 let plan = PingPong { count: 100, warmup: 0, rate: None, limit, pins: pins.clone(), pairs: 1 };
                 assert_eq!(road.ping_pong(&plan, &terms).unwrap().recorder.len(), 100, "{pattern:?}");
                 let plan = OneWay { count: 2_000, warmup: 10, batch: 1, senders: 1, limit, pins: pins.clone() };
@@ -181,7 +198,7 @@ mod tests {
                 }
             }
         }
-        assert!(Peer::Rtrb.road(&terms(64, Wait::Spin, &pins), Some(Pattern::Pair)).is_err());
+        assert!(Peer::Rtrb.road(Transport::Inproc, &terms(64, Wait::Spin, &pins), Some(Pattern::Pair)).is_err());
     }
 
     #[test]
@@ -189,7 +206,7 @@ mod tests {
         let pins = Pins::choose();
         let terms = terms(64, Wait::Spin, &pins);
         for matching in [Match::All, Match::Distinct] {
-            for fan in fans(&terms, matching, 5).unwrap() {
+            for fan in fans(Transport::Inproc, &terms, matching, 5).unwrap() {
                 for batch in [1, 16] {
                     let limit = Duration::from_secs(5);
                     let plan =
@@ -208,10 +225,10 @@ mod tests {
         let limit = Duration::from_secs(5);
         let plan = PingPong { count: 1, warmup: 0, rate: None, limit, pins: pins.clone(), pairs: 1 };
         for &peer in Peer::value_variants() {
-            let ran = peer.road(&asleep, None).unwrap().ping_pong(&plan, &asleep);
+            let ran = peer.road(Transport::Inproc, &asleep, None).unwrap().ping_pong(&plan, &asleep);
             assert_eq!(ran.is_ok(), peer.sleeps(), "{peer:?}");
         }
-        assert!(Peer::Rtrb.road(&terms(33, Wait::Spin, &pins), None).is_err());
+        assert!(Peer::Rtrb.road(Transport::Inproc, &terms(33, Wait::Spin, &pins), None).is_err());
     }
 
     #[test]
@@ -220,7 +237,7 @@ mod tests {
         let terms = terms(64, Wait::Spin, &pins);
         let plan = Memory { pairs: 10, count: 10, live: live_malloc };
         for &peer in Peer::value_variants() {
-            let per_pair = peer.road(&terms, None).unwrap().memory(&plan, &terms).unwrap();
+            let per_pair = peer.road(Transport::Inproc, &terms, None).unwrap().memory(&plan, &terms).unwrap();
             // Other tests allocate meanwhile; the figure itself means nothing here.
             assert!(per_pair.before_bytes.is_finite(), "{peer:?}");
         }

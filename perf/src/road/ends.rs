@@ -2,15 +2,16 @@
 
 #![forbid(unsafe_code)]
 
-use std::{collections::VecDeque, error::Error, ops::Range};
+use std::{collections::VecDeque, error::Error, ops::Range, thread, time::Duration};
 
 use ringway::{
     Context, Dealer, Frame, Message, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, WaitPolicy, socket::Builder,
 };
 
+use super::sockets::Kind;
 use crate::{
     cli::Wait,
-    end::{Rx, Terms, Tx},
+    end::{Meet, Rx, Terms, Tx},
     failure::Failure,
     payload::{Header, fill},
 };
@@ -19,12 +20,16 @@ use crate::{
 pub(crate) struct End<S> {
     pub(super) socket: S,
     size: usize,
+    /// Whose connections somebody has to work for while company is waited for.
+    context: Context,
     outgoing: VecDeque<Message>,
     incoming: Vec<Message>,
     /// Who a ROUTER heard last.
     sender: Frame,
-    /// Peers that are connected and say nothing.
+    /// Sockets beside this one, connected to the same peer, that say nothing.
     pub(super) silent: Vec<Box<dyn Send>>,
+    /// Peers to wait for that say nothing.
+    pub(super) company: usize,
 }
 
 impl<S: ringway::socket::Socket> End<S> {
@@ -32,10 +37,12 @@ impl<S: ringway::socket::Socket> End<S> {
         Ok(Self {
             socket: socket.wait(policy(terms.wait)).build(context).map_err(broken)?,
             size: terms.size,
+            context: context.clone(),
             outgoing: VecDeque::new(),
             incoming: Vec::new(),
             sender: Frame::new(),
             silent: Vec::new(),
+            company: 0,
         })
     }
 }
@@ -82,6 +89,35 @@ macro_rules! sends {
             }
         }
     };
+}
+
+/// Nothing to wait for but company.
+macro_rules! meets {
+    ($($socket:ty)+) => {
+        $(impl Meet for End<$socket> {
+            fn meet(&mut self) -> Result<(), Failure> {
+                self.await_company();
+                Ok(())
+            }
+        })+
+    };
+}
+
+impl<S: Kind> End<S> {
+    /// The one that talks is among those waited for. How long in vain, others know.
+    fn await_company(&self) {
+        while self.company > 0 && self.socket.connected() < 1 + self.company {
+            self.context.drive(BETWEEN_LOOKS);
+            thread::sleep(BETWEEN_LOOKS);
+        }
+    }
+}
+
+/// What is published before somebody has subscribed goes nowhere.
+impl Meet for End<Pub> {
+    fn meet(&mut self) -> Result<(), Failure> {
+        self.socket.wait_for_subscribers(1, SUBSCRIBED_WITHIN).map_err(broken)
+    }
 }
 
 /// As [`sends`], for those that send one at a time.
@@ -131,6 +167,7 @@ macro_rules! receives_singly {
     };
 }
 
+meets!(Pair Push Pull Sub Dealer Req Rep Router);
 sends!(Pair);
 sends!(Push);
 sends!(Pub);
@@ -192,6 +229,13 @@ fn see_body(message: &Message, see: &mut impl FnMut(&[u8])) {
 }
 
 #[cold]
-pub(super) fn broken(error: impl Error + Send + Sync + 'static) -> Failure {
+pub(crate) fn broken(error: impl Error + Send + Sync + 'static) -> Failure {
     Failure::road("Ringway", error)
 }
+
+/// Before what is measured begins, when there is nothing to disturb.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
+/// Within the process a publisher knows of a subscription before `connect` returns; the other process may still be
+/// starting.
+pub(super) const SUBSCRIBED_WITHIN: Duration = Duration::from_secs(10);

@@ -10,22 +10,17 @@ use ringway::{
 
 use super::{
     Sockets,
-    ends::{End, broken, policy, see_whole},
+    ends::{End, SUBSCRIBED_WITHIN, broken, policy, see_whole},
 };
 use crate::{
-    cli::{Match, Transport, Wait},
-    end::{Crowd, Fan, Publisher, Relax, Terms},
+    cli::{Match, Wait},
+    end::{Bound, Crowd, FanHalves, Publisher, Relax, Terms},
     failure::Failure,
     payload::Header,
-    subject::Fanned,
 };
 
-/// PUB to many SUB over this transport.
-pub(crate) fn fan(transport: Transport) -> Box<dyn Fanned> {
-    Box::new(Fans(Sockets::new(transport, 0)))
-}
-
-struct Fans(Sockets);
+/// PUB to many SUB.
+pub(crate) struct Fans(pub(crate) Sockets);
 
 /// The subscribers, each looked at in turn; when none has anything, the thread spins or waits for all of them.
 pub(crate) struct Subscribers {
@@ -36,7 +31,7 @@ pub(crate) struct Subscribers {
     poller: Option<(Poller, Events)>,
 }
 
-impl Fan for Fans {
+impl FanHalves for Fans {
     type Publisher = End<Pub>;
     type Crowd = Subscribers;
 
@@ -44,17 +39,23 @@ impl Fan for Fans {
         "Ringway PUB/SUB".to_owned()
     }
 
-    fn fan(&self, terms: &Terms, subscribers: u16, matching: Match) -> Result<(End<Pub>, Subscribers), Failure> {
-        let (endpoint, high_water_mark) = (self.0.endpoint(), terms.high_water_mark as u32);
-        let mut publisher = End::new(Pub::builder().no_drop().send_hwm(high_water_mark), &self.0.context, terms)?;
-        publisher.socket.bind(&endpoint).map_err(broken)?;
+    fn drive(&self) -> bool {
+        self.0.drive()
+    }
+
+    fn publisher(&self, terms: &Terms) -> Result<Bound<End<Pub>>, Failure> {
+        self.0.bind::<Pub>(terms)
+    }
+
+    fn crowd(
+        &self,
+        terms: &Terms,
+        endpoints: &[String],
+        subscribers: u16,
+        matching: Match,
+    ) -> Result<Subscribers, Failure> {
         let subscriber = |n| {
-            let mut socket = Sub::builder()
-                .recv_hwm(high_water_mark)
-                .wait(policy(terms.wait))
-                .build(&self.0.context)
-                .map_err(broken)?;
-            socket.connect(&endpoint).map_err(broken)?;
+            let mut socket = self.0.connect::<Sub>(terms, &endpoints[0])?.socket;
             match matching {
                 Match::All => socket.subscribe(""),
                 Match::Distinct => socket.subscribe(Header::topic(n)),
@@ -69,7 +70,11 @@ impl Fan for Fans {
                 poller.add(socket, Interest::READABLE, 0).map_err(broken)?;
             }
         }
-        Ok((publisher, Subscribers { sockets, incoming: Vec::new(), relax: terms.relax, poller }))
+        Ok(Subscribers { sockets, incoming: Vec::new(), relax: terms.relax, poller })
+    }
+
+    fn gather(&self, publisher: &mut End<Pub>, subscribers: u16) -> Result<(), Failure> {
+        publisher.socket.wait_for_subscribers(usize::from(subscribers), SUBSCRIBED_WITHIN).map_err(broken)
     }
 }
 

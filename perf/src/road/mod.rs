@@ -1,170 +1,41 @@
 //! Ringway's own roads: sockets of each pattern over each transport, as ends that can be measured.
 //!
-//! `ends`: sockets as ends. `fan`: one publisher and many subscribers. `watched`: through a poller.
+//! `ends`: sockets as ends. `sockets`: the context they live in, and how they are bound and connected. `fan`: one
+//! publisher and many subscribers. `watched`: through a poller.
 
 #![forbid(unsafe_code)]
 
 mod ends;
 mod fan;
+mod sockets;
 mod watched;
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use ringway::{Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub};
 
-use ringway::{Context, Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub};
-
-use self::ends::{End, broken};
-pub(crate) use self::{fan::fan, watched::watched};
+use self::ends::End;
+pub(crate) use self::{fan::Fans, sockets::Sockets, watched::watched};
 use crate::{
-    cli::{Pattern, Transport},
-    end::{Both, Road, Terms},
+    cli::Pattern,
+    end::{Both, Bound, Halves, Terms},
     failure::Failure,
-    report::value_name,
-    subject::Subject,
 };
-
-/// The road of this transport and pattern.
-pub(crate) fn of(transport: Transport, pattern: Pattern) -> Box<dyn Subject> {
-    among(transport, pattern, 0)
-}
-
-/// The road of this transport and pattern, whose receiver has so many further peers that say nothing. Patterns whose
-/// receivers have one peer do without.
-pub(crate) fn among(transport: Transport, pattern: Pattern, silent: u16) -> Box<dyn Subject> {
-    let sockets = Sockets::new(transport, silent);
-    match pattern {
-        Pattern::Pair => Box::new(Pairs(sockets)),
-        Pattern::PushPull => Box::new(Pipelines(sockets)),
-        Pattern::PubSub => Box::new(Broadcasts(sockets)),
-        Pattern::ReqRep => Box::new(Requests(sockets)),
-        Pattern::DealerRouter => Box::new(Switches(sockets)),
-    }
-}
 
 /// PAIR both ways; one way, its first sender.
-struct Pairs(Sockets);
+pub(crate) struct Pairs(pub(crate) Sockets);
 
 /// PUSH to PULL; both ways, one of them each way.
-struct Pipelines(Sockets);
+pub(crate) struct Pipelines(pub(crate) Sockets);
 
 /// PUB that drops nothing to SUB that wants everything; both ways, one of them each way.
-struct Broadcasts(Sockets);
+pub(crate) struct Broadcasts(pub(crate) Sockets);
 
 /// REQ that asks REP.
-struct Requests(Sockets);
+pub(crate) struct Requests(pub(crate) Sockets);
 
 /// DEALER to ROUTER, which sends back by the id it got.
-struct Switches(Sockets);
+pub(crate) struct Switches(pub(crate) Sockets);
 
-/// A context and the endpoints made in it.
-struct Sockets {
-    transport: Transport,
-    context: Context,
-    next_endpoint: AtomicU64,
-    /// Peers connected to each receiver beside those that send.
-    silent: u16,
-}
-
-/// Connects a socket that says nothing to `endpoint`.
-macro_rules! silent {
-    ($socket:ty, $sockets:expr, $endpoint:expr) => {{
-        let mut socket = <$socket>::new(&$sockets.context).map_err(broken)?;
-        socket.connect($endpoint).map_err(broken)?;
-        Ok::<Box<dyn Send>, Failure>(Box::new(socket))
-    }};
-}
-
-impl Sockets {
-    fn new(transport: Transport, silent: u16) -> Self {
-        Self { transport, context: Context::new(), next_endpoint: AtomicU64::new(0), silent }
-    }
-
-    fn endpoint(&self) -> String {
-        let number = self.next_endpoint.fetch_add(1, Ordering::Relaxed);
-        match self.transport {
-            Transport::Inproc => format!("inproc://perf-{number}"),
-        }
-    }
-
-    fn name(&self, pattern: Pattern) -> String {
-        format!("Ringway {} {}", value_name(self.transport), value_name(pattern))
-    }
-
-    fn pair(&self, terms: &Terms) -> Result<(End<Pair>, End<Pair>), Failure> {
-        let endpoint = self.endpoint();
-        let high_water_mark = terms.high_water_mark as u32;
-        let end = || {
-            let socket = Pair::builder().send_hwm(high_water_mark).recv_hwm(high_water_mark);
-            End::new(socket, &self.context, terms)
-        };
-        let (mut near, mut far) = (end()?, end()?);
-        far.socket.bind(&endpoint).map_err(broken)?;
-        near.socket.connect(&endpoint).map_err(broken)?;
-        Ok((near, far))
-    }
-
-    fn push_pull(&self, terms: &Terms, senders: usize, silent: u16) -> Result<(Vec<End<Push>>, End<Pull>), Failure> {
-        let endpoint = self.endpoint();
-        let receiver = Pull::builder().recv_hwm(terms.high_water_mark as u32);
-        let mut receiver = End::new(receiver, &self.context, terms)?;
-        receiver.socket.bind(&endpoint).map_err(broken)?;
-        let connected = || {
-            let sender = Push::builder().send_hwm(terms.high_water_mark as u32);
-            let mut sender = End::new(sender, &self.context, terms)?;
-            sender.socket.connect(&endpoint).map_err(broken)?;
-            Ok(sender)
-        };
-        let senders = (0..senders).map(|_| connected()).collect::<Result<_, Failure>>()?;
-        receiver.silent = (0..silent).map(|_| silent!(Push, self, &endpoint)).collect::<Result<_, Failure>>()?;
-        Ok((senders, receiver))
-    }
-
-    fn pub_sub(&self, terms: &Terms, senders: usize) -> Result<(Vec<End<Pub>>, End<Sub>), Failure> {
-        let endpoint = self.endpoint();
-        let receiver = Sub::builder().recv_hwm(terms.high_water_mark as u32).subscribe("");
-        let mut receiver = End::new(receiver, &self.context, terms)?;
-        receiver.socket.bind(&endpoint).map_err(broken)?;
-        let connected = || {
-            let sender = Pub::builder().no_drop().send_hwm(terms.high_water_mark as u32);
-            let mut sender = End::new(sender, &self.context, terms)?;
-            sender.socket.connect(&endpoint).map_err(broken)?;
-            sender.socket.wait_for_subscribers(1, SUBSCRIBED_WITHIN).map_err(broken)?;
-            Ok(sender)
-        };
-        Ok(((0..senders).map(|_| connected()).collect::<Result<_, Failure>>()?, receiver))
-    }
-
-    fn dealer_router(&self, terms: &Terms, senders: usize) -> Result<(Vec<End<Dealer>>, End<Router>), Failure> {
-        let (endpoint, high_water_mark) = (self.endpoint(), terms.high_water_mark as u32);
-        // Mandatory: what cannot be sent back is an error, not a message less.
-        let router = Router::builder().mandatory().send_hwm(high_water_mark).recv_hwm(high_water_mark);
-        let mut router = End::new(router, &self.context, terms)?;
-        router.socket.bind(&endpoint).map_err(broken)?;
-        let connected = || {
-            let dealer = Dealer::builder().send_hwm(high_water_mark).recv_hwm(high_water_mark);
-            let mut dealer = End::new(dealer, &self.context, terms)?;
-            dealer.socket.connect(&endpoint).map_err(broken)?;
-            Ok(dealer)
-        };
-        let dealers = (0..senders).map(|_| connected()).collect::<Result<_, Failure>>()?;
-        router.silent = (0..self.silent).map(|_| silent!(Dealer, self, &endpoint)).collect::<Result<_, Failure>>()?;
-        Ok((dealers, router))
-    }
-
-    fn req_rep(&self, terms: &Terms) -> Result<(End<Req>, End<Rep>), Failure> {
-        let (endpoint, high_water_mark) = (self.endpoint(), terms.high_water_mark as u32);
-        let near = Req::builder().send_hwm(high_water_mark).recv_hwm(high_water_mark);
-        let far = Rep::builder().send_hwm(high_water_mark).recv_hwm(high_water_mark);
-        let (mut near, mut far) = (End::new(near, &self.context, terms)?, End::new(far, &self.context, terms)?);
-        far.socket.bind(&endpoint).map_err(broken)?;
-        near.socket.connect(&endpoint).map_err(broken)?;
-        Ok((near, far))
-    }
-}
-
-impl Road for Pairs {
+impl Halves for Pairs {
     type Near = End<Pair>;
     type Far = End<Pair>;
     type Tx = End<Pair>;
@@ -174,20 +45,31 @@ impl Road for Pairs {
         self.0.name(Pattern::Pair)
     }
 
-    fn pair(&self, terms: &Terms) -> Result<(End<Pair>, End<Pair>), Failure> {
-        self.0.pair(terms)
+    fn drive(&self) -> bool {
+        self.0.drive()
     }
 
-    fn funnel(&self, terms: &Terms, senders: usize) -> Result<(Vec<End<Pair>>, End<Pair>), Failure> {
+    fn far(&self, terms: &Terms) -> Result<Bound<End<Pair>>, Failure> {
+        self.0.bind::<Pair>(terms)
+    }
+
+    fn near(&self, terms: &Terms, endpoints: &[String]) -> Result<End<Pair>, Failure> {
+        self.0.connect::<Pair>(terms, &endpoints[0])
+    }
+
+    fn rx(&self, terms: &Terms) -> Result<Bound<End<Pair>>, Failure> {
+        self.far(terms)
+    }
+
+    fn txs(&self, terms: &Terms, endpoints: &[String], senders: usize) -> Result<Vec<End<Pair>>, Failure> {
         if senders != 1 {
             return Err(Failure::Asked(format!("a pair has one sender, not {senders}")));
         }
-        let (near, far) = self.0.pair(terms)?;
-        Ok((vec![near], far))
+        Ok(vec![self.near(terms, endpoints)?])
     }
 }
 
-impl Road for Pipelines {
+impl Halves for Pipelines {
     type Near = Both<End<Push>, End<Pull>>;
     type Far = Both<End<Push>, End<Pull>>;
     type Tx = End<Push>;
@@ -197,19 +79,30 @@ impl Road for Pipelines {
         self.0.name(Pattern::PushPull)
     }
 
-    /// Silent peers are the answering end's.
-    fn pair(&self, terms: &Terms) -> Result<(Self::Near, Self::Far), Failure> {
-        let (mut there, arriving) = self.0.push_pull(terms, 1, self.0.silent)?;
-        let (mut back, returning) = self.0.push_pull(terms, 1, 0)?;
-        Ok((Both { tx: there.remove(0), rx: returning }, Both { tx: back.remove(0), rx: arriving }))
+    fn drive(&self) -> bool {
+        self.0.drive()
     }
 
-    fn funnel(&self, terms: &Terms, senders: usize) -> Result<(Vec<End<Push>>, End<Pull>), Failure> {
-        self.0.push_pull(terms, senders, self.0.silent)
+    /// Silent peers are the answering end's.
+    fn far(&self, terms: &Terms) -> Result<Bound<Self::Far>, Failure> {
+        Ok(both(self.0.bind::<Push>(terms)?, self.rx(terms)?))
+    }
+
+    fn near(&self, terms: &Terms, endpoints: &[String]) -> Result<Self::Near, Failure> {
+        let rx = self.0.connect::<Pull>(terms, &endpoints[1])?;
+        Ok(Both { tx: self.0.connect_in_company::<Push>(terms, &endpoints[0])?, rx })
+    }
+
+    fn rx(&self, terms: &Terms) -> Result<Bound<End<Pull>>, Failure> {
+        self.0.bind_for_company::<Pull>(terms)
+    }
+
+    fn txs(&self, terms: &Terms, endpoints: &[String], senders: usize) -> Result<Vec<End<Push>>, Failure> {
+        (0..senders).map(|_| self.0.connect_in_company::<Push>(terms, &endpoints[0])).collect()
     }
 }
 
-impl Road for Broadcasts {
+impl Halves for Broadcasts {
     type Near = Both<End<Pub>, End<Sub>>;
     type Far = Both<End<Pub>, End<Sub>>;
     type Tx = End<Pub>;
@@ -219,18 +112,30 @@ impl Road for Broadcasts {
         self.0.name(Pattern::PubSub)
     }
 
-    fn pair(&self, terms: &Terms) -> Result<(Self::Near, Self::Far), Failure> {
-        let (mut there, arriving) = self.0.pub_sub(terms, 1)?;
-        let (mut back, returning) = self.0.pub_sub(terms, 1)?;
-        Ok((Both { tx: there.remove(0), rx: returning }, Both { tx: back.remove(0), rx: arriving }))
+    fn drive(&self) -> bool {
+        self.0.drive()
     }
 
-    fn funnel(&self, terms: &Terms, senders: usize) -> Result<(Vec<End<Pub>>, End<Sub>), Failure> {
-        self.0.pub_sub(terms, senders)
+    fn far(&self, terms: &Terms) -> Result<Bound<Self::Far>, Failure> {
+        Ok(both(self.0.bind::<Pub>(terms)?, self.rx(terms)?))
+    }
+
+    fn near(&self, terms: &Terms, endpoints: &[String]) -> Result<Self::Near, Failure> {
+        let rx = wanting_everything(self.0.connect::<Sub>(terms, &endpoints[1])?);
+        Ok(Both { tx: self.0.connect::<Pub>(terms, &endpoints[0])?, rx })
+    }
+
+    fn rx(&self, terms: &Terms) -> Result<Bound<End<Sub>>, Failure> {
+        let Bound { end, endpoints } = self.0.bind::<Sub>(terms)?;
+        Ok(Bound { end: wanting_everything(end), endpoints })
+    }
+
+    fn txs(&self, terms: &Terms, endpoints: &[String], senders: usize) -> Result<Vec<End<Pub>>, Failure> {
+        (0..senders).map(|_| self.0.connect::<Pub>(terms, &endpoints[0])).collect()
     }
 }
 
-impl Road for Requests {
+impl Halves for Requests {
     type Near = End<Req>;
     type Far = End<Rep>;
     type Tx = End<Req>;
@@ -240,16 +145,28 @@ impl Road for Requests {
         self.0.name(Pattern::ReqRep)
     }
 
-    fn pair(&self, terms: &Terms) -> Result<(End<Req>, End<Rep>), Failure> {
-        self.0.req_rep(terms)
+    fn drive(&self) -> bool {
+        self.0.drive()
     }
 
-    fn funnel(&self, _terms: &Terms, _senders: usize) -> Result<(Vec<End<Req>>, End<Rep>), Failure> {
-        Err(Failure::TwoWayOnly { road: Road::name(self) })
+    fn far(&self, terms: &Terms) -> Result<Bound<End<Rep>>, Failure> {
+        self.0.bind::<Rep>(terms)
+    }
+
+    fn near(&self, terms: &Terms, endpoints: &[String]) -> Result<End<Req>, Failure> {
+        self.0.connect::<Req>(terms, &endpoints[0])
+    }
+
+    fn rx(&self, _terms: &Terms) -> Result<Bound<End<Rep>>, Failure> {
+        Err(Failure::TwoWayOnly { road: self.name() })
+    }
+
+    fn txs(&self, _terms: &Terms, _endpoints: &[String], _senders: usize) -> Result<Vec<End<Req>>, Failure> {
+        Err(Failure::TwoWayOnly { road: self.name() })
     }
 }
 
-impl Road for Switches {
+impl Halves for Switches {
     type Near = End<Dealer>;
     type Far = End<Router>;
     type Tx = End<Dealer>;
@@ -259,29 +176,59 @@ impl Road for Switches {
         self.0.name(Pattern::DealerRouter)
     }
 
-    fn pair(&self, terms: &Terms) -> Result<(End<Dealer>, End<Router>), Failure> {
-        let (mut dealers, router) = self.0.dealer_router(terms, 1)?;
-        Ok((dealers.remove(0), router))
+    fn drive(&self) -> bool {
+        self.0.drive()
     }
 
-    fn funnel(&self, terms: &Terms, senders: usize) -> Result<(Vec<End<Dealer>>, End<Router>), Failure> {
-        self.0.dealer_router(terms, senders)
+    fn far(&self, terms: &Terms) -> Result<Bound<End<Router>>, Failure> {
+        self.0.bind_for_company::<Router>(terms)
+    }
+
+    fn near(&self, terms: &Terms, endpoints: &[String]) -> Result<End<Dealer>, Failure> {
+        self.0.connect_in_company::<Dealer>(terms, &endpoints[0])
+    }
+
+    fn rx(&self, terms: &Terms) -> Result<Bound<End<Router>>, Failure> {
+        self.far(terms)
+    }
+
+    fn txs(&self, terms: &Terms, endpoints: &[String], senders: usize) -> Result<Vec<End<Dealer>>, Failure> {
+        (0..senders).map(|_| self.near(terms, endpoints)).collect()
     }
 }
 
-/// Within the process a publisher knows of a subscription before `connect` returns.
-const SUBSCRIBED_WITHIN: Duration = Duration::from_secs(5);
+fn wanting_everything(mut end: End<Sub>) -> End<Sub> {
+    end.socket.subscribe("");
+    end
+}
+
+/// One end made of two, where the receiving one is told of first.
+fn both<T, R>(tx: Bound<T>, rx: Bound<R>) -> Bound<Both<T, R>> {
+    Bound { end: Both { tx: tx.end, rx: rx.end }, endpoints: [rx.endpoints, tx.endpoints].concat() }
+}
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use clap::ValueEnum;
 
     use super::*;
     use crate::{
-        cli::Wait,
+        cli::{Drive, Transport, Wait},
+        party::Party,
         pins::Pins,
+        subject::Subject,
         work::{one_way::OneWay, ping_pong::PingPong},
     };
+
+    fn of(transport: Transport, pattern: Pattern) -> Box<dyn Subject> {
+        among(transport, pattern, 0)
+    }
+
+    fn among(transport: Transport, pattern: Pattern, silent: u16) -> Box<dyn Subject> {
+        Party::ours(transport, pattern, Drive::Default).subject(silent).unwrap()
+    }
 
     fn every_road(mut f: impl FnMut(&dyn Subject, &Terms, &Pins)) {
         let pins = Pins::choose();
@@ -356,7 +303,7 @@ mod tests {
             let terms = Terms { size: 32, wait, relax: pins.relax(), high_water_mark: 10 };
             let limit = Duration::from_secs(5);
             let plan = PingPong { count: 50, warmup: 5, rate: None, limit, pins: pins.clone(), pairs: 1 };
-            let trips = watched(Transport::Inproc, 64).ping_pong(&plan, &terms).unwrap();
+            let trips = watched(64).ping_pong(&plan, &terms).unwrap();
             assert_eq!(trips.recorder.len(), 50);
         }
     }

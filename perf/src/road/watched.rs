@@ -9,24 +9,24 @@ use ringway::{
 };
 
 use super::{
-    Sockets,
+    Pairs, Sockets,
     ends::{End, broken, policy, see_whole},
 };
 use crate::{
-    cli::Transport,
-    end::{Road, Rx, Terms, Tx},
+    cli::{Drive, Transport},
+    end::{Road, Rx, Terms, Together, Tx},
     failure::Failure,
     payload::Header,
     subject::Subject,
 };
 
-/// PAIR over this transport, whose pinging end waits for itself and so many idle sockets.
-pub(crate) fn watched(transport: Transport, idle: u16) -> Box<dyn Subject> {
-    Box::new(Watched { sockets: Sockets::new(transport, 0), idle })
+/// PAIR within the process, whose pinging end waits for itself and so many idle sockets.
+pub(crate) fn watched(idle: u16) -> Box<dyn Subject> {
+    Box::new(Watched { pairs: Together(Pairs(Sockets::new(Transport::Inproc, Drive::Default, 0))), idle })
 }
 
 struct Watched {
-    sockets: Sockets,
+    pairs: Together<Pairs>,
     idle: u16,
 }
 
@@ -79,10 +79,10 @@ impl Road for Watched {
     }
 
     fn pair(&self, terms: &Terms) -> Result<(Watching, End<Pair>), Failure> {
-        let (mut end, far) = self.sockets.pair(terms)?;
+        let (mut end, far) = self.pairs.pair(terms)?;
         let mut poller = Poller::with_policy(policy(terms.wait));
         let idle = |_| {
-            let (near, far) = self.sockets.pair(terms)?;
+            let (near, far) = self.pairs.pair(terms)?;
             Ok((near.socket, far.socket))
         };
         let mut idle = (0..self.idle).map(idle).collect::<Result<Vec<_>, Failure>>()?;

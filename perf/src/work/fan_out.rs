@@ -54,17 +54,17 @@ impl Deliveries {
 impl FanOut {
     pub(crate) fn run<F: Fan>(&self, fan: &F, terms: &Terms) -> Result<Deliveries, Failure> {
         let mut crew = Crew::new();
-        let (publisher, crowd) = fan.fan(terms, self.subscribers, self.matching)?;
+        let (mut publisher, mut crowd) = fan.fan(terms, self.subscribers, self.matching)?;
         let (plan, name, size) = (self.clone(), fan.name(), terms.size);
-        crew.start("subscribers", self.pins.last(), move || plan.receive(crowd, name, size).map(Some))?;
+        crew.start("subscribers", self.pins.last(), move || plan.receive(&mut crowd, name, size).map(Some))?;
         let plan = self.clone();
-        crew.start("publisher", self.pins.first(), move || plan.publish(publisher).map(|()| None))?;
+        crew.start("publisher", self.pins.first(), move || plan.publish(&mut publisher).map(|()| None))?;
         let results = crew.finish(self.limit + GRACE)?;
         Ok(results.into_iter().flatten().next().expect("the receiver is one of the crew"))
     }
 
     /// Deliveries of one message.
-    fn per_message(&self) -> u16 {
+    pub(crate) fn per_message(&self) -> u16 {
         if self.matching == Match::All { self.subscribers } else { 1 }
     }
 
@@ -73,7 +73,7 @@ impl FanOut {
         if self.matching == Match::All { 1 } else { self.subscribers }
     }
 
-    fn publish(&self, mut publisher: impl Publisher) -> Result<(), Failure> {
+    pub(crate) fn publish(&self, publisher: &mut impl Publisher) -> Result<(), Failure> {
         let clock = Clock::new();
         let end_ns = clock.now_ns() + self.limit.as_nanos() as u64;
         let (total, topics) = (self.warmup + self.count, u64::from(self.topics()));
@@ -99,7 +99,7 @@ impl FanOut {
         (0..self.topics()).try_for_each(|topic| publisher.publish([Header::stop(topic)].into_iter()))
     }
 
-    fn receive(&self, mut crowd: impl Crowd, fan: String, size: usize) -> Result<Deliveries, Failure> {
+    pub(crate) fn receive(&self, crowd: &mut impl Crowd, fan: String, size: usize) -> Result<Deliveries, Failure> {
         let clock = Clock::new();
         let mut ledgers = vec![Ledger::new(1); usize::from(self.subscribers)];
         let mut fault = None;
@@ -161,13 +161,14 @@ const STRETCH: u64 = 256;
 mod tests {
     use super::*;
     use crate::{
-        cli::{Transport, Wait},
-        road,
+        cli::{Drive, Pattern, Transport, Wait},
+        party::Party,
     };
 
     #[test]
     fn every_subscriber_gets_each_of_its_messages_once() {
         let pins = Pins::choose();
+        let fan = Party::ours(Transport::Inproc, Pattern::PubSub, Drive::Default).fan().unwrap();
         for matching in [Match::All, Match::Distinct] {
             for (batch, size, subscribers, wait) in [
                 (1, 8, 1, Wait::Adaptive),
@@ -179,7 +180,7 @@ mod tests {
                 let terms = Terms { size, wait, relax: pins.relax(), high_water_mark: 10 };
                 let limit = Duration::from_secs(5);
                 let plan = FanOut { subscribers, matching, count: 1_000, warmup: 50, batch, limit, pins: pins.clone() };
-                let seen = road::fan(Transport::Inproc).fan_out(&plan, &terms).unwrap();
+                let seen = fan.fan_out(&plan, &terms).unwrap();
                 assert!(seen.deliveries >= 900 * u64::from(plan.per_message()), "{plan:?} {seen:?}");
             }
         }

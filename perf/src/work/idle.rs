@@ -1,4 +1,5 @@
-//! What a receiver costs while it waits: its thread's CPU time as a share of the time that passes.
+//! What a receiver costs while it waits: its thread's CPU time as a share of the time that passes; in a process of its
+//! own, that of all the process's threads.
 
 #![forbid(unsafe_code)]
 
@@ -31,17 +32,19 @@ impl Idle {
     /// The share of a core the receiving thread used, 0 to 1.
     pub(crate) fn run<R: Road>(&self, road: &R, terms: &Terms) -> Result<f64, Failure> {
         let mut crew = Crew::new();
-        let (mut senders, receiver) = road.funnel(terms, 1)?;
-        let sender = senders.remove(0);
+        let (mut senders, mut receiver) = road.funnel(terms, 1)?;
+        let mut sender = senders.remove(0);
         let (name, size, plan) = (road.name(), terms.size, self.clone());
-        crew.start("receiver", self.pins.last(), move || receive(receiver, name, size).map(Some))?;
-        crew.start("sender", self.pins.first(), move || plan.send(sender).map(|()| None))?;
+        crew.start("receiver", self.pins.last(), move || {
+            receive(&mut receiver, name, size, Account::Thread).map(Some)
+        })?;
+        crew.start("sender", self.pins.first(), move || plan.send(&mut sender).map(|()| None))?;
         let results = crew.finish(self.time + GRACE)?;
         Ok(results.into_iter().flatten().next().expect("the receiver is one of the crew"))
     }
 
     /// Lets the receiver settle, tells it to look at its clocks, and leaves it in peace or sends at the rate.
-    fn send(&self, mut sender: impl Tx) -> Result<(), Failure> {
+    pub(crate) fn send(&self, sender: &mut impl Tx) -> Result<(), Failure> {
         let clock = Clock::new();
         sender.send(Header::new(0, 0))?;
         let end_ns = clock.now_ns() + self.time.as_nanos() as u64;
@@ -63,8 +66,15 @@ impl Idle {
     }
 }
 
+/// Whose CPU time counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Account {
+    Thread,
+    Process,
+}
+
 /// From the first message to the last.
-fn receive(mut receiver: impl Rx, road: String, size: usize) -> Result<f64, Failure> {
+pub(crate) fn receive(receiver: &mut impl Rx, road: String, size: usize, account: Account) -> Result<f64, Failure> {
     let mut ledger = Ledger::new(1);
     let mut fault = None;
     let mut begin = None;
@@ -76,22 +86,26 @@ fn receive(mut receiver: impl Rx, road: String, size: usize) -> Result<f64, Fail
             return Err(Failure::Corrupt { road, corrupt });
         }
         if begin.is_none() {
-            begin = Some((thread_cpu_time()?, Instant::now()));
+            begin = Some((cpu_time(account)?, Instant::now()));
         }
     }
     let (cpu_before, wall_before) = begin.expect("one message came");
-    Ok((thread_cpu_time()? - cpu_before).as_secs_f64() / wall_before.elapsed().as_secs_f64())
+    Ok((cpu_time(account)? - cpu_before).as_secs_f64() / wall_before.elapsed().as_secs_f64())
 }
 
-/// CPU time of the calling thread, user and system together.
+/// CPU time of the calling thread or of the process, user and system together.
 #[cfg(target_os = "linux")]
-fn thread_cpu_time() -> Result<Duration, Failure> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+fn cpu_time(account: Account) -> Result<Duration, Failure> {
+    let clock = match account {
+        Account::Thread => rustix::time::ClockId::ThreadCPUTime,
+        Account::Process => rustix::time::ClockId::ProcessCPUTime,
+    };
     // The kernel gives no negative or denormal time here.
-    Duration::try_from(time).map_err(|_| Failure::Asked("the thread's CPU time makes no sense".to_owned()))
+    Duration::try_from(rustix::time::clock_gettime(clock))
+        .map_err(|_| Failure::Asked("the CPU time makes no sense".to_owned()))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn thread_cpu_time() -> Result<Duration, Failure> {
-    Err(Failure::Asked("a thread's CPU time is read only on Linux".to_owned()))
+fn cpu_time(_: Account) -> Result<Duration, Failure> {
+    Err(Failure::Asked("CPU time is read only on Linux".to_owned()))
 }

@@ -40,18 +40,18 @@ pub(crate) struct Flow {
 impl OneWay {
     pub(crate) fn run<R: Road>(&self, road: &R, terms: &Terms) -> Result<Flow, Failure> {
         let mut crew = Crew::new();
-        let (senders, receiver) = road.funnel(terms, self.senders)?;
+        let (senders, mut receiver) = road.funnel(terms, self.senders)?;
         let (plan, name, size) = (self.clone(), road.name(), terms.size);
-        crew.start("receiver", self.pins.last(), move || plan.receive(receiver, name, size).map(Some))?;
-        for (n, sender) in senders.into_iter().enumerate() {
+        crew.start("receiver", self.pins.last(), move || plan.receive(&mut receiver, name, size).map(Some))?;
+        for (n, mut sender) in senders.into_iter().enumerate() {
             let plan = self.clone();
-            crew.start("sender", self.pins.sender(n), move || plan.send(sender, n as u16).map(|()| None))?;
+            crew.start("sender", self.pins.sender(n), move || plan.send(&mut sender, n as u16).map(|()| None))?;
         }
         let results = crew.finish(self.limit + GRACE)?;
         Ok(results.into_iter().flatten().next().expect("the receiver is one of the crew"))
     }
 
-    fn send(&self, mut sender: impl Tx, number: u16) -> Result<(), Failure> {
+    pub(crate) fn send(&self, sender: &mut impl Tx, number: u16) -> Result<(), Failure> {
         let clock = Clock::new();
         let end_ns = clock.now_ns() + self.limit.as_nanos() as u64;
         let total = (self.warmup + self.count).div_ceil(self.senders as u64);
@@ -73,7 +73,7 @@ impl OneWay {
         sender.send(Header::stop(number))
     }
 
-    fn receive(&self, mut receiver: impl Rx, road: String, size: usize) -> Result<Flow, Failure> {
+    pub(crate) fn receive(&self, receiver: &mut impl Rx, road: String, size: usize) -> Result<Flow, Failure> {
         let clock = Clock::new();
         let mut ledger = Ledger::new(self.senders);
         let mut fault = None;

@@ -46,12 +46,12 @@ impl PingPong {
     pub(crate) fn run<R: Road>(&self, road: &R, terms: &Terms) -> Result<RoundTrips, Failure> {
         let mut crew = Crew::new();
         for _ in 0..self.pairs {
-            let (near, far) = road.pair(terms)?;
-            let checked = Checked { road: road.name(), size: terms.size };
+            let (mut near, mut far) = road.pair(terms)?;
+            let checked = Checked::new(road.name(), terms);
             let (pong_checked, ping_checked) = (checked.clone(), checked);
-            crew.start("pong", self.pins.last(), move || pong(far, &pong_checked).map(|()| None))?;
+            crew.start("pong", self.pins.last(), move || pong(&mut far, &pong_checked).map(|()| None))?;
             let plan = self.clone();
-            crew.start("ping", self.pins.first(), move || plan.ping(near, &ping_checked).map(Some))?;
+            crew.start("ping", self.pins.first(), move || plan.ping(&mut near, &ping_checked).map(Some))?;
         }
         let results = crew.finish(self.limit + GRACE)?;
         let mut all = RoundTrips { recorder: Recorder::new(), rate_per_s: 0.0 };
@@ -62,7 +62,7 @@ impl PingPong {
         Ok(all)
     }
 
-    fn ping(&self, mut near: impl Tx + Rx, checked: &Checked) -> Result<RoundTrips, Failure> {
+    pub(crate) fn ping(&self, near: &mut (impl Tx + Rx), checked: &Checked) -> Result<RoundTrips, Failure> {
         let clock = Clock::new();
         let mut recorder = Recorder::new();
         let mut trip = |n: u64| {
@@ -102,7 +102,7 @@ impl PingPong {
 }
 
 /// Sends every message back until the one that says stop.
-fn pong(mut far: impl Tx + Rx, checked: &Checked) -> Result<(), Failure> {
+pub(crate) fn pong(far: &mut (impl Tx + Rx), checked: &Checked) -> Result<(), Failure> {
     let mut due = 0;
     loop {
         let mut arrived = Ok(Header::stop(0));
@@ -120,12 +120,16 @@ fn pong(mut far: impl Tx + Rx, checked: &Checked) -> Result<(), Failure> {
 
 /// What every message of a run must be.
 #[derive(Clone)]
-struct Checked {
+pub(crate) struct Checked {
     road: String,
     size: usize,
 }
 
 impl Checked {
+    pub(crate) fn new(road: String, terms: &Terms) -> Self {
+        Self { road, size: terms.size }
+    }
+
     #[inline]
     fn expect(&self, arrived: Result<Header, Corrupt>, expected: Header) -> Result<(), Failure> {
         match arrived {
@@ -159,7 +163,7 @@ pub(super) fn wait_until(clock: &Clock, due_ns: u64, relax: Relax) -> u64 {
 const WARMUP_SHARE: u64 = 4;
 
 /// Added to the limit of a run before its threads count as stuck.
-pub(super) const GRACE: Duration = Duration::from_secs(20);
+pub(crate) const GRACE: Duration = Duration::from_secs(20);
 
 /// The last stretch before a message is due. Longer than the gaps of a 1 kHz load, whose sender so never sleeps and
 /// whose figures hold no wake-up but the receiver's and its own in `recv`.

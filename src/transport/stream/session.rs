@@ -537,6 +537,8 @@ impl Session {
         wire.close(&self.reactor);
         // The loan ends with the stream; the list hears of it at the next inspection.
         state.is_on_loan = false;
+        // Who slept on it wakes to another pipe, and will not say that it watches no more.
+        self.is_watched.store(false, Ordering::SeqCst);
     }
 
     /// The session is over.

@@ -36,6 +36,10 @@ pub(super) struct Wire {
     readable: bool,
     /// Might a write find room?
     writable: bool,
+    /// Reading is a receiver's, not the reactor's.
+    is_lent: bool,
+    /// What the reactor tells of; nothing at all: it is not registered there.
+    interest: Option<Interest>,
     /// The peer has closed its direction, or will be found to have: reads go on to the end.
     hung_up: bool,
     /// Nothing comes any more, for this reason.
@@ -110,10 +114,11 @@ impl Wire {
         id: Id,
         is_registered: bool,
     ) -> io::Result<Self> {
+        let interest = Interest::READABLE;
         if is_registered {
-            reactor.reregister(&stream, id, Interest::READABLE | Interest::WRITABLE)?;
+            reactor.reregister(&stream, id, interest)?;
         } else {
-            reactor.register(&stream, id, Interest::READABLE | Interest::WRITABLE)?;
+            reactor.register(&stream, id, interest)?;
         }
         Ok(Self {
             stream: Arc::new(stream),
@@ -121,6 +126,8 @@ impl Wire {
             // The registration tells of both. Trying at once costs a call, and saves a turn of the reactor.
             readable: true,
             writable: true,
+            is_lent: false,
+            interest: Some(interest),
             hung_up: false,
             ended: None,
             is_broken: false,
@@ -206,7 +213,9 @@ impl Wire {
 
     /// Closes the stream, also for those who watch it.
     pub(super) fn close(self, reactor: &Reactor) {
-        reactor.deregister(&*self.stream);
+        if self.interest.is_some() {
+            reactor.deregister(&*self.stream);
+        }
         if Arc::strong_count(&self.stream) > 1 {
             // A receiver sleeps on it: this ends its sleep, and tells the peer.
             let _ = self.stream.shutdown(Shutdown::Both);
@@ -215,15 +224,43 @@ impl Wire {
 
     /// Takes reading out of the reactor's interest. False if the system refuses: then it stays.
     pub(super) fn lend(&mut self, reactor: &Reactor, id: Id) -> bool {
-        reactor.reregister(&*self.stream, id, Interest::WRITABLE).is_ok()
+        self.is_lent = true;
+        self.is_lent = self.show_interest(reactor, id);
+        self.is_lent
     }
 
     /// Gives reading back to the reactor, which is told at once if there is something.
     pub(super) fn take_back(&mut self, reactor: &Reactor, id: Id) {
-        if reactor.reregister(&*self.stream, id, Interest::READABLE | Interest::WRITABLE).is_err() {
+        self.is_lent = false;
+        if !self.show_interest(reactor, id) {
             // Nobody would tell: the next look finds out.
             self.readable = true;
         }
+    }
+
+    /// Has the reactor tell of what matters now. One that is asked anew tells of what is so already. False: it refuses.
+    ///
+    /// Of room for writing only while there is none: a Unix socket would tell each time its peer reads.
+    pub(super) fn show_interest(&mut self, reactor: &Reactor, id: Id) -> bool {
+        let interest = match (!self.is_lent, !self.writable && !self.is_broken) {
+            (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
+            (true, false) => Some(Interest::READABLE),
+            (false, true) => Some(Interest::WRITABLE),
+            (false, false) => None,
+        };
+        let is_shown = match (self.interest, interest) {
+            (before, after) if before == after => true,
+            (None, Some(after)) => reactor.register(&*self.stream, id, after).is_ok(),
+            (Some(_), Some(after)) => reactor.reregister(&*self.stream, id, after).is_ok(),
+            (_, None) => {
+                reactor.deregister(&*self.stream);
+                true
+            }
+        };
+        if is_shown {
+            self.interest = interest;
+        }
+        is_shown
     }
 
     /// Reads some bytes, to where the codec wants them or into `buffer`. `None`: there are none now, or none any more.
@@ -361,9 +398,7 @@ impl Session {
                     Some(Fetched::Body) => &[],
                     Some(Fetched::Bytes(count)) => &buffer[..count],
                 };
-                if wire.zmtp.deadline().is_some() {
-                    wire.zmtp.heard(Instant::now());
-                }
+                wire.zmtp.heard(Instant::now());
                 self.digest(state, input, &mut came)?;
             }
             // Others have their turn, and then this one again.
@@ -470,6 +505,9 @@ impl Session {
                 }
                 self.origin.near.links().count_write();
                 let has_room = wire.flush();
+                if !wire.show_interest(&self.reactor, self.id) {
+                    return Err(Loss::System(io::Error::last_os_error()));
+                }
                 self.settle(state);
                 if !has_room {
                     return Ok(());

@@ -1,15 +1,20 @@
-//! The command line: what each flag means and which values make sense.
+//! The command line: what each flag means and which values make sense. `links`: of what measures connections.
 
 #![forbid(unsafe_code)]
+
+mod links;
 
 use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::links::{Churn, Connect, Links};
 #[cfg(feature = "peers")]
 use crate::peers::Peer;
 use crate::{
+    apart::job::Job,
     end::Terms,
+    party::Party,
     payload::SIZE_MIN,
     pins::Pins,
     work::{fan_out::FanOut, one_way::OneWay, ping_pong::PingPong},
@@ -41,11 +46,18 @@ pub(crate) enum Command {
     Fanout(Fanout),
     /// CPU use of a receiver that waits: for nothing, and for a message a millisecond.
     Idle(Idle),
-    /// Live heap of a connected pair, before and after it carried messages.
+    /// Live heap of a connected pair, before and after it carried messages; with --peers, memory of accepted peers.
     Memory(Memory),
+    /// Connections that are made, used once and ended, one after the other.
+    Churn(Churn),
+    /// Many peers that connect at once.
+    Connect(Connect),
     /// Ringway and other libraries, taking turns in one run.
     #[cfg(feature = "peers")]
     Compare(Compare),
+    /// The other process of a measurement, which starts it.
+    #[command(hide = true)]
+    Peer(Job),
 }
 
 #[derive(Args, Debug)]
@@ -136,6 +148,10 @@ pub(crate) struct Fanout {
     #[arg(long, value_enum, default_value = "spin")]
     pub(crate) wait: Wait,
 
+    /// Who works for connections between processes.
+    #[arg(long = "context", value_enum, default_value = "default")]
+    pub(crate) drive: Drive,
+
     /// High-water mark of each side.
     #[arg(long, default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) hwm: u32,
@@ -185,6 +201,15 @@ pub(crate) struct Memory {
     /// Messages through each of them.
     #[arg(long, default_value = "1000")]
     pub(crate) count: u64,
+
+    /// In place of pairs, so many peers that a PULL in a process of its own has accepted. Needs tcp or ipc.
+    #[arg(long, value_name = "PEERS", conflicts_with = "pairs", value_parser = clap::value_parser!(u16).range(1..=60_000))]
+    pub(crate) peers: Option<u16>,
+
+    /// Ringway alone, without other libraries.
+    #[cfg(feature = "peers")]
+    #[arg(long)]
+    alone: bool,
 
     /// Write the result as JSON; - is standard output, in place of the text.
     #[arg(long, value_name = "FILE")]
@@ -244,6 +269,10 @@ pub(crate) struct Place {
     #[arg(long, value_name = "A,B")]
     pub(crate) pin: Option<Pins>,
 
+    /// Both threads or processes on the first of the two CPUs.
+    #[arg(long)]
+    pub(crate) same_core: bool,
+
     /// A few seconds in place of a minute: figures good enough to see that everything runs. RINGWAY_PERF_QUICK=1 is the
     /// same.
     #[arg(long)]
@@ -268,6 +297,10 @@ pub(crate) struct Route {
     /// How a waiting thread waits.
     #[arg(long, value_enum, default_value = "adaptive")]
     pub(crate) wait: Wait,
+
+    /// Who works for connections between processes.
+    #[arg(long = "context", value_enum, default_value = "default")]
+    pub(crate) drive: Drive,
 
     /// High-water mark of each side.
     #[arg(long, default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -340,6 +373,19 @@ pub(crate) struct Output {
 pub(crate) enum Transport {
     /// Within the process.
     Inproc,
+    /// Between two processes, over the loopback interface.
+    Tcp,
+    /// Between two processes, over a Unix-domain socket.
+    Ipc,
+}
+
+/// Who works for a context's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Drive {
+    /// A thread of its own, and callers where they can.
+    Default,
+    /// Callers alone.
+    CallerDriven,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -397,6 +443,9 @@ impl Place {
     /// The CPUs asked for, or two well-chosen ones; says so on standard error if they are one and the same.
     pub(crate) fn pins(&self) -> Pins {
         let pins = self.pin.clone().unwrap_or_else(Pins::choose);
+        if self.same_core {
+            return pins.same_core();
+        }
         if pins.share_cpu() {
             eprintln!("warning: both threads share one CPU; figures are of switching between threads, not of messages");
         }
@@ -409,8 +458,19 @@ impl Place {
 }
 
 impl Route {
+    pub(crate) fn ours(&self) -> Party {
+        Party::ours(self.transport, self.pattern, self.drive)
+    }
+
     pub(crate) fn terms(&self, pins: &Pins) -> Terms {
         Terms { size: self.size, wait: self.wait, relax: pins.relax(), high_water_mark: self.hwm as usize }
+    }
+}
+
+impl Transport {
+    /// Are the two ends in two processes?
+    pub(crate) fn is_between_processes(self) -> bool {
+        self != Self::Inproc
     }
 }
 
@@ -435,6 +495,15 @@ impl Company {
     }
 }
 
+impl Memory {
+    pub(crate) fn is_alone(&self) -> bool {
+        #[cfg(feature = "peers")]
+        return self.alone;
+        #[cfg(not(feature = "peers"))]
+        true
+    }
+}
+
 impl Fanout {
     pub(crate) fn plan(&self, pins: &Pins) -> FanOut {
         let setup = self.setup();
@@ -453,8 +522,8 @@ impl Fanout {
 
     /// As a load from one sender to one receiver: the floor's.
     pub(crate) fn setup(&self) -> Setup {
-        let Self { transport, size, wait, hwm, .. } = *self;
-        let route = Route { transport, pattern: Pattern::PubSub, size, wait, hwm };
+        let Self { transport, size, wait, drive, hwm, .. } = *self;
+        let route = Route { transport, pattern: Pattern::PubSub, size, wait, drive, hwm };
         Setup { route, place: self.place.clone(), repeat: self.repeat.clone() }
     }
 }

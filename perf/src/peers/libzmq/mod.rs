@@ -1,28 +1,34 @@
-//! The system's libzmq through its C interface, over `inproc://`: any pattern, or PAIR for two ways and PUSH and PULL for
-//! one where none was asked for.
+//! The system's libzmq through its C interface: any pattern, or PAIR for two ways and PUSH and PULL for one where none was
+//! asked for. `ffi` is that interface.
 //!
 //! Messages are built in place (`zmq_msg_init_size`, write, `zmq_msg_send`) and read in place: no copy but libzmq's own.
-//! A publisher has `ZMQ_XPUB_NODROP`, a ROUTER `ZMQ_ROUTER_MANDATORY`: nothing is dropped.
+//! A publisher has `ZMQ_XPUB_NODROP`, a ROUTER `ZMQ_ROUTER_MANDATORY`: nothing is dropped. Between processes a publisher is
+//! an XPUB, of which PUB is a kind that hears nothing: how else would it know that its subscribers are there.
+
+mod ffi;
 
 use std::{
-    ffi::{CStr, CString, c_char, c_int, c_long, c_short, c_void},
-    slice,
+    ffi::{CStr, CString, c_int, c_void},
+    process, slice,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+pub(crate) use self::ffi::live_malloc;
+use self::ffi::*;
 use crate::{
-    cli::{Match, Pattern, Wait},
-    end::{Crowd, Fan, Publisher, Relax, Road, Rx, Terms, Tx},
+    cli::{Match, Pattern, Transport, Wait},
+    end::{Bound, Crowd, FanHalves, Halves, Meet, Publisher, Relax, Rx, Terms, Tx},
     failure::Failure,
     payload::{Header, fill},
     report::value_name,
 };
 
 /// A context and the endpoints made in it.
-pub(super) struct Sockets {
+pub(crate) struct Sockets {
+    transport: Transport,
     context: Arc<Context>,
     next_endpoint: AtomicU64,
     /// The sockets' types; what suits the work if absent.
@@ -30,14 +36,14 @@ pub(super) struct Sockets {
 }
 
 /// An end of a road with two ways: one socket, or one for each way.
-pub(super) struct Link {
+pub(crate) struct Link {
     socket: Socket,
     /// What it receives with, if not with that.
     receiving: Option<Socket>,
 }
 
 /// Subscribers, each looked at in turn.
-pub(super) struct Subscribers(Vec<Socket>);
+pub(crate) struct Subscribers(Vec<Socket>);
 
 /// A libzmq context, terminated when its last socket is gone.
 struct Context(*mut c_void);
@@ -48,8 +54,9 @@ unsafe impl Send for Context {}
 unsafe impl Sync for Context {}
 
 /// A socket of any type.
-pub(super) struct Socket {
+pub(crate) struct Socket {
     socket: *mut c_void,
+    kind: c_int,
     size: usize,
     /// `ZMQ_DONTWAIT` for a socket that spins.
     flags: c_int,
@@ -65,18 +72,26 @@ pub(super) struct Socket {
 unsafe impl Send for Socket {}
 
 impl Sockets {
-    pub(super) fn new(pattern: Option<Pattern>) -> Result<Self, Failure> {
+    pub(crate) fn new(transport: Transport, pattern: Option<Pattern>) -> Result<Self, Failure> {
         // SAFETY: takes nothing.
         let context = unsafe { zmq_ctx_new() };
         if context.is_null() {
             return Err(last_error());
         }
-        Ok(Self { context: Arc::new(Context(context)), next_endpoint: AtomicU64::new(0), pattern })
+        let context = Arc::new(Context(context));
+        // SAFETY: the context is open.
+        done(unsafe { zmq_ctx_set(context.0, ZMQ_MAX_SOCKETS, SOCKETS_MAX) })?;
+        Ok(Self { transport, context, next_endpoint: AtomicU64::new(0), pattern })
     }
 
     fn endpoint(&self) -> CString {
         let number = self.next_endpoint.fetch_add(1, Ordering::Relaxed);
-        CString::new(format!("inproc://perf-{number}")).expect("no NUL in it")
+        let endpoint = match self.transport {
+            Transport::Inproc => format!("inproc://perf-{number}"),
+            Transport::Tcp => "tcp://127.0.0.1:*".to_owned(),
+            Transport::Ipc => format!("ipc://@ringway-perf-zmq-{}-{number}", process::id()),
+        };
+        CString::new(endpoint).expect("no NUL in it")
     }
 
     fn socket(&self, kind: c_int, terms: &Terms) -> Result<Socket, Failure> {
@@ -88,56 +103,45 @@ impl Sockets {
         let flags = if terms.wait == Wait::Spin { ZMQ_DONTWAIT } else { 0 };
         let sender = (kind == ZMQ_ROUTER).then(Vec::new);
         let (size, relax) = (terms.size, terms.relax);
-        let socket = Socket { socket, size, flags, relax, sender, _context: self.context.clone() };
+        let socket = Socket { socket, kind, size, flags, relax, sender, _context: self.context.clone() };
         let high_water_mark = terms.high_water_mark as c_int;
         for (option, value) in [(ZMQ_SNDHWM, high_water_mark), (ZMQ_RCVHWM, high_water_mark), (ZMQ_LINGER, 0)] {
             socket.set(option, value)?;
         }
         match kind {
             ZMQ_PUB => socket.set(ZMQ_XPUB_NODROP, 1)?,
+            ZMQ_XPUB => {
+                socket.set(ZMQ_XPUB_NODROP, 1)?;
+                socket.set(ZMQ_XPUB_VERBOSE, 1)?;
+            }
             ZMQ_ROUTER => socket.set(ZMQ_ROUTER_MANDATORY, 1)?,
             _ => {}
         }
         Ok(socket)
     }
 
-    /// `senders` sockets connected to one that receives, which wants everything if it has to say so.
-    fn connected(
-        &self,
-        from: c_int,
-        to: c_int,
-        terms: &Terms,
-        senders: usize,
-    ) -> Result<(Vec<Socket>, Socket), Failure> {
-        let endpoint = self.endpoint();
-        let receiver = self.socket(to, terms)?;
-        receiver.bind(&endpoint)?;
-        if to == ZMQ_SUB {
-            receiver.subscribe(b"")?;
+    /// The types of sockets that begin and answer, and whether each of them does both ways.
+    fn kinds(&self, usual: Pattern) -> (c_int, c_int, bool) {
+        let publisher = if self.transport == Transport::Inproc { ZMQ_PUB } else { ZMQ_XPUB };
+        match self.pattern.unwrap_or(usual) {
+            Pattern::Pair => (ZMQ_PAIR, ZMQ_PAIR, true),
+            Pattern::ReqRep => (ZMQ_REQ, ZMQ_REP, true),
+            Pattern::DealerRouter => (ZMQ_DEALER, ZMQ_ROUTER, true),
+            Pattern::PushPull => (ZMQ_PUSH, ZMQ_PULL, false),
+            Pattern::PubSub => (publisher, ZMQ_SUB, false),
         }
-        let connected = || {
-            let sender = self.socket(from, terms)?;
-            sender.connect(&endpoint)?;
-            if to == ZMQ_SUB {
-                sender.hear_of_subscription()?;
-            }
-            Ok(sender)
-        };
-        Ok(((0..senders).map(|_| connected()).collect::<Result<_, Failure>>()?, receiver))
     }
 
-    /// Two sockets that send and receive.
-    fn equals(&self, from: c_int, to: c_int, terms: &Terms) -> Result<(Link, Link), Failure> {
-        let (mut near, far) = self.connected(from, to, terms, 1)?;
-        Ok((Link { socket: near.remove(0), receiving: None }, Link { socket: far, receiving: None }))
+    fn bound(&self, kind: c_int, terms: &Terms) -> Result<Bound<Socket>, Failure> {
+        let socket = self.socket(kind, terms)?;
+        socket.bind(&self.endpoint())?;
+        Ok(Bound { endpoints: vec![socket.last_endpoint()?], end: socket })
     }
 
-    /// A pair of sockets for each way.
-    fn one_each_way(&self, from: c_int, to: c_int, terms: &Terms) -> Result<(Link, Link), Failure> {
-        let (mut there, arriving) = self.connected(from, to, terms, 1)?;
-        let (mut back, returning) = self.connected(from, to, terms, 1)?;
-        let near = Link { socket: there.remove(0), receiving: Some(returning) };
-        Ok((near, Link { socket: back.remove(0), receiving: Some(arriving) }))
+    fn connected(&self, kind: c_int, terms: &Terms, endpoint: &str) -> Result<Socket, Failure> {
+        let socket = self.socket(kind, terms)?;
+        socket.connect(&CString::new(endpoint).expect("no NUL in it"))?;
+        Ok(socket)
     }
 }
 
@@ -178,8 +182,22 @@ impl Socket {
         done(unsafe { zmq_setsockopt(self.socket, ZMQ_SUBSCRIBE, topic.as_ptr().cast(), topic.len()) })
     }
 
-    /// Lets a publisher work through the subscriptions that have arrived, as it does when it sends.
-    fn hear_of_subscription(&self) -> Result<(), Failure> {
+    fn subscribe_to_everything(&self) -> Result<(), Failure> {
+        if self.kind == ZMQ_SUB { self.subscribe(b"") } else { Ok(()) }
+    }
+
+    /// Where it was bound.
+    fn last_endpoint(&self) -> Result<String, Failure> {
+        let mut name = [0_u8; 256];
+        let mut size = name.len();
+        // SAFETY: the socket is open; at most `size` bytes are written during the call.
+        done(unsafe { zmq_getsockopt(self.socket, ZMQ_LAST_ENDPOINT, name.as_mut_ptr().cast(), &raw mut size) })?;
+        let name = CStr::from_bytes_until_nul(&name[..size]).map_err(|error| Failure::road("libzmq", error))?;
+        Ok(name.to_string_lossy().into_owned())
+    }
+
+    /// Lets a socket work through what has happened to its connections, as it does when it sends or receives.
+    fn hear_of_peers(&self) -> Result<(), Failure> {
         let (mut events, mut size): (c_int, usize) = (0, size_of::<c_int>());
         // SAFETY: the socket is open; the option is an int, written during the call.
         done(unsafe { zmq_getsockopt(self.socket, ZMQ_EVENTS, (&raw mut events).cast(), &raw mut size) })
@@ -296,7 +314,21 @@ impl Crowd for Subscribers {
     }
 }
 
-impl Road for Sockets {
+impl Meet for Socket {
+    fn meet(&mut self) -> Result<(), Failure> {
+        // An XPUB is told of each subscription in a message.
+        if self.kind == ZMQ_XPUB { self.recv_frame(|_| {}).map(drop) } else { self.hear_of_peers() }
+    }
+}
+
+impl Meet for Link {
+    fn meet(&mut self) -> Result<(), Failure> {
+        self.socket.meet()?;
+        self.receiving.as_mut().map_or(Ok(()), Meet::meet)
+    }
+}
+
+impl Halves for Sockets {
     type Near = Link;
     type Far = Link;
     type Tx = Socket;
@@ -309,29 +341,51 @@ impl Road for Sockets {
         }
     }
 
-    fn pair(&self, terms: &Terms) -> Result<(Link, Link), Failure> {
-        match self.pattern {
-            None | Some(Pattern::Pair) => self.equals(ZMQ_PAIR, ZMQ_PAIR, terms),
-            Some(Pattern::ReqRep) => self.equals(ZMQ_REQ, ZMQ_REP, terms),
-            Some(Pattern::DealerRouter) => self.equals(ZMQ_DEALER, ZMQ_ROUTER, terms),
-            Some(Pattern::PushPull) => self.one_each_way(ZMQ_PUSH, ZMQ_PULL, terms),
-            Some(Pattern::PubSub) => self.one_each_way(ZMQ_PUB, ZMQ_SUB, terms),
+    fn far(&self, terms: &Terms) -> Result<Bound<Link>, Failure> {
+        let (begins, answers, both_ways) = self.kinds(Pattern::Pair);
+        let Bound { end: arriving, endpoints } = self.bound(answers, terms)?;
+        if both_ways {
+            return Ok(Bound { end: Link { socket: arriving, receiving: None }, endpoints });
         }
+        arriving.subscribe_to_everything()?;
+        let back = self.bound(begins, terms)?;
+        let endpoints = [endpoints, back.endpoints].concat();
+        Ok(Bound { end: Link { socket: back.end, receiving: Some(arriving) }, endpoints })
     }
 
-    fn funnel(&self, terms: &Terms, senders: usize) -> Result<(Vec<Socket>, Socket), Failure> {
+    fn near(&self, terms: &Terms, endpoints: &[String]) -> Result<Link, Failure> {
+        let (begins, answers, both_ways) = self.kinds(Pattern::Pair);
+        let socket = self.connected(begins, terms, &endpoints[0])?;
+        if both_ways {
+            return Ok(Link { socket, receiving: None });
+        }
+        let returning = self.connected(answers, terms, &endpoints[1])?;
+        returning.subscribe_to_everything()?;
+        Ok(Link { socket, receiving: Some(returning) })
+    }
+
+    fn rx(&self, terms: &Terms) -> Result<Bound<Socket>, Failure> {
+        if self.pattern == Some(Pattern::ReqRep) {
+            return Err(Failure::TwoWayOnly { road: Halves::name(self) });
+        }
+        let receiver = self.bound(self.kinds(Pattern::PushPull).1, terms)?;
+        receiver.end.subscribe_to_everything()?;
+        Ok(receiver)
+    }
+
+    fn txs(&self, terms: &Terms, endpoints: &[String], senders: usize) -> Result<Vec<Socket>, Failure> {
         match self.pattern {
             Some(Pattern::Pair) if senders != 1 => Err(Failure::Asked(format!("a pair has one sender, not {senders}"))),
-            Some(Pattern::Pair) => self.connected(ZMQ_PAIR, ZMQ_PAIR, terms, 1),
-            Some(Pattern::ReqRep) => Err(Failure::TwoWayOnly { road: Road::name(self) }),
-            Some(Pattern::DealerRouter) => self.connected(ZMQ_DEALER, ZMQ_ROUTER, terms, senders),
-            None | Some(Pattern::PushPull) => self.connected(ZMQ_PUSH, ZMQ_PULL, terms, senders),
-            Some(Pattern::PubSub) => self.connected(ZMQ_PUB, ZMQ_SUB, terms, senders),
+            Some(Pattern::ReqRep) => Err(Failure::TwoWayOnly { road: Halves::name(self) }),
+            _ => {
+                let kind = self.kinds(Pattern::PushPull).0;
+                (0..senders).map(|_| self.connected(kind, terms, &endpoints[0])).collect()
+            }
         }
     }
 }
 
-impl Fan for Sockets {
+impl FanHalves for Sockets {
     type Publisher = Socket;
     type Crowd = Subscribers;
 
@@ -339,22 +393,31 @@ impl Fan for Sockets {
         "libzmq PUB/SUB".to_owned()
     }
 
-    fn fan(&self, terms: &Terms, subscribers: u16, matching: Match) -> Result<(Socket, Subscribers), Failure> {
-        let endpoint = self.endpoint();
-        let publisher = self.socket(ZMQ_PUB, terms)?;
-        publisher.bind(&endpoint)?;
+    fn publisher(&self, terms: &Terms) -> Result<Bound<Socket>, Failure> {
+        self.bound(self.kinds(Pattern::PubSub).0, terms)
+    }
+
+    fn crowd(
+        &self,
+        terms: &Terms,
+        endpoints: &[String],
+        subscribers: u16,
+        matching: Match,
+    ) -> Result<Subscribers, Failure> {
         let subscriber = |n| {
-            let socket = self.socket(ZMQ_SUB, terms)?;
-            socket.connect(&endpoint)?;
+            let socket = self.connected(ZMQ_SUB, terms, &endpoints[0])?;
             match matching {
                 Match::All => socket.subscribe(b"")?,
                 Match::Distinct => socket.subscribe(&Header::topic(n))?,
             }
             Ok(socket)
         };
-        let sockets = (0..subscribers).map(subscriber).collect::<Result<_, Failure>>()?;
-        publisher.hear_of_subscription()?;
-        Ok((publisher, Subscribers(sockets)))
+        Ok(Subscribers((0..subscribers).map(subscriber).collect::<Result<_, Failure>>()?))
+    }
+
+    fn gather(&self, publisher: &mut Socket, subscribers: u16) -> Result<(), Failure> {
+        // One message a subscription, or all of them with one look within the process.
+        (0..subscribers).try_for_each(|_| publisher.meet())
     }
 }
 
@@ -372,127 +435,5 @@ impl Drop for Context {
     }
 }
 
-/// Bytes in use in all of the C library's heap, which both libzmq's and Rust's allocations come from.
-pub(crate) fn live_malloc() -> i64 {
-    // SAFETY: takes nothing; walks the heap under its own locks.
-    let info = unsafe { mallinfo2() };
-    (info.uordblks + info.hblkhd) as i64
-}
-
-fn done(result: c_int) -> Result<(), Failure> {
-    if result < 0 { Err(last_error()) } else { Ok(()) }
-}
-
-#[cold]
-fn last_error() -> Failure {
-    // SAFETY: takes nothing.
-    let code = unsafe { zmq_errno() };
-    // SAFETY: takes any number.
-    let text = unsafe { zmq_strerror(code) };
-    // SAFETY: libzmq gave a constant string that ends with NUL.
-    let text = unsafe { CStr::from_ptr(text) };
-    Failure::road("libzmq", text.to_string_lossy().into_owned())
-}
-
-/// `zmq_msg_t`: opaque, 64 bytes aligned as a pointer.
-#[repr(C, align(8))]
-struct Message([u8; 64]);
-
-impl Message {
-    /// Not yet a message: one of the `zmq_msg_init` functions makes it one.
-    #[inline(always)]
-    fn new() -> Self {
-        Self([0; 64])
-    }
-
-    /// Shows what was received and closes it; whether more frames of the message follow.
-    #[inline(always)]
-    fn finish(mut self, see: impl FnOnce(&[u8])) -> Result<bool, Failure> {
-        // SAFETY: only messages that were received get here, and those are initialised.
-        let size = unsafe { zmq_msg_size(&raw const self) };
-        // SAFETY: as above.
-        let data = unsafe { zmq_msg_data(&raw mut self) }.cast::<u8>();
-        // SAFETY: the message has this many bytes until it is closed, below.
-        see(unsafe { slice::from_raw_parts(data, size) });
-        // SAFETY: as above.
-        let more = unsafe { zmq_msg_more(&raw const self) } != 0;
-        // SAFETY: as above, and it is not used after.
-        done(unsafe { zmq_msg_close(&raw mut self) })?;
-        Ok(more)
-    }
-}
-
-const _: () = assert!(size_of::<Message>() == 64 && align_of::<Message>() >= align_of::<*const ()>());
-
-/// `zmq_pollitem_t`, where a descriptor is an int.
-#[repr(C)]
-struct PollItem {
-    socket: *mut c_void,
-    fd: c_int,
-    events: c_short,
-    revents: c_short,
-}
-
-/// glibc's account of its heap, in bytes.
-#[repr(C)]
-struct MallInfo2 {
-    arena: usize,
-    ordblks: usize,
-    smblks: usize,
-    hblks: usize,
-    /// In blocks mapped one by one.
-    hblkhd: usize,
-    usmblks: usize,
-    fsmblks: usize,
-    /// In use in all arenas.
-    uordblks: usize,
-    fordblks: usize,
-    keepcost: usize,
-}
-
-unsafe extern "C" {
-    fn zmq_ctx_new() -> *mut c_void;
-    fn zmq_ctx_term(context: *mut c_void) -> c_int;
-    fn zmq_socket(context: *mut c_void, kind: c_int) -> *mut c_void;
-    fn zmq_close(socket: *mut c_void) -> c_int;
-    fn zmq_bind(socket: *mut c_void, endpoint: *const c_char) -> c_int;
-    fn zmq_connect(socket: *mut c_void, endpoint: *const c_char) -> c_int;
-    fn zmq_setsockopt(socket: *mut c_void, option: c_int, value: *const c_void, size: usize) -> c_int;
-    fn zmq_getsockopt(socket: *mut c_void, option: c_int, value: *mut c_void, size: *mut usize) -> c_int;
-    fn zmq_msg_init(message: *mut Message) -> c_int;
-    fn zmq_msg_init_size(message: *mut Message, size: usize) -> c_int;
-    fn zmq_msg_data(message: *mut Message) -> *mut c_void;
-    fn zmq_msg_more(message: *const Message) -> c_int;
-    fn zmq_msg_size(message: *const Message) -> usize;
-    fn zmq_msg_send(message: *mut Message, socket: *mut c_void, flags: c_int) -> c_int;
-    fn zmq_msg_recv(message: *mut Message, socket: *mut c_void, flags: c_int) -> c_int;
-    fn zmq_msg_close(message: *mut Message) -> c_int;
-    fn zmq_poll(items: *mut PollItem, len: c_int, timeout_ms: c_long) -> c_int;
-    fn zmq_errno() -> c_int;
-    fn zmq_strerror(code: c_int) -> *const c_char;
-    fn mallinfo2() -> MallInfo2;
-}
-
-const ZMQ_PAIR: c_int = 0;
-const ZMQ_PUB: c_int = 1;
-const ZMQ_SUB: c_int = 2;
-const ZMQ_REQ: c_int = 3;
-const ZMQ_REP: c_int = 4;
-const ZMQ_DEALER: c_int = 5;
-const ZMQ_ROUTER: c_int = 6;
-const ZMQ_PULL: c_int = 7;
-const ZMQ_PUSH: c_int = 8;
-const ZMQ_SUBSCRIBE: c_int = 6;
-const ZMQ_EVENTS: c_int = 15;
-const ZMQ_LINGER: c_int = 17;
-const ZMQ_SNDHWM: c_int = 23;
-const ZMQ_RCVHWM: c_int = 24;
-const ZMQ_ROUTER_MANDATORY: c_int = 33;
-const ZMQ_XPUB_NODROP: c_int = 69;
-const ZMQ_POLLIN: c_short = 1;
-const ZMQ_DONTWAIT: c_int = 1;
-const ZMQ_SNDMORE: c_int = 2;
-
-/// Linux's numbers, which libzmq passes through.
-const EINTR: c_int = 4;
-const EAGAIN: c_int = 11;
+/// More than any measurement opens.
+const SOCKETS_MAX: c_int = 20_000;

@@ -1,0 +1,167 @@
+//! Whose road is measured: the library, its transport and pattern, and how its contexts work.
+//!
+//! The one place that knows the type behind each: everything else gets it as a [`Visit`], or as an object.
+
+#![forbid(unsafe_code)]
+
+use clap::{Args, ValueEnum};
+
+#[cfg(feature = "peers")]
+use crate::peers::libzmq;
+use crate::{
+    apart::Apart,
+    cli::{Drive, Pattern, Transport},
+    end::{FanHalves, Halves, Together},
+    failure::Failure,
+    floor::Raw,
+    road,
+    subject::{Fanned, Subject},
+};
+
+/// What both processes have to know to make their halves of one road.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Party {
+    #[arg(long, value_enum)]
+    pub(crate) library: Library,
+
+    #[arg(long, value_enum)]
+    pub(crate) transport: Transport,
+
+    /// What suits the work if absent; ours always have one.
+    #[arg(long, value_enum)]
+    pub(crate) pattern: Option<Pattern>,
+
+    #[arg(long = "context", value_enum)]
+    pub(crate) drive: Drive,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Library {
+    Ringway,
+    /// Bare sockets of the operating system.
+    Raw,
+    #[cfg(feature = "peers")]
+    Libzmq,
+}
+
+/// What is done with halves, whatever their type.
+pub(crate) trait Visit {
+    type Out;
+
+    fn visit(self, halves: impl Halves) -> Result<Self::Out, Failure>;
+}
+
+/// As [`Visit`], with the halves of a fan.
+pub(crate) trait VisitFan {
+    type Out;
+
+    fn visit(self, halves: impl FanHalves) -> Result<Self::Out, Failure>;
+}
+
+impl Party {
+    pub(crate) fn ours(transport: Transport, pattern: Pattern, drive: Drive) -> Self {
+        Self { library: Library::Ringway, transport, pattern: Some(pattern), drive }
+    }
+
+    pub(crate) fn raw(transport: Transport) -> Self {
+        Self { library: Library::Raw, transport, pattern: None, drive: Drive::Default }
+    }
+
+    #[cfg(feature = "peers")]
+    pub(crate) fn libzmq(transport: Transport, pattern: Option<Pattern>) -> Self {
+        Self { library: Library::Libzmq, transport, pattern, drive: Drive::Default }
+    }
+
+    /// Its road as an object, with so many silent peers at the receiver: both ends in this process, or the other in
+    /// one of its own.
+    pub(crate) fn subject(self, silent: u16) -> Result<Box<dyn Subject>, Failure> {
+        match self.transport {
+            Transport::Inproc => self.accept(silent, Boxed),
+            Transport::Tcp | Transport::Ipc => Ok(Box::new(Apart { party: self, silent })),
+        }
+    }
+
+    /// Its fan as an object.
+    pub(crate) fn fan(self) -> Result<Box<dyn Fanned>, Failure> {
+        match self.transport {
+            Transport::Inproc => self.accept_fan(Boxed),
+            Transport::Tcp | Transport::Ipc => Ok(Box::new(Apart { party: self, silent: 0 })),
+        }
+    }
+
+    /// Makes the halves, on this thread: what threads the library starts for them run where this one may.
+    pub(crate) fn accept<V: Visit>(self, silent: u16, visitor: V) -> Result<V::Out, Failure> {
+        match self.library {
+            Library::Ringway => {
+                let sockets = road::Sockets::new(self.transport, self.drive, silent);
+                match self.pattern.unwrap_or(Pattern::Pair) {
+                    Pattern::Pair => visitor.visit(road::Pairs(sockets)),
+                    Pattern::PushPull => visitor.visit(road::Pipelines(sockets)),
+                    Pattern::PubSub => visitor.visit(road::Broadcasts(sockets)),
+                    Pattern::ReqRep => visitor.visit(road::Requests(sockets)),
+                    Pattern::DealerRouter => visitor.visit(road::Switches(sockets)),
+                }
+            }
+            Library::Raw => visitor.visit(Raw::new(self.transport)?),
+            #[cfg(feature = "peers")]
+            Library::Libzmq => visitor.visit(libzmq::Sockets::new(self.transport, self.pattern)?),
+        }
+    }
+
+    /// As [`accept`](Self::accept), the halves of its fan.
+    pub(crate) fn accept_fan<V: VisitFan>(self, visitor: V) -> Result<V::Out, Failure> {
+        match self.library {
+            Library::Ringway => visitor.visit(road::Fans(road::Sockets::new(self.transport, self.drive, 0))),
+            Library::Raw => Err(Failure::Asked("a bare socket has one peer, not many".to_owned())),
+            #[cfg(feature = "peers")]
+            Library::Libzmq => visitor.visit(libzmq::Sockets::new(self.transport, self.pattern)?),
+        }
+    }
+
+    /// Its name, without making anything but a context.
+    pub(crate) fn name(self) -> Result<String, Failure> {
+        self.accept(0, Named)
+    }
+
+    pub(crate) fn fan_name(self) -> Result<String, Failure> {
+        self.accept_fan(Named)
+    }
+}
+
+/// Both halves in this process.
+struct Boxed;
+
+impl Visit for Boxed {
+    type Out = Box<dyn Subject>;
+
+    fn visit(self, halves: impl Halves) -> Result<Self::Out, Failure> {
+        Ok(Box::new(Together(halves)))
+    }
+}
+
+impl VisitFan for Boxed {
+    type Out = Box<dyn Fanned>;
+
+    fn visit(self, halves: impl FanHalves) -> Result<Self::Out, Failure> {
+        Ok(Box::new(Together(halves)))
+    }
+}
+
+/// Tells the name.
+struct Named;
+
+impl Visit for Named {
+    type Out = String;
+
+    fn visit(self, halves: impl Halves) -> Result<String, Failure> {
+        Ok(halves.name())
+    }
+}
+
+impl VisitFan for Named {
+    type Out = String;
+
+    fn visit(self, halves: impl FanHalves) -> Result<String, Failure> {
+        Ok(halves.name())
+    }
+}

@@ -1,0 +1,133 @@
+//! What bare sockets do on this machine: the floors of roads between processes.
+
+#![forbid(unsafe_code)]
+
+use std::{fmt, time::Duration};
+
+use ringway::latency::{Ns, Summary};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{Transport, Wait},
+    end::Terms,
+    failure::Failure,
+    floor::Effort,
+    links::churn,
+    party::Party,
+    pins::Pins,
+    report::{bytes_per_second, per_second, rounded, value_name},
+    work::{one_way::OneWay, ping_pong::PingPong},
+};
+
+/// Bare sockets between two processes.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    trips: Vec<Trip>,
+    /// Bytes of a message, and messages a second, over TCP.
+    flows: Vec<(usize, f64)>,
+    /// Connections a second, made and ended.
+    cycles: Vec<(Transport, f64)>,
+}
+
+/// A message of 64 bytes there and back.
+#[derive(Debug)]
+struct Trip {
+    transport: Transport,
+    /// Spinning or blocking.
+    wait: Wait,
+    /// Both processes on one CPU.
+    same_core: bool,
+    seen: Summary,
+}
+
+impl Streams {
+    pub(crate) fn measure(pins: &Pins, effort: Effort, mut step: impl FnMut(&str)) -> Result<Self, Failure> {
+        let limit = effort.limit() / 2;
+        let mut trips = Vec::new();
+        for transport in TRANSPORTS {
+            step(&format!("bare sockets: {}", value_name(transport)));
+            for (wait, same_core) in [(Wait::Spin, false), (Wait::Park, false), (Wait::Spin, true), (Wait::Park, true)]
+            {
+                let pins = if same_core { pins.same_core() } else { pins.clone() };
+                let seen = trip(transport, wait, &pins, limit)?;
+                trips.push(Trip { transport, wait, same_core, seen });
+            }
+        }
+        step("bare sockets: streams");
+        let flows = FLOWS.map(|size| flow(size, pins, limit).map(|msgs_per_s| (size, msgs_per_s)));
+        let flows = flows.into_iter().collect::<Result<_, Failure>>()?;
+        step("bare sockets: connections");
+        let cycles = TRANSPORTS.map(|transport| churn::bare(transport, limit, pins).map(|per_s| (transport, per_s)));
+        Ok(Self { trips, flows, cycles: cycles.into_iter().collect::<Result<_, Failure>>()? })
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let mut object = json!({});
+        for Trip { transport, wait, same_core, seen } in &self.trips {
+            let Summary { p50_ns, p99_ns, max_ns, .. } = *seen;
+            let name = format!("{}_{}_{}_round_trip", value_name(*transport), way(*wait), place(*same_core));
+            object[name.replace('-', "_")] = json!({ "p50_ns": p50_ns, "p99_ns": p99_ns, "max_ns": max_ns });
+        }
+        for (size, msgs_per_s) in &self.flows {
+            object[format!("tcp_{size}_flow")] = json!({
+                "msgs_per_s": rounded(*msgs_per_s, 0),
+                "bytes_per_s": rounded(msgs_per_s * *size as f64, 0),
+            });
+        }
+        for (transport, per_s) in &self.cycles {
+            object[format!("{}_cycles_per_s", value_name(*transport))] = json!(rounded(*per_s, 0));
+        }
+        object
+    }
+}
+
+impl fmt::Display for Streams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<34} {:>10} {:>10}", "bare sockets of two processes, 64 B", "p50", "p99")?;
+        for Trip { transport, wait, same_core, seen } in &self.trips {
+            let name = format!("{} {}, {}", value_name(*transport), way(*wait), place(*same_core).replace('-', " "));
+            writeln!(f, "  {name:<32} {:>10} {:>10}", Ns(seen.p50_ns), Ns(seen.p99_ns))?;
+        }
+        writeln!(f, "\n{:<34} {:>10} {:>10}", "one way over tcp, every byte read", "messages", "bytes")?;
+        for (size, msgs_per_s) in &self.flows {
+            let name = match size {
+                64 => "64 B, gathered to 64 KiB a write".to_owned(),
+                size => format!("{} KiB a write", size >> 10),
+            };
+            let bytes = bytes_per_second(msgs_per_s * *size as f64);
+            writeln!(f, "  {name:<32} {:>10} {bytes:>10}", per_second(*msgs_per_s))?;
+        }
+        write!(f, "\nconnect and close")?;
+        for (transport, per_s) in &self.cycles {
+            write!(f, "  {} {}", value_name(*transport), per_second(*per_s))?;
+        }
+        writeln!(f)
+    }
+}
+
+fn trip(transport: Transport, wait: Wait, pins: &Pins, limit: Duration) -> Result<Summary, Failure> {
+    let plan = PingPong { count: u64::MAX, warmup: 1_000, rate: None, limit, pins: pins.clone(), pairs: 1 };
+    let terms = Terms { size: 64, wait, relax: pins.relax(), high_water_mark: 1 };
+    Ok(Party::raw(transport).subject(0)?.ping_pong(&plan, &terms)?.recorder.summary())
+}
+
+fn flow(size: usize, pins: &Pins, limit: Duration) -> Result<f64, Failure> {
+    // Two gigabytes a second of the limit at the most, after an eighth of that.
+    let warmup = ((limit.as_millis() as u64) << 18).div_ceil(size as u64);
+    let plan = OneWay { count: 8 * warmup, warmup, batch: 1_024, senders: 1, limit, pins: pins.clone() };
+    let terms = Terms { size, wait: Wait::Park, relax: pins.relax(), high_water_mark: 1 };
+    Ok(Party::raw(Transport::Tcp).subject(0)?.one_way(&plan, &terms)?.msgs_per_s)
+}
+
+fn way(wait: Wait) -> &'static str {
+    if wait == Wait::Spin { "spinning" } else { "blocking" }
+}
+
+fn place(same_core: bool) -> &'static str {
+    if same_core { "same-core" } else { "across" }
+}
+
+const TRANSPORTS: [Transport; 2] = [Transport::Tcp, Transport::Ipc];
+
+/// Bytes of the messages of each stream.
+const FLOWS: [usize; 3] = [64, 64 << 10, 1 << 20];
