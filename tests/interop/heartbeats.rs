@@ -8,7 +8,7 @@ use ringway::SocketType::{Dealer, Pull, Push};
 
 use crate::{
     case::{Binds, Case, Maker, Stream},
-    party::{Happening, Party, Setting},
+    party::{Happening, Party, Setting, pattern},
     pyzmq::Pyzmq,
 };
 
@@ -92,7 +92,7 @@ pub(crate) fn a_peers_time_to_live_is_kept(case: Case) {
 /// side expects none.)
 pub(crate) fn a_busy_connection_is_alive(case: Case) {
     case.linked((Push, MINE), (Pull, NONE), |near, far| {
-        let large = vec![7; 32 << 20];
+        let large = pattern(32 << 20, 7);
         for _ in 0..3 {
             near.send([&large]);
         }
