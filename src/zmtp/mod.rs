@@ -219,6 +219,17 @@ impl Connection {
         self.pulse.heard(now);
     }
 
+    /// Is [`Connection::wrote`] to be called?
+    #[inline]
+    pub(crate) fn times_writing(&self) -> bool {
+        self.pulse.times_writing()
+    }
+
+    /// Some of the outbox was written. After each write, as long as [`Connection::times_writing`].
+    pub(crate) fn wrote(&mut self, now: Instant) {
+        self.pulse.wrote(now, &self.outbox);
+    }
+
     /// In the midst of a frame of which [`frame::DIRECT_MIN`] bytes or more are missing: where its next bytes may be read to.
     /// Then [`Connection::body_received`], and [`Connection::receive`] with what was read beyond it, if only nothing.
     ///

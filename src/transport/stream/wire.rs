@@ -278,6 +278,9 @@ impl Wire {
         match self.stream.write_vectored(&slices[..count]) {
             Ok(written) => {
                 self.zmtp.outbox_mut().advance(written);
+                if written > 0 && self.zmtp.times_writing() {
+                    self.zmtp.wrote(Instant::now());
+                }
                 // Less than asked for: it has no room, and tells when it has.
                 self.writable = written == size;
             }
