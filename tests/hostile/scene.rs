@@ -8,9 +8,9 @@ use std::{
 };
 
 use ringway::{
-    Context, Message, Pub, Pull, XPub,
+    Context, Message, Pub, Pull, Router, XPub,
     monitor::{DisconnectReason, EventKind, HandshakeFailure},
-    socket::{Builder, RecvError},
+    socket::{Builder, RecvError, StreamCounters},
 };
 
 use crate::{
@@ -40,6 +40,7 @@ pub(crate) trait Serves {
     fn serve(&mut self, good: &mut Peer, number: u32);
     /// Peers there are now.
     fn peers(&self) -> usize;
+    fn streams(&self) -> StreamCounters;
 }
 
 const MARK: &[u8] = b"from the good peer";
@@ -69,6 +70,42 @@ impl Serves for Pull {
     fn peers(&self) -> usize {
         Pull::peers(self)
     }
+
+    fn streams(&self) -> StreamCounters {
+        self.counters().streams
+    }
+}
+
+impl Serves for Router {
+    const PEER: &'static str = "DEALER";
+    const NAME: &'static str = "ROUTER";
+
+    fn begin(&mut self, _good: &mut Peer) {
+        let nothing = self.recv_timeout(Duration::from_millis(20));
+        assert_eq!(nothing, Err(RecvError::TimedOut));
+    }
+
+    fn serve(&mut self, good: &mut Peer, number: u32) {
+        let number = number.to_be_bytes();
+        good.write(&message(&[MARK, &number]));
+        loop {
+            let received = self.soon();
+            if received.len() == 3 && received[1] == *MARK {
+                assert_eq!(received[2], number, "messages of the good peer came out of order");
+                self.send(Message::from(vec![received[0].clone(), "reply".into()])).unwrap();
+                good.expect(&message(&[b"reply"]));
+                return;
+            }
+        }
+    }
+
+    fn peers(&self) -> usize {
+        Router::peers(self)
+    }
+
+    fn streams(&self) -> StreamCounters {
+        self.counters().streams
+    }
 }
 
 macro_rules! serves_subscribers {
@@ -91,6 +128,10 @@ macro_rules! serves_subscribers {
 
             fn peers(&self) -> usize {
                 <$socket>::peers(self)
+            }
+
+            fn streams(&self) -> StreamCounters {
+                self.counters().streams
             }
         })*
     };
@@ -182,6 +223,9 @@ where
             thread::sleep(Duration::from_millis(1));
         }
         self.goes_on();
+        // All that was told is counted, and the other way round.
+        let failed = self.failed(|_| true) as u64;
+        assert_eq!(self.socket.streams().failed_handshakes, failed);
         // Buffers that are kept for the next may stay, and what was told is in our own hands.
         let told = size_of_val(self.watch.all()) * 4;
         let kept = memory::now().saturating_sub(self.allocated);

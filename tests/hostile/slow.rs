@@ -6,7 +6,7 @@ use std::{
 };
 
 use ringway::{
-    Message, Pub, Pull, Router,
+    Message, Pub, Pull, Push, Router,
     monitor::{DisconnectReason, HandshakeFailure},
 };
 
@@ -188,6 +188,39 @@ fn who_is_sent_replies_and_reads_nothing() {
     assert!(router.counters().dropped > 500, "{:?}", router.counters());
     router.send(Message::from_iter(["good", "still here"])).unwrap();
     peers[1].expect(&message(&[b"still here"]));
+}
+
+#[test]
+fn who_takes_tasks_and_reads_nothing() {
+    // Its queue fills up, and the rest goes to the others.
+    for road in ROADS {
+        let _alone = alone();
+        let context = ringway::Context::new();
+        let (mut push, endpoint) = bound(Push::builder().send_hwm(50).build(&context).unwrap(), road);
+        let _deaf = Peer::joined(&endpoint, "PULL", "PUSH");
+        let mut good = Peer::joined(&endpoint, "PULL", "PUSH");
+        good.settle();
+        memory::forget();
+        let before = memory::now();
+        let reading = thread::spawn(move || {
+            let mut count = 0;
+            while good.message()[0].len() > 1 {
+                count += 1;
+            }
+            count
+        });
+        for _ in 0..1000 {
+            push.send(vec![7; 10_000]).unwrap();
+        }
+        let most = memory::most() - before;
+        assert!(most < 8 << 20, "{most} bytes");
+        // One of the last goes to the one that reads.
+        while !reading.is_finished() {
+            let _ = push.send_timeout("x", Duration::from_millis(10));
+        }
+        let count = reading.join().unwrap();
+        assert!(count > 300, "{count} of 1000 went to the one that reads");
+    }
 }
 
 #[test]
