@@ -1,6 +1,7 @@
-//! Proxies: everything arrives, in order, with back-pressure; control by handle and by socket.
+//! Proxies: everything arrives, in order, with back-pressure; control by handle and by socket. Most of it over streams, too;
+//! the list at the foot of this file says what.
 
-use std::{thread, time::Duration};
+use std::{ops::Deref, thread, time::Duration};
 
 use ringway::{
     Context, Message, Pair, Pull, Push, WaitPolicy,
@@ -8,20 +9,50 @@ use ringway::{
     socket::RecvError,
 };
 
+#[allow(dead_code, reason = "it belongs to the conformance suite, which uses all of it")]
+#[path = "conformance/road.rs"]
+mod road;
+
+use road::{Endpoints, Road};
+
 const LONG: Duration = Duration::from_secs(60);
+
+/// A context, and where its names are.
+struct World {
+    context: Context,
+    endpoints: Endpoints,
+}
+
+impl Deref for World {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl World {
+    fn new(road: Road) -> Self {
+        Self { context: Context::new(), endpoints: Endpoints::new(road) }
+    }
+
+    fn endpoint(&self, name: &str) -> String {
+        self.endpoints.named(name)
+    }
+}
 
 fn pair(context: &Context) -> Pair {
     Pair::builder().send_hwm(4).recv_hwm(4).recv_timeout(LONG).send_timeout(LONG).build(context).unwrap()
 }
 
 /// client = frontend, backend = server.
-fn four(context: &Context) -> (Pair, Pair, Pair, Pair) {
+fn four(context: &World) -> (Pair, Pair, Pair, Pair) {
     let (mut client, mut frontend, mut backend, mut server) =
         (pair(context), pair(context), pair(context), pair(context));
-    frontend.bind("inproc://front").unwrap();
-    backend.bind("inproc://back").unwrap();
-    client.connect("inproc://front").unwrap();
-    server.connect("inproc://back").unwrap();
+    frontend.bind(context.endpoint("front")).unwrap();
+    backend.bind(context.endpoint("back")).unwrap();
+    client.connect(context.endpoint("front")).unwrap();
+    server.connect(context.endpoint("back")).unwrap();
     (client, frontend, backend, server)
 }
 
@@ -39,24 +70,23 @@ fn start(mut frontend: Pair, mut backend: Pair, control: &ProxyControl, policy: 
     })
 }
 
-#[test]
-fn everything_arrives_both_ways() {
-    const MESSAGES: u64 = 20_000;
+fn everything_arrives_both_ways(road: Road) {
+    let messages: u64 = if road == Road::Inproc { 20_000 } else { 2_000 };
     for policy in [WaitPolicy::Adaptive, WaitPolicy::Park] {
-        let context = Context::new();
+        let context = World::new(road);
         let (mut client, frontend, backend, mut server) = four(&context);
         let control = ProxyControl::new();
         let proxying = start(frontend, backend, &control, policy);
         let echo = thread::spawn(move || {
-            for number in 0..MESSAGES {
+            for number in 0..messages {
                 let message = server.recv().unwrap();
                 assert!(message == numbered(number));
                 server.send(message).unwrap();
             }
         });
         let mut sent = 0;
-        for number in 0..MESSAGES {
-            while sent < MESSAGES && client.try_send(numbered(sent)).is_ok() {
+        for number in 0..messages {
+            while sent < messages && client.try_send(numbered(sent)).is_ok() {
                 sent += 1;
             }
             assert!(client.recv().unwrap() == numbered(number));
@@ -67,16 +97,15 @@ fn everything_arrives_both_ways() {
         assert_eq!(report.end, ProxyEnd::Terminated);
         assert_eq!((report.left_for_backend, report.left_for_frontend), (None, None));
         for flow in [report.statistics.frontend, report.statistics.backend] {
-            assert_eq!((flow.messages_in, flow.messages_out), (MESSAGES, MESSAGES));
-            assert_eq!((flow.bytes_in, flow.bytes_out), (14 * MESSAGES, 14 * MESSAGES));
+            assert_eq!((flow.messages_in, flow.messages_out), (messages, messages));
+            assert_eq!((flow.bytes_in, flow.bytes_out), (14 * messages, 14 * messages));
         }
         assert_eq!(control.statistics(), report.statistics);
     }
 }
 
-#[test]
-fn back_pressure_goes_through() {
-    let context = Context::new();
+fn back_pressure_goes_through(road: Road) {
+    let context = World::new(road);
     let (mut client, frontend, backend, mut server) = four(&context);
     let control = ProxyControl::new();
     let proxying = start(frontend, backend, &control, WaitPolicy::Adaptive);
@@ -100,14 +129,13 @@ fn back_pressure_goes_through() {
     }
 }
 
-#[test]
-fn capture_gets_copies_and_never_blocks() {
-    let context = Context::new();
+fn capture_gets_copies_and_never_blocks(road: Road) {
+    let context = World::new(road);
     let (mut client, mut frontend, mut backend, mut server) = four(&context);
     let mut capture = Push::builder().send_hwm(2).build(&context).unwrap();
     let mut tap = Pull::builder().recv_hwm(3).build(&context).unwrap();
-    tap.bind("inproc://tap").unwrap();
-    capture.connect("inproc://tap").unwrap();
+    tap.bind(context.endpoint("tap")).unwrap();
+    capture.connect(context.endpoint("tap")).unwrap();
     let control = ProxyControl::new();
     let handle = control.clone();
     let proxying = thread::spawn(move || {
@@ -126,9 +154,8 @@ fn capture_gets_copies_and_never_blocks() {
     }
 }
 
-#[test]
-fn pauses_and_resumes() {
-    let context = Context::new();
+fn pauses_and_resumes(road: Road) {
+    let context = World::new(road);
     let (mut client, frontend, backend, mut server) = four(&context);
     let control = ProxyControl::new();
     control.pause();
@@ -148,13 +175,12 @@ fn pauses_and_resumes() {
     assert_eq!(proxying.join().unwrap().0.end, ProxyEnd::Terminated);
 }
 
-#[test]
-fn obeys_a_socket() {
-    let context = Context::new();
+fn obeys_a_socket(road: Road) {
+    let context = World::new(road);
     let (mut client, mut frontend, mut backend, mut server) = four(&context);
     let (mut steering, mut control) = (pair(&context), pair(&context));
-    control.bind("inproc://control").unwrap();
-    steering.connect("inproc://control").unwrap();
+    control.bind(context.endpoint("control")).unwrap();
+    steering.connect(context.endpoint("control")).unwrap();
     let proxying = thread::spawn(move || {
         let options = ProxyOptions::new().control(&mut control);
         proxy(&mut frontend, &mut backend, options).unwrap()
@@ -177,13 +203,12 @@ fn obeys_a_socket() {
     assert_eq!(steering.try_recv(), Err(RecvError::Empty), "a PAIR gets no other answers");
 }
 
-#[test]
-fn obeys_a_socket_that_cannot_answer() {
-    let context = Context::new();
+fn obeys_a_socket_that_cannot_answer(road: Road) {
+    let context = World::new(road);
     let (_client, mut frontend, mut backend, _server) = four(&context);
     let (mut steering, mut control) = (Push::new(&context).unwrap(), Pull::new(&context).unwrap());
-    control.bind("inproc://control").unwrap();
-    steering.connect("inproc://control").unwrap();
+    control.bind(context.endpoint("control")).unwrap();
+    steering.connect(context.endpoint("control")).unwrap();
     for command in ["STATISTICS", "PAUSE", "TERMINATE"] {
         steering.send(command).unwrap();
     }
@@ -191,29 +216,29 @@ fn obeys_a_socket_that_cannot_answer() {
     assert_eq!(proxy(&mut frontend, &mut backend, options).unwrap().end, ProxyEnd::Terminated);
 }
 
-#[test]
-fn one_way_and_through_one_socket() {
-    let context = Context::new();
+fn one_way_and_through_one_socket(road: Road) {
+    let context = World::new(road);
     let (mut source, mut frontend) = (Push::new(&context).unwrap(), Pull::new(&context).unwrap());
     let (mut backend, mut sink) = (Push::new(&context).unwrap(), Pull::new(&context).unwrap());
-    frontend.bind("inproc://front").unwrap();
-    backend.bind("inproc://back").unwrap();
-    source.connect("inproc://front").unwrap();
-    sink.connect("inproc://back").unwrap();
+    frontend.bind(context.endpoint("front")).unwrap();
+    backend.bind(context.endpoint("back")).unwrap();
+    source.connect(context.endpoint("front")).unwrap();
+    sink.connect(context.endpoint("back")).unwrap();
     let control = ProxyControl::new();
     let handle = control.clone();
     let proxying =
         thread::spawn(move || proxy_one_way(&mut frontend, &mut backend, ProxyOptions::new().handle(&handle)).unwrap());
-    for number in 0..5_000 {
+    let messages = if road == Road::Inproc { 5_000 } else { 500 };
+    for number in 0..messages {
         source.send(numbered(number)).unwrap();
         assert!(sink.recv().unwrap() == numbered(number));
     }
     control.terminate();
-    assert_eq!(proxying.join().unwrap().statistics.backend.messages_out, 5_000);
+    assert_eq!(proxying.join().unwrap().statistics.backend.messages_out, messages);
 
     let (mut near, mut far) = (pair(&context), pair(&context));
-    near.bind("inproc://mirror").unwrap();
-    far.connect("inproc://mirror").unwrap();
+    near.bind(context.endpoint("mirror")).unwrap();
+    far.connect(context.endpoint("mirror")).unwrap();
     let control = ProxyControl::new();
     let handle = control.clone();
     let proxying = thread::spawn(move || proxy_one(&mut near, ProxyOptions::new().handle(&handle)).unwrap());
@@ -225,9 +250,8 @@ fn one_way_and_through_one_socket() {
     assert_eq!(proxying.join().unwrap().statistics.frontend.messages_out, 1_000);
 }
 
-#[test]
-fn a_shutdown_ends_it() {
-    let context = Context::new();
+fn a_shutdown_ends_it(road: Road) {
+    let context = World::new(road);
     let (_client, frontend, backend, _server) = four(&context);
     let proxying = start(frontend, backend, &ProxyControl::new(), WaitPolicy::Adaptive);
     let report = context.shutdown(Duration::ZERO);
@@ -235,15 +259,14 @@ fn a_shutdown_ends_it() {
     assert_eq!(proxying.join().unwrap().0.end, ProxyEnd::ContextClosed);
 }
 
-#[test]
-fn what_arrived_before_a_shutdown_is_passed_on() {
-    let (clients, servers) = (Context::new(), Context::new());
+fn what_arrived_before_a_shutdown_is_passed_on(road: Road) {
+    let (clients, servers) = (World::new(road), World::new(road));
     let (mut client, mut frontend) = (pair(&clients), pair(&clients));
-    frontend.bind("inproc://front").unwrap();
-    client.connect("inproc://front").unwrap();
+    frontend.bind(clients.endpoint("front")).unwrap();
+    client.connect(clients.endpoint("front")).unwrap();
     let (mut backend, mut server) = (pair(&servers), pair(&servers));
-    backend.bind("inproc://back").unwrap();
-    server.connect("inproc://back").unwrap();
+    backend.bind(servers.endpoint("back")).unwrap();
+    server.connect(servers.endpoint("back")).unwrap();
     (0..5).for_each(|number| client.send(numbered(number)).unwrap());
     clients.shutdown(Duration::ZERO);
     let report = proxy(&mut frontend, &mut backend, ProxyOptions::new()).unwrap();
@@ -251,9 +274,8 @@ fn what_arrived_before_a_shutdown_is_passed_on() {
     (0..5).for_each(|number| assert!(server.try_recv().unwrap() == numbered(number)));
 }
 
-#[test]
-fn a_peer_that_comes_and_goes_loses_nothing() {
-    let context = Context::new();
+fn a_peer_that_comes_and_goes_loses_nothing(road: Road) {
+    let context = World::new(road);
     let (mut client, frontend, backend, server) = four(&context);
     drop(server);
     let control = ProxyControl::new();
@@ -261,9 +283,54 @@ fn a_peer_that_comes_and_goes_loses_nothing() {
     for number in 0..200 {
         client.send(numbered(number)).unwrap();
         let mut server = pair(&context);
-        server.connect("inproc://back").unwrap();
+        server.connect(context.endpoint("back")).unwrap();
         assert!(server.recv().unwrap() == numbered(number));
     }
     control.terminate();
     proxying.join().unwrap();
+}
+
+macro_rules! over {
+    ($road:ident: $($test:ident),* $(,)?) => {
+        $(#[test] fn $test() { super::$test(super::Road::$road); })*
+    };
+}
+
+mod inproc {
+    over! { Inproc:
+        everything_arrives_both_ways,
+        back_pressure_goes_through,
+        capture_gets_copies_and_never_blocks,
+        pauses_and_resumes,
+        obeys_a_socket,
+        obeys_a_socket_that_cannot_answer,
+        one_way_and_through_one_socket,
+        a_shutdown_ends_it,
+        what_arrived_before_a_shutdown_is_passed_on,
+        a_peer_that_comes_and_goes_loses_nothing,
+    }
+}
+
+/// Those that do not count on a queue to be full after so many, or on a message to be there when it is sent.
+macro_rules! over_stream {
+    ($road:ident) => {
+        over! { $road:
+            everything_arrives_both_ways,
+            pauses_and_resumes,
+            obeys_a_socket,
+            obeys_a_socket_that_cannot_answer,
+            one_way_and_through_one_socket,
+            a_shutdown_ends_it,
+        }
+    };
+}
+
+#[cfg(not(miri))]
+mod tcp {
+    over_stream!(Tcp);
+}
+
+#[cfg(not(miri))]
+mod ipc {
+    over_stream!(Ipc);
 }

@@ -161,6 +161,7 @@ impl<P: Pattern> Core<P> {
         let mut awaited =
             Arrival { pattern: &mut self.pattern, crew: &mut self.crew, driven: self.driven.as_ref(), turns: 0, look };
         let Some(deadline) = deadline else {
+            drive(awaited.driven, &mut awaited.turns);
             return (awaited.look)(awaited.pattern, awaited.crew).ok_or(RecvError::Empty);
         };
         loop {
@@ -291,13 +292,18 @@ impl<P: Sending> Core<P> {
         &mut self,
         failure: SendFailure,
         until: Until,
-        attempt: impl FnMut(&mut P, &mut Crew) -> Result<R, SendFailure>,
+        mut attempt: impl FnMut(&mut P, &mut Crew) -> Result<R, SendFailure>,
     ) -> Result<R, SendFailure> {
         if !is_worth_waiting(failure) {
             return Err(failure);
         }
         self.crew.count_stall();
-        let Some(deadline) = until.deadline(self.send_timeout) else { return Err(failure) };
+        let Some(deadline) = until.deadline(self.send_timeout) else {
+            // Where no thread looks after the streams, the call does once.
+            let Some(reactor) = &self.driven else { return Err(failure) };
+            reactor.turn(Some(Duration::ZERO));
+            return attempt(&mut self.pattern, &mut self.crew);
+        };
         let mut room =
             Room { pattern: &mut self.pattern, crew: &mut self.crew, driven: self.driven.as_ref(), turns: 0, attempt };
         self.sending.wait(self.hub.signal(), deadline, &mut room).unwrap_or(Err(SendFailure::TimedOut))
@@ -322,7 +328,10 @@ impl<P: Receiving> Core<P> {
             return Err(RecvError::ContextClosed);
         }
         if let Until::Now = until {
-            return Err(RecvError::Empty);
+            // Where no thread looks after the streams, the call does once.
+            let Some(reactor) = &self.driven else { return Err(RecvError::Empty) };
+            reactor.turn(Some(Duration::ZERO));
+            return self.pattern.receive(&mut self.crew, place);
         }
         self.wait_for(until, |pattern, crew| match pattern.receive(crew, place) {
             Err(RecvError::Empty) => None,

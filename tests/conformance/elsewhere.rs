@@ -15,13 +15,13 @@ pub(crate) struct Elsewhere {
 pub(crate) const ELSEWHERE: [Elsewhere; 4] = [
     Elsewhere {
         test: "both_ends_hear_of_a_death_and_losses_add_up",
-        not_over: &[Flavor::Local, Flavor::Tcp, Flavor::Ipc],
+        not_over: ALL_BUT_AWKWARD,
         because: "a pipe can be killed from within the awkward flavor only",
         instead: &["a_stream_that_is_cut_comes_back"],
     },
     Elsewhere {
         test: "a_stream_goes_on_over_other_pipes",
-        not_over: &[Flavor::Local, Flavor::Tcp, Flavor::Ipc],
+        not_over: ALL_BUT_AWKWARD,
         because: "a pipe can be killed from within the awkward flavor only",
         instead: &["a_stream_that_is_cut_comes_back"],
     },
@@ -39,7 +39,9 @@ pub(crate) const ELSEWHERE: [Elsewhere; 4] = [
     },
 ];
 
-const STREAMS: &[Flavor] = &[Flavor::Tcp, Flavor::Ipc];
+const STREAMS: &[Flavor] = &[Flavor::Tcp, Flavor::TcpSpread, Flavor::TcpCallerDriven, Flavor::Ipc];
+const ALL_BUT_AWKWARD: &[Flavor] =
+    &[Flavor::Local, Flavor::Tcp, Flavor::TcpSpread, Flavor::TcpCallerDriven, Flavor::Ipc];
 
 /// Why `test` is not run over `flavor`, if it is not.
 pub(crate) fn reason(flavor: Flavor, test: &str) -> Option<&'static str> {

@@ -25,6 +25,10 @@ pub(crate) enum Flavor {
     Awkward,
     /// ZMTP over TCP, on the loopback interface.
     Tcp,
+    /// Likewise, the connections spread over three threads.
+    TcpSpread,
+    /// Likewise, and no thread serves the connections: calls into sockets do.
+    TcpCallerDriven,
     /// ZMTP over a Unix-domain socket.
     Ipc,
 }
@@ -47,21 +51,19 @@ const BUFFER: usize = 16 * 1024;
 const ON_THE_WAY: u64 = 4;
 
 impl Flavor {
-    pub(crate) const ALL: [Self; 4] = [Self::Local, Self::Awkward, Self::Tcp, Self::Ipc];
-
-    /// Does this version have the road?
-    pub(crate) fn is_there(self) -> bool {
-        !self.is_stream() || Pull::new(&Context::new()).unwrap().bind(self.context().endpoint("there")).is_ok()
-    }
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Local, Self::Awkward, Self::Tcp, Self::TcpSpread, Self::TcpCallerDriven, Self::Ipc];
 
     pub(crate) fn context(self) -> World {
         let context = match self {
             Self::Awkward => Context::with_awkward_pipes(1),
             Self::Local | Self::Tcp | Self::Ipc => Context::new(),
+            Self::TcpSpread => Context::builder().reactor_threads(3).build(),
+            Self::TcpCallerDriven => Context::builder().caller_driven().build(),
         };
         let road = match self {
             Self::Local | Self::Awkward => Road::Inproc,
-            Self::Tcp => Road::Tcp,
+            Self::Tcp | Self::TcpSpread | Self::TcpCallerDriven => Road::Tcp,
             Self::Ipc => Road::Ipc,
         };
         World { context, flavor: self, endpoints: Arc::new(Endpoints::new(road)) }
@@ -70,7 +72,7 @@ impl Flavor {
     /// Messages pass through the kernel, and the far end of a socket's pipe is a connection. Whatever else differs
     /// follows from this.
     pub(crate) fn is_stream(self) -> bool {
-        matches!(self, Self::Tcp | Self::Ipc)
+        !matches!(self, Self::Local | Self::Awkward)
     }
 
     /// Binding, connecting, subscribing and leaving have their effect at the other end when the call returns; on a
@@ -118,7 +120,7 @@ impl Flavor {
     pub(crate) fn many(self, times: u64) -> u64 {
         match self {
             Self::Local | Self::Awkward => times,
-            Self::Tcp | Self::Ipc => times.div_ceil(50),
+            Self::Tcp | Self::TcpSpread | Self::TcpCallerDriven | Self::Ipc => times.div_ceil(50),
         }
     }
 
@@ -234,7 +236,9 @@ impl World {
     }
 
     /// Does what a context without threads of its own leaves to its callers.
-    fn upkeep(&self) {}
+    fn upkeep(&self) {
+        self.context.drive(Duration::ZERO);
+    }
 
     /// Waits until `holds`.
     #[track_caller]

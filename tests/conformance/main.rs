@@ -7,13 +7,14 @@
 //! are not run over which flavor, [`messages`] order and shapes, [`credit`] high-water marks,
 //! [`routing`] whose turn it is, [`calls`] each way to call, [`endpoints`] who finds whom, [`leaving`] peers that go,
 //! [`death`] pipes that die, [`payloads`] destructors, [`newest`] conflation, [`publishing`] subscriptions,
-//! [`requests`] REQ and REP, [`addressed`] DEALER and ROUTER; of
+//! [`requests`] REQ and REP, [`asking_again`] requests that are sent again, [`addressed`] DEALER and ROUTER; of
 //! streams only: [`streams`] marks, lingering, limits, endpoints of the machine, [`reconnecting`] listeners that come back,
 //! [`relay`] somebody who cuts streams.
 
 #![forbid(unsafe_code)]
 
 mod addressed;
+mod asking_again;
 mod calls;
 mod credit;
 mod death;
@@ -42,25 +43,23 @@ macro_rules! suite {
         everywhere { $($module:ident: $($test:ident),* $(,)?;)* }
         streams { $($streams_module:ident: $($streams_test:ident),* $(,)?;)* }
     ) => {
-        mod local {
-            $($(#[test] fn $test() { crate::over(crate::Flavor::Local, stringify!($test), crate::$module::$test); })*)*
+        /// The tests of every flavor.
+        macro_rules! everywhere {
+            ($flavor:ident) => {
+                $($(#[test] fn $test() {
+                    crate::over(crate::Flavor::$flavor, stringify!($test), crate::$module::$test);
+                })*)*
+            };
         }
-        mod awkward {
-            $($(#[test] fn $test() { crate::over(crate::Flavor::Awkward, stringify!($test), crate::$module::$test); })*)*
-        }
+        /// The tests of a stream.
         #[cfg(not(miri))]
-        mod tcp {
-            $($(#[test] fn $test() { crate::over(crate::Flavor::Tcp, stringify!($test), crate::$module::$test); })*)*
-            $($(#[test] fn $streams_test() {
-                crate::over(crate::Flavor::Tcp, stringify!($streams_test), crate::$streams_module::$streams_test);
-            })*)*
-        }
-        #[cfg(not(miri))]
-        mod ipc {
-            $($(#[test] fn $test() { crate::over(crate::Flavor::Ipc, stringify!($test), crate::$module::$test); })*)*
-            $($(#[test] fn $streams_test() {
-                crate::over(crate::Flavor::Ipc, stringify!($streams_test), crate::$streams_module::$streams_test);
-            })*)*
+        macro_rules! stream {
+            ($flavor:ident) => {
+                everywhere!($flavor);
+                $($(#[test] fn $streams_test() {
+                    crate::over(crate::Flavor::$flavor, stringify!($streams_test), crate::$streams_module::$streams_test);
+                })*)*
+            };
         }
 
         /// All tests.
@@ -180,16 +179,17 @@ suite! {
             a_peer_that_leaves_is_told,
             a_reply_sent_before_leaving_counts,
             disconnecting_ends_a_request,
+            looking_takes_nothing,
+            replies_to_nobody_are_dropped,
+            replies_to_the_full_are_dropped,
+            many_ask_many_and_all_adds_up;
+        asking_again:
             a_request_is_sent_again_when_its_peer_leaves,
             a_request_is_sent_again_when_time_is_over,
             a_request_waits_for_a_peer_to_be_sent_again,
             a_request_waits_for_room_to_be_sent_again,
             attempts_end,
-            late_replies_count,
-            looking_takes_nothing,
-            replies_to_nobody_are_dropped,
-            replies_to_the_full_are_dropped,
-            many_ask_many_and_all_adds_up;
+            late_replies_count;
         addressed:
             ids_are_given_and_made_up,
             messages_go_whole_to_whom_they_name,
@@ -240,17 +240,40 @@ suite! {
             misfits_are_told_and_go_on_trying,
             unbinding_closes_the_door_at_once,
             a_live_endpoint_is_not_taken_and_a_dead_one_is,
+            what_is_left_to_the_system_can_be_asked,
             strangers_do_no_harm,
             disconnecting_stops_the_attempts;
     }
+}
+
+mod local {
+    everywhere!(Local);
+}
+mod awkward {
+    everywhere!(Awkward);
+}
+#[cfg(not(miri))]
+mod tcp {
+    stream!(Tcp);
+}
+#[cfg(not(miri))]
+mod tcp_spread {
+    stream!(TcpSpread);
+}
+#[cfg(not(miri))]
+mod tcp_caller_driven {
+    stream!(TcpCallerDriven);
+}
+#[cfg(not(miri))]
+mod ipc {
+    stream!(Ipc);
 }
 
 /// Runs `test` over `flavor`, unless it says nothing about it.
 fn over(flavor: Flavor, name: &str, test: fn(Flavor)) {
     match elsewhere::reason(flavor, name) {
         Some(reason) => say(&format!("{name} is not run over {flavor:?}: {reason}")),
-        None if flavor.is_there() => flavor::run(flavor, test),
-        None => say(&format!("there is no road for {flavor:?}")),
+        None => flavor::run(flavor, test),
     }
 }
 

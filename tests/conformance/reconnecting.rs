@@ -320,8 +320,10 @@ pub(crate) fn a_talk_that_is_cut_goes_on(flavor: Flavor) {
     asking.connect(context.endpoint("relay")).unwrap();
     let mut dice = Dice(5);
     for number in 0..100 {
-        if number % 5 == 0 {
-            relay.cut_after(dice.roll(400));
+        match number % 10 {
+            0 => relay.cut(),
+            5 => relay.cut_after(dice.roll(400)),
+            _ => {}
         }
         assert_eq!(asking.request(numbered(number)), Ok(numbered(number)));
     }

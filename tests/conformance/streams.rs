@@ -316,7 +316,7 @@ pub(crate) fn misfits_are_told_and_go_on_trying(flavor: Flavor) {
     for monitor in [&mut at_pull, &mut at_pair] {
         let failed =
             |kind: &EventKind| matches!(kind, EventKind::HandshakeFailed { .. } | EventKind::Incompatible { .. });
-        while !failed(&monitor.recv_timeout(PATIENCE).expect("an event").kind) {}
+        context.eventually("it is told", || monitor.try_iter().any(|event| failed(&event.kind)));
     }
     assert_eq!((pull.joined(), pair.joined()), (0, 0));
     assert_eq!(pull.try_recv(), Err(RecvError::Empty));
@@ -374,6 +374,41 @@ pub(crate) fn a_live_endpoint_is_not_taken_and_a_dead_one_is(flavor: Flavor) {
     push.connect(&endpoint).unwrap();
     push.send("x").unwrap();
     assert_eq!(pull.next(), "x".into());
+}
+
+pub(crate) fn what_is_left_to_the_system_can_be_asked(flavor: Flavor) {
+    let context = flavor.context();
+    let address = context.endpoint("address");
+    let asked = match address.split_once("://").expect("an endpoint") {
+        ("tcp", address) => {
+            let host = address.rsplit_once(':').expect("a port").0;
+            [format!("tcp://{host}:*"), format!("tcp://{host}:0"), "tcp://*:*".to_owned()]
+        }
+        _ => ["ipc://*".to_owned(), "ipc://*".to_owned(), format!("ipc://@ringway-{}", std::process::id())],
+    };
+    let mut pull = Pull::new(&context).unwrap();
+    assert_eq!(pull.last_endpoint(), None);
+    let mut told: Vec<String> = Vec::new();
+    for endpoint in &asked {
+        pull.bind(endpoint).unwrap();
+        let endpoint = pull.last_endpoint().expect("it is bound").to_string();
+        assert!(!endpoint.contains('*') && !endpoint.ends_with(":0") && !told.contains(&endpoint), "{endpoint}");
+        told.push(endpoint);
+    }
+    for (number, endpoint) in (0..).zip(&told) {
+        let mut push = Push::new(&context).unwrap();
+        // A socket bound to any address is found at this host's.
+        push.connect(endpoint.replace("0.0.0.0", "127.0.0.1")).unwrap();
+        push.send(numbered(number)).unwrap();
+        pull.expect_numbers([number]);
+        assert_eq!(Pull::new(&context).unwrap().bind(endpoint), Err(BindError::AddrInUse));
+        pull.unbind(endpoint).unwrap();
+        // A path the system made up is gone, with its folder.
+        if !endpoint.starts_with("ipc:///") {
+            Pull::new(&context).unwrap().bind(endpoint).expect("it is free");
+        }
+    }
+    assert_eq!(knock(&told[0]).map_err(|_| ()), Err(()));
 }
 
 pub(crate) fn strangers_do_no_harm(flavor: Flavor) {

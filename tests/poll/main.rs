@@ -1,32 +1,71 @@
-//! Pollers: what they report, when they wake, what they cost.
+//! Pollers: what they report, when they wake, what they cost. Most of it over streams, too; the list at the foot of this
+//! file says what.
 
 use std::{
+    ops::Deref,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
+
+#[cfg(target_os = "linux")]
+mod on_demand;
+#[allow(dead_code, reason = "it belongs to the conformance suite, which uses all of it")]
+#[path = "../conformance/road.rs"]
+mod road;
 
 use ringway::{
     Context, Message, Pair, Poller, Pull, Push, WaitPolicy,
     poll::{AddError, Event, Events, Interest, NotRegistered, PollError},
     socket::{RecvError, SendFailure},
 };
+use road::{Endpoints, Road};
 
 const LONG: Option<Duration> = Some(Duration::from_secs(60));
 const POLICIES: [WaitPolicy; 3] = [WaitPolicy::Spin, WaitPolicy::Adaptive, WaitPolicy::Park];
 
-fn pipeline(context: &Context, name: &str) -> (Push, Pull) {
-    let mut push = Push::builder().send_hwm(2).build(context).unwrap();
-    let mut pull = Pull::builder().recv_hwm(2).build(context).unwrap();
-    pull.bind(format!("inproc://{name}")).unwrap();
-    push.connect(format!("inproc://{name}")).unwrap();
+/// A context, and where its names are.
+struct World {
+    context: Context,
+    endpoints: Endpoints,
+    road: Road,
+}
+
+impl Deref for World {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl World {
+    fn new(road: Road) -> Self {
+        Self { context: Context::new(), endpoints: Endpoints::new(road), road }
+    }
+
+    fn endpoint(&self, name: &str) -> String {
+        self.endpoints.named(name)
+    }
+
+    /// What a test does so many times, or less where each time costs system calls.
+    fn many(&self, times: u64) -> u64 {
+        if self.road == Road::Inproc { times } else { times.div_ceil(20) }
+    }
+}
+
+fn pipeline(world: &World, name: &str) -> (Push, Pull) {
+    let mut push = Push::builder().send_hwm(2).build(world).unwrap();
+    let mut pull = Pull::builder().recv_hwm(2).build(world).unwrap();
+    pull.bind(world.endpoint(name)).unwrap();
+    push.connect(world.endpoint(name)).unwrap();
     (push, pull)
 }
 
-fn pairs(context: &Context, name: &str) -> (Pair, Pair) {
-    let (mut here, mut there) = (Pair::new(context).unwrap(), Pair::new(context).unwrap());
-    here.bind(format!("inproc://{name}")).unwrap();
-    there.connect(format!("inproc://{name}")).unwrap();
+fn pairs(world: &World, name: &str) -> (Pair, Pair) {
+    let (mut here, mut there) = (Pair::new(world).unwrap(), Pair::new(world).unwrap());
+    here.bind(world.endpoint(name)).unwrap();
+    there.connect(world.endpoint(name)).unwrap();
     (here, there)
 }
 
@@ -36,9 +75,8 @@ fn data(events: &Events) -> Vec<u64> {
     data
 }
 
-#[test]
-fn reports_what_is_ready_and_nothing_else() {
-    let context = Context::new();
+fn reports_what_is_ready_and_nothing_else(road: Road) {
+    let context = World::new(road);
     let (mut push, mut pull) = pipeline(&context, "a");
     let (_quiet_push, mut quiet) = pipeline(&context, "b");
     let (mut poller, mut events) = (Poller::new(), Events::new());
@@ -52,9 +90,8 @@ fn reports_what_is_ready_and_nothing_else() {
     assert_eq!(event.data, 7);
 }
 
-#[test]
-fn is_level_triggered() {
-    let context = Context::new();
+fn is_level_triggered(road: Road) {
+    let context = World::new(road);
     let (mut push, mut pull) = pipeline(&context, "a");
     let (mut poller, mut events) = (Poller::new(), Events::new());
     poller.add(&mut pull, Interest::READABLE, 1).unwrap();
@@ -70,13 +107,14 @@ fn is_level_triggered() {
         assert_eq!(poller.try_wait(&mut events).unwrap(), 0);
     }
     push.send("z").unwrap();
-    assert_eq!(poller.try_wait(&mut events).unwrap(), 1);
+    // On a stream it takes its time.
+    let timeout = if road == Road::Inproc { Some(Duration::ZERO) } else { LONG };
+    assert_eq!(poller.wait(&mut events, timeout).unwrap(), 1);
 }
 
-#[test]
-fn tells_of_room() {
+fn tells_of_room(road: Road) {
     for policy in POLICIES {
-        let context = Context::new();
+        let context = World::new(road);
         let (mut push, mut pull) = pipeline(&context, "a");
         let (mut poller, mut events) = (Poller::with_policy(policy), Events::new());
         poller.add(&mut push, Interest::WRITABLE, 1).unwrap();
@@ -95,9 +133,8 @@ fn tells_of_room() {
     }
 }
 
-#[test]
-fn both_interests_are_told_apart() {
-    let context = Context::new();
+fn both_interests_are_told_apart(road: Road) {
+    let context = World::new(road);
     let (mut here, mut there) = pairs(&context, "a");
     let (mut poller, mut events) = (Poller::new(), Events::new());
     let key = poller.add(&mut here, Interest::READABLE | Interest::WRITABLE, 1).unwrap();
@@ -117,9 +154,8 @@ fn both_interests_are_told_apart() {
     assert_eq!(data(&events), [99]);
 }
 
-#[test]
-fn misuse_is_a_typed_error() {
-    let context = Context::new();
+fn misuse_is_a_typed_error(road: Road) {
+    let context = World::new(road);
     let (_push, mut pull) = pipeline(&context, "a");
     let (mut poller, mut events) = (Poller::new(), Events::new());
     assert!(matches!(poller.wait(&mut events, None), Err(PollError::NothingRegistered)));
@@ -137,9 +173,8 @@ fn misuse_is_a_typed_error() {
     assert_eq!(poller.len(), 1);
 }
 
-#[test]
-fn a_socket_may_be_in_several_pollers() {
-    let context = Context::new();
+fn a_socket_may_be_in_several_pollers(road: Road) {
+    let context = World::new(road);
     let (mut push, mut pull) = pipeline(&context, "a");
     let (mut first, mut second, mut events) = (Poller::new(), Poller::with_policy(WaitPolicy::Park), Events::new());
     first.add(&mut pull, Interest::READABLE, 1).unwrap();
@@ -159,9 +194,8 @@ fn a_socket_may_be_in_several_pollers() {
     }
 }
 
-#[test]
-fn a_dropped_socket_vanishes_and_its_peer_hears_of_it_at_once() {
-    let context = Context::new();
+fn a_dropped_socket_vanishes_and_its_peer_hears_of_it_at_once(road: Road) {
+    let context = World::new(road);
     let (mut push, mut pull) = pipeline(&context, "a");
     let (_other_push, mut other) = pipeline(&context, "b");
     let (mut poller, mut events) = (Poller::with_policy(WaitPolicy::Park), Events::new());
@@ -179,10 +213,9 @@ fn a_dropped_socket_vanishes_and_its_peer_hears_of_it_at_once() {
     dropper.join().unwrap();
 }
 
-#[test]
-fn shutdown_ends_a_wait() {
+fn shutdown_ends_a_wait(road: Road) {
     for policy in POLICIES {
-        let context = Context::new();
+        let context = World::new(road);
         let (mut push, mut pull) = pipeline(&context, "a");
         while push.try_send("x").is_ok() {}
         while pull.try_recv().is_ok() {}
@@ -206,10 +239,9 @@ fn shutdown_ends_a_wait() {
     }
 }
 
-#[test]
-fn a_waker_ends_a_wait() {
+fn a_waker_ends_a_wait(road: Road) {
     for policy in POLICIES {
-        let context = Context::new();
+        let context = World::new(road);
         let (_push, mut pull) = pipeline(&context, "a");
         let (mut poller, mut events) = (Poller::with_policy(policy), Events::new());
         poller.add(&mut pull, Interest::READABLE, 1).unwrap();
@@ -227,9 +259,8 @@ fn a_waker_ends_a_wait() {
     }
 }
 
-#[test]
-fn time_outs_are_kept() {
-    let context = Context::new();
+fn time_outs_are_kept(road: Road) {
+    let context = World::new(road);
     let (_push, mut pull) = pipeline(&context, "a");
     for policy in POLICIES {
         let (mut poller, mut events) = (Poller::with_policy(policy), Events::new());
@@ -242,12 +273,11 @@ fn time_outs_are_kept() {
     }
 }
 
-#[test]
-fn every_message_of_many_sockets_is_reported() {
+fn every_message_of_many_sockets_is_reported(road: Road) {
     const SOCKETS: usize = 40;
     const MESSAGES: usize = 100;
     for policy in POLICIES {
-        let context = Context::new();
+        let context = World::new(road);
         let (pushes, mut pulls): (Vec<_>, Vec<_>) =
             (0..SOCKETS).map(|index| pipeline(&context, &index.to_string())).unzip();
         let (mut poller, mut events) = (Poller::with_policy(policy), Events::new());
@@ -276,11 +306,10 @@ fn every_message_of_many_sockets_is_reported() {
     }
 }
 
-#[test]
-fn idle_sockets_are_not_looked_at() {
+fn idle_sockets_are_not_looked_at(road: Road) {
     const IDLE: usize = 1_000;
     for policy in POLICIES {
-        let context = Context::new();
+        let context = World::new(road);
         let mut idle: Vec<_> = (0..IDLE).map(|index| pipeline(&context, &index.to_string())).collect();
         let (mut push, mut pull) = pipeline(&context, "busy");
         let (mut poller, mut events) = (Poller::with_policy(policy), Events::new());
@@ -310,9 +339,8 @@ fn idle_sockets_are_not_looked_at() {
     }
 }
 
-#[test]
-fn a_waiting_call_on_a_registered_socket_loses_nothing() {
-    let context = Context::new();
+fn a_waiting_call_on_a_registered_socket_loses_nothing(road: Road) {
+    let context = World::new(road);
     let (mut here, mut there) = pairs(&context, "a");
     let (_push, mut quiet) = pipeline(&context, "b");
     let (mut poller, mut events) = (Poller::with_policy(WaitPolicy::Park), Events::new());
@@ -338,9 +366,8 @@ fn a_waiting_call_on_a_registered_socket_loses_nothing() {
     }
 }
 
-#[test]
-fn a_socket_in_use_elsewhere_is_seen_when_that_use_ends() {
-    let context = Context::new();
+fn a_socket_in_use_elsewhere_is_seen_when_that_use_ends(road: Road) {
+    let context = World::new(road);
     let (mut here, mut there) = pairs(&context, "a");
     let (mut poller, mut events) = (Poller::with_policy(WaitPolicy::Park), Events::new());
     poller.add(&mut here, Interest::READABLE, 1).unwrap();
@@ -369,9 +396,8 @@ fn a_socket_in_use_elsewhere_is_seen_when_that_use_ends() {
     }
 }
 
-#[test]
-fn sockets_and_pollers_move_between_threads() {
-    let context = Context::new();
+fn sockets_and_pollers_move_between_threads(road: Road) {
+    let context = World::new(road);
     let (mut push, mut pull) = pipeline(&context, "a");
     let mut poller = Poller::with_policy(WaitPolicy::Park);
     poller.add(&mut pull, Interest::READABLE, 1).unwrap();
@@ -391,9 +417,8 @@ fn sockets_and_pollers_move_between_threads() {
     }
 }
 
-#[test]
-fn registrations_come_and_go_beside_a_wait() {
-    let context = Context::new();
+fn registrations_come_and_go_beside_a_wait(road: Road) {
+    let context = World::new(road);
     let (mut push, mut pull) = pipeline(&context, "a");
     // Another poller, of another thread, adds and removes the same socket's peers.
     let (mut poller, mut events) = (Poller::with_policy(WaitPolicy::Park), Events::new());
@@ -432,10 +457,9 @@ mod descriptors {
         UnixStream::pair().unwrap()
     }
 
-    #[test]
-    fn are_reported_beside_sockets() {
+    pub(super) fn are_reported_beside_sockets(road: Road) {
         for policy in POLICIES {
-            let context = Context::new();
+            let context = World::new(road);
             let (mut push, mut pull) = pipeline(&context, "a");
             let (mut near, mut far) = stream();
             let (mut poller, mut events) = (Poller::with_policy(policy), Events::new());
@@ -470,6 +494,7 @@ mod descriptors {
     }
 
     #[test]
+
     fn are_changed_taken_out_and_hang_up() {
         let (near, far) = stream();
         let (mut poller, mut events) = (Poller::new(), Events::new());
@@ -491,6 +516,7 @@ mod descriptors {
     }
 
     #[test]
+
     fn a_number_used_again_is_another_descriptor() {
         let (mut poller, mut events) = (Poller::new(), Events::new());
         for data in 0..10 {
@@ -503,6 +529,7 @@ mod descriptors {
     }
 
     #[test]
+
     fn time_outs_are_kept_with_them() {
         for policy in POLICIES {
             let (near, _far) = stream();
@@ -517,6 +544,7 @@ mod descriptors {
     }
 
     #[test]
+
     fn a_waker_ends_a_wait_for_them() {
         let (near, _far) = stream();
         let (mut poller, mut events) = (Poller::with_policy(WaitPolicy::Park), Events::new());
@@ -530,181 +558,83 @@ mod descriptors {
     }
 }
 
-#[cfg(target_os = "linux")]
-mod on_demand {
-    use std::{
-        os::fd::{AsFd, AsRawFd},
-        sync::atomic::{AtomicBool, Ordering},
+macro_rules! over {
+    ($road:ident: $($test:ident),* $(,)?) => {
+        $(#[test] fn $test() { super::$test(super::Road::$road); })*
     };
+}
 
-    use ringway::socket::Descriptor;
+#[cfg(target_os = "linux")]
+use descriptors::are_reported_beside_sockets;
+#[cfg(target_os = "linux")]
+use on_demand::{
+    a_descriptor_is_readable_while_the_socket_is, a_descriptor_serves_a_loop_of_epoll_and_another_poller,
+    a_descriptor_tells_of_room, an_edge_triggered_loop_misses_nothing, no_edge_is_lost_in_a_hundred_thousand_messages,
+    waiting_calls_leave_a_descriptor_right,
+};
 
-    use super::*;
-
-    /// Sleeps in `poll(2)`, for ever if `timeout_ms` is -1. Is it readable?
-    fn poll(fd: &Descriptor, timeout_ms: i32) -> bool {
-        let mut polled = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one entry, which lives until the call returns.
-        let count = unsafe { libc::poll(&raw mut polled, 1, timeout_ms) };
-        assert!(count >= 0);
-        count == 1 && polled.revents & libc::POLLIN != 0
+mod inproc {
+    over! { Inproc:
+        reports_what_is_ready_and_nothing_else,
+        is_level_triggered,
+        tells_of_room,
+        both_interests_are_told_apart,
+        misuse_is_a_typed_error,
+        a_socket_may_be_in_several_pollers,
+        a_dropped_socket_vanishes_and_its_peer_hears_of_it_at_once,
+        shutdown_ends_a_wait,
+        a_waker_ends_a_wait,
+        time_outs_are_kept,
+        every_message_of_many_sockets_is_reported,
+        idle_sockets_are_not_looked_at,
+        a_waiting_call_on_a_registered_socket_loses_nothing,
+        a_socket_in_use_elsewhere_is_seen_when_that_use_ends,
+        sockets_and_pollers_move_between_threads,
+        registrations_come_and_go_beside_a_wait,
     }
+    #[cfg(target_os = "linux")]
+    over! { Inproc: are_reported_beside_sockets }
+    #[cfg(target_os = "linux")]
+    over! { Inproc:
+        a_descriptor_is_readable_while_the_socket_is,
+        a_descriptor_tells_of_room,
+        waiting_calls_leave_a_descriptor_right,
+        no_edge_is_lost_in_a_hundred_thousand_messages,
+        a_descriptor_serves_a_loop_of_epoll_and_another_poller,
+        an_edge_triggered_loop_misses_nothing,
+    }
+}
 
-    #[test]
-    fn a_descriptor_is_readable_while_the_socket_is() {
-        let context = Context::new();
-        let (mut push, mut pull) = pipeline(&context, "a");
-        push.send("before").unwrap();
-        let fd = pull.descriptor(Interest::READABLE).unwrap();
-        assert!(poll(&fd, 0), "an edge from before it was made");
-        assert!(poll(&fd, 0), "level-triggered");
-        push.send("x").unwrap();
-        pull.recv().unwrap();
-        assert!(poll(&fd, 0), "another one is there");
-        pull.recv().unwrap();
-        assert!(!poll(&fd, 0));
-        for _ in 0..1_000 {
-            push.send("x").unwrap();
-            assert!(poll(&fd, 0));
-            pull.recv().unwrap();
-            assert!(!poll(&fd, 0));
-            assert_eq!(pull.try_recv(), Err(RecvError::Empty));
+/// Those that do not count on a message to be there when it is sent, or on a queue to be full after so many.
+macro_rules! over_stream {
+    ($road:ident) => {
+        over! { $road:
+            reports_what_is_ready_and_nothing_else,
+            is_level_triggered,
+            misuse_is_a_typed_error,
+            a_socket_may_be_in_several_pollers,
+            a_waker_ends_a_wait,
+            time_outs_are_kept,
+            every_message_of_many_sockets_is_reported,
+            a_waiting_call_on_a_registered_socket_loses_nothing,
+            sockets_and_pollers_move_between_threads,
+            registrations_come_and_go_beside_a_wait,
         }
-        drop(fd);
-        push.send("x").unwrap();
-        pull.recv().unwrap();
-        let fd = pull.descriptor(Interest::READABLE).unwrap();
-        assert!(!poll(&fd, 0));
-        context.shutdown(Duration::ZERO);
-        assert!(poll(&fd, 0), "receiving returns at once");
-        assert_eq!(pull.try_recv(), Err(RecvError::ContextClosed));
-        drop(pull);
-        assert!(poll(&fd, 0));
-    }
-
-    #[test]
-    fn a_descriptor_tells_of_room() {
-        let context = Context::new();
-        let (mut push, mut pull) = pipeline(&context, "a");
-        let fd = push.descriptor(Interest::WRITABLE).unwrap();
-        assert!(poll(&fd, 0));
-        for _ in 0..100 {
-            while push.try_send("x").is_ok() {}
-            assert!(!poll(&fd, 0));
-            pull.recv().unwrap();
-            assert!(poll(&fd, 0));
+        #[cfg(target_os = "linux")]
+        over! { $road:
+            no_edge_is_lost_in_a_hundred_thousand_messages,
+            a_descriptor_serves_a_loop_of_epoll_and_another_poller,
+            an_edge_triggered_loop_misses_nothing,
         }
-    }
+    };
+}
 
-    #[test]
-    fn waiting_calls_leave_a_descriptor_right() {
-        let context = Context::new();
-        let (mut here, mut there) = pairs(&context, "a");
-        here.set_wait(WaitPolicy::Park);
-        let fd = here.descriptor(Interest::READABLE).unwrap();
-        for _ in 0..200 {
-            let sender = thread::spawn(move || {
-                there.send("x").unwrap();
-                there
-            });
-            here.recv().unwrap();
-            there = sender.join().unwrap();
-            // Its wake may have come late.
-            assert_eq!(here.try_recv(), Err(RecvError::Empty));
-            assert!(!poll(&fd, 0));
-            there.send("y").unwrap();
-            assert!(poll(&fd, 0));
-            here.recv().unwrap();
-        }
-    }
+#[cfg(not(miri))]
+mod tcp {
+    over_stream!(Tcp);
+}
 
-    /// The consumer sleeps nowhere but in `poll(2)`.
-    fn stress(messages: u64, hwm: u32) {
-        let context = Context::new();
-        let mut push = Push::builder().send_hwm(hwm).build(&context).unwrap();
-        let mut pull = Pull::builder().recv_hwm(hwm).build(&context).unwrap();
-        pull.bind("inproc://stress").unwrap();
-        push.connect("inproc://stress").unwrap();
-        let fd = pull.descriptor(Interest::READABLE).unwrap();
-        let producer = thread::spawn(move || {
-            let room = push.descriptor(Interest::WRITABLE).unwrap();
-            for number in 0..messages {
-                while push.try_send(Message::from(number.to_ne_bytes())).is_err() {
-                    assert!(poll(&room, 60_000), "no room at {number}");
-                }
-            }
-            push
-        });
-        let mut expected = 0_u64;
-        while expected < messages {
-            assert!(poll(&fd, 60_000), "nothing after {expected}");
-            while let Ok(message) = pull.try_recv() {
-                assert_eq!(message[0], expected.to_ne_bytes());
-                expected += 1;
-            }
-        }
-        producer.join().unwrap();
-        // The last wake may have come late.
-        assert_eq!(pull.try_recv(), Err(RecvError::Empty));
-        assert!(!poll(&fd, 0));
-    }
-
-    #[test]
-    fn no_edge_is_lost_in_a_hundred_thousand_messages() {
-        stress(5_000, 1);
-        stress(100_000, 1_000);
-    }
-
-    #[test]
-    fn a_descriptor_serves_a_loop_of_epoll_and_another_poller() {
-        let context = Context::new();
-        let (mut push, mut pull) = pipeline(&context, "a");
-        let fd = pull.descriptor(Interest::READABLE).unwrap();
-        // A poller sleeps in epoll: it sees the socket through its descriptor, and by itself.
-        let (mut poller, mut events) = (Poller::with_policy(WaitPolicy::Park), Events::new());
-        poller.add_fd(fd.as_fd(), Interest::READABLE, 1).unwrap();
-        poller.add(&mut pull, Interest::READABLE, 2).unwrap();
-        let is_over = AtomicBool::new(false);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                for _ in 0..5_000 {
-                    push.send("x").unwrap();
-                }
-                is_over.store(true, Ordering::Release);
-            });
-            let mut taken = 0;
-            while taken < 5_000 {
-                assert!(poller.wait(&mut events, LONG).unwrap() > 0);
-                while pull.try_recv().is_ok() {
-                    taken += 1;
-                }
-            }
-        });
-        assert!(is_over.load(Ordering::Acquire));
-        assert_eq!(poller.try_wait(&mut events).unwrap(), 0);
-    }
-
-    #[test]
-    fn an_edge_triggered_loop_misses_nothing() {
-        let context = Context::new();
-        let (mut push, mut pull) = pipeline(&context, "a");
-        let fd = pull.descriptor(Interest::READABLE).unwrap();
-        // SAFETY: numbers only.
-        let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-        let mut wanted = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: 1 };
-        // SAFETY: the event lives until the call returns.
-        assert_eq!(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &raw mut wanted) }, 0);
-        let producer = thread::spawn(move || (0..20_000).for_each(|_| push.send("x").unwrap()));
-        let mut taken = 0;
-        while taken < 20_000 {
-            // SAFETY: one entry.
-            assert_eq!(unsafe { libc::epoll_wait(epoll, &raw mut wanted, 1, 60_000) }, 1, "after {taken}");
-            while pull.try_recv().is_ok() {
-                taken += 1;
-            }
-        }
-        producer.join().unwrap();
-        // SAFETY: ours.
-        unsafe { libc::close(epoll) };
-    }
+#[cfg(not(miri))]
+mod ipc {
+    over_stream!(Ipc);
 }
