@@ -517,7 +517,7 @@ impl Session {
         }
         let newest_only = near.profile().conflates;
         let is_clear = wire.zmtp.is_clear();
-        while wire.zmtp.outbox().len() < WRITE_SIZE && !(newest_only && !flight.is_empty()) {
+        while wire.zmtp.outbox().len() < WRITE_SIZE && (!newest_only || flight.is_empty()) {
             let before = wire.zmtp.outbox().queued();
             if is_clear && link.end().pop_short(&mut Encoder(&mut wire.zmtp)) {
                 flight.was_put(before, &wire.zmtp);
