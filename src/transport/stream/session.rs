@@ -24,7 +24,6 @@ use std::{
 use super::{
     Origin,
     baton::{Baton, Held},
-    burst::Burst,
     dial::Dial,
     flight::Flight,
     link::Link,
@@ -71,7 +70,6 @@ pub(crate) struct Session {
     is_listed: AtomicBool,
     /// A receiver sleeps on the descriptor.
     is_watched: AtomicBool,
-    burst: Burst,
     pub(super) counts: Counts,
 }
 
@@ -189,7 +187,6 @@ impl Session {
                 pulls: AtomicU32::new(0),
                 is_listed: AtomicBool::new(false),
                 is_watched: AtomicBool::new(false),
-                burst: Burst::new(),
                 counts: Counts::default(),
                 baton: Baton::new(State {
                     phase,
@@ -274,6 +271,10 @@ impl Session {
             Phase::Dialing => {
                 self.serve_dialing(state);
                 self.set_alarm(state);
+                if state.phase == Phase::Open {
+                    // It speaks first: a peer that has not accepted yet learns of us by what it gets.
+                    self.serve_open(state);
+                }
             }
             Phase::Open => _ = self.serve_open(state),
         }
@@ -764,7 +765,7 @@ impl Drive for Session {
 /// A sender has found nobody at work.
 impl Sleep for Session {
     fn wake(&self) {
-        if self.origin.streams.has_threads() && self.burst.goes_on() {
+        if self.origin.streams.has_threads() && self.origin.burst.goes_on() {
             // The signal stays as it is, so that those to come in the meantime cost nothing.
             self.reactor.visit_soon(self.id);
         } else {

@@ -479,6 +479,7 @@ impl Session {
                 }
                 self.origin.near.links().count_write();
                 let has_room = wire.flush();
+                self.origin.burst.wrote();
                 if !wire.show_interest(&self.reactor, self.id) {
                     return Err(Loss::System(io::Error::last_os_error()));
                 }
