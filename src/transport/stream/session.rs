@@ -693,6 +693,9 @@ impl Drive for Session {
     fn push_out(&self) {
         let Some(mut held) = self.baton.try_take() else { return };
         if held.phase == Phase::Open {
+            if let Some(wire) = &mut held.wire {
+                wire.may_be_writable();
+            }
             self.serve_open(&mut held);
         }
         self.let_go(held);

@@ -158,6 +158,11 @@ impl Wire {
         self.readable = true;
     }
 
+    /// A write is worth trying: a sender that waits need not wait for the reactor to tell.
+    pub(super) fn may_be_writable(&mut self) {
+        self.writable = !self.is_broken;
+    }
+
     pub(super) fn has_output(&self) -> bool {
         !self.zmtp.outbox().is_empty()
     }
