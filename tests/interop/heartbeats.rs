@@ -14,8 +14,8 @@ use crate::{
 
 const INTERVAL: Duration = Duration::from_millis(100);
 /// Long, as the machine may be busy; and the time each test watches is longer.
-const TIMEOUT: Duration = Duration::from_millis(1000);
-const WATCHED: Duration = Duration::from_millis(2500);
+const TIMEOUT: Duration = Duration::from_millis(2000);
+const WATCHED: Duration = Duration::from_millis(4000);
 const NEVER: Duration = Duration::from_secs(600);
 
 const BEATS: &[Setting] = &[Setting::Heartbeat { interval: INTERVAL, timeout: TIMEOUT, ttl: TIMEOUT }];
