@@ -55,7 +55,7 @@ fn a_poller_serves_the_streams_of_its_sockets_however_it_waits() {
         wait_for(&mut poller, &mut events, 1);
         poller.modify(key, Interest::READABLE).unwrap();
         for number in 0..200_u32 {
-            here.try_send(&number.to_ne_bytes()).unwrap();
+            here.try_send(number.to_ne_bytes()).unwrap();
             wait_for(&mut poller, &mut events, 1);
             assert_eq!(here.try_recv().unwrap()[0], number.to_ne_bytes());
         }
@@ -187,7 +187,7 @@ fn two_threads_poll_two_sockets_of_one_context() {
                     wait_for(&mut poller, &mut events, 1);
                     poller.modify(key, Interest::READABLE).unwrap();
                     for number in 0..300_u32 {
-                        here.try_send(&number.to_ne_bytes()).unwrap();
+                        here.try_send(number.to_ne_bytes()).unwrap();
                         wait_for(&mut poller, &mut events, 1);
                         assert_eq!(here.try_recv().unwrap()[0], number.to_ne_bytes());
                     }
@@ -252,7 +252,7 @@ fn a_proxy_between_streams_of_such_a_context() {
             });
             client.connect(clients).unwrap();
             for number in 0..100_u32 {
-                client.send(&number.to_ne_bytes()).unwrap();
+                client.send(number.to_ne_bytes()).unwrap();
                 assert_eq!(client.recv().unwrap()[0], number.to_ne_bytes());
             }
             control.terminate();
