@@ -114,7 +114,7 @@ impl Streams {
                 Some(reactor) => Ok(reactor.clone()),
                 None => {
                     // Under the lock: nobody makes another meanwhile.
-                    let reactor = Reactor::new()?;
+                    let reactor = Reactor::for_callers()?;
                     Ok(self.driven.get_or_init(|| reactor).clone())
                 }
             },
@@ -135,6 +135,15 @@ impl Streams {
     /// The reactor that callers turn, if that is how this context is served and there is something to serve.
     pub(crate) fn driven(&self) -> Option<&Reactor> {
         self.driven.get()
+    }
+
+    /// As [`driven`](Self::driven), for somebody who will turn it for as long as there may be something to serve: made if
+    /// there is none yet. `None`: threads turn.
+    ///
+    /// # Errors
+    /// The system has no descriptor left.
+    pub(crate) fn to_drive(&self) -> io::Result<Option<Reactor>> {
+        if self.has_threads() { Ok(None) } else { self.reactor().map(Some) }
     }
 
     /// Is there a thread that works by itself?
