@@ -355,7 +355,8 @@ mod tests {
         if !corpus.exists() {
             return;
         }
-        let targets: [(_, fn(&[u8])); 4] = [
+        type Target = (&'static str, fn(&[u8]));
+        let targets: [Target; 4] = [
             ("zmtp_receive", zmtp_receive),
             ("zmtp_handshake", zmtp_handshake),
             ("zmtp_pair", zmtp_pair),
