@@ -203,8 +203,9 @@ impl ContextBuilder {
         self
     }
 
-    /// No thread serves the streams: whoever calls into a socket of the context does, and
-    /// [`Context::drive`]. The lowest latency for programs with a thread for each core that never waits elsewhere.
+    /// No thread serves the streams: whoever calls into a socket of the context does, and finds nothing or no room there; a
+    /// [`Poller`](crate::Poller) with such a socket; a loop that sleeps on a socket's descriptor; and [`Context::drive`]. The
+    /// lowest latency for programs with a thread for each core that never waits elsewhere.
     ///
     /// While nobody calls, nothing happens: no connection is accepted or made again, nothing queued is sent, subscriptions
     /// do not arrive, and peers' heartbeats are not answered.

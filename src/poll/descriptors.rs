@@ -1,6 +1,7 @@
 //! Descriptors of the system among a poller's registrations: epoll, level-triggered.
 //!
-//! While they are there the poller sleeps in `epoll_wait`, with an eventfd among them that its bell writes.
+//! While they are there the poller sleeps in `epoll_wait`, with an eventfd among them that its bell writes; and so it does
+//! for the reactors that its waits turn, which are among them too.
 
 #![forbid(unsafe_code)]
 
@@ -8,7 +9,7 @@ use std::{
     collections::HashMap,
     fmt, io,
     mem::MaybeUninit,
-    os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,8 +26,10 @@ use super::{
     bell::Bell,
     error::{AddError, NotRegistered},
     event::{Event, Events},
+    upkeep::Upkeep,
 };
 use crate::{
+    reactor::Reactor,
     socket::Interest,
     wait::{EventTarget, Target},
 };
@@ -37,6 +40,8 @@ pub(super) struct Descriptors {
     /// What the poller's bell writes.
     target: Arc<EventTarget>,
     by_fd: HashMap<RawFd, u64>,
+    /// Those that end a sleep.
+    reactors: Vec<Reactor>,
     /// Turns until a wait that spins looks again.
     turns_left: u32,
     looks: u64,
@@ -44,6 +49,8 @@ pub(super) struct Descriptors {
 
 /// What the eventfd is registered with. No `RawFd` as `u64` is that.
 const BELL: u64 = u64::MAX;
+/// What reactors are registered with: likewise.
+const REACTOR: u64 = u64::MAX - 1;
 /// Turns of a spin between two looks: a system call of some 300 ns against some 20 ns a turn.
 const TURNS_PER_LOOK: u32 = 128;
 /// Descriptors one look reports: 768 bytes of stack. If more are ready the kernel reports the others first next time.
@@ -55,7 +62,8 @@ impl Descriptors {
         let target = EventTarget::new()?;
         epoll::add(&epoll, target.fd(), EventData::new_u64(BELL), EventFlags::IN)?;
         bell.signal.install(Target::Eventfd(target.clone()));
-        Ok(Self { epoll, target, by_fd: HashMap::new(), turns_left: TURNS_PER_LOOK, looks: 0 })
+        let (by_fd, reactors) = (HashMap::new(), Vec::new());
+        Ok(Self { epoll, target, by_fd, reactors, turns_left: TURNS_PER_LOOK, looks: 0 })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -93,14 +101,42 @@ impl Descriptors {
         }
     }
 
+    /// Before a sleep: the reactors in `upkeep` end it, and no others.
+    pub(super) fn watch(&mut self, upkeep: &mut Upkeep) -> io::Result<()> {
+        if !upkeep.is_changed() {
+            return Ok(());
+        }
+        let is_among = |reactors: &[Reactor], reactor: &Reactor| reactors.iter().any(|other| other.is(reactor));
+        let present: Vec<Reactor> = upkeep.reactors().cloned().collect();
+        for old in self.reactors.iter().filter(|old| !is_among(&present, old)) {
+            // Open as long as we hold it, and registered.
+            let _ = epoll::delete(&self.epoll, old.descriptor().as_fd());
+        }
+        self.reactors.retain(|old| is_among(&present, old));
+        for new in present {
+            if !is_among(&self.reactors, &new) {
+                epoll::add(&self.epoll, new.descriptor().as_fd(), EventData::new_u64(REACTOR), EventFlags::IN)?;
+                self.reactors.push(new);
+            }
+        }
+        upkeep.settle();
+        Ok(())
+    }
+
     /// Adds those that are ready to `events`.
     pub(super) fn look(&mut self, events: &mut Events) -> io::Result<()> {
+        if self.by_fd.is_empty() {
+            return Ok(());
+        }
         self.collect(events, Some(Duration::ZERO))
     }
 
     /// As `look`, once in so many calls.
     #[inline(always)]
     pub(super) fn look_now_and_then(&mut self, events: &mut Events) -> io::Result<()> {
+        if self.by_fd.is_empty() {
+            return Ok(());
+        }
         self.turns_left -= 1;
         if self.turns_left > 0 { Ok(()) } else { self.look(events) }
     }
@@ -124,9 +160,14 @@ impl Descriptors {
             Err(error) => return Err(error.into()),
         };
         for ready in ready {
-            if ready.data.u64() == BELL {
-                self.target.drain();
-                continue;
+            match ready.data.u64() {
+                BELL => {
+                    self.target.drain();
+                    continue;
+                }
+                // Turned after each sleep.
+                REACTOR => continue,
+                _ => {}
             }
             let Some(&data) = self.by_fd.get(&(ready.data.u64() as RawFd)) else { continue };
             let flags = ready.flags;

@@ -32,7 +32,7 @@
 //! that makes one ready finds it so and marks it. See `watchlist`.
 //!
 //! Contents: `poller` the front, `watchlist` who is looked at and who marks, `bell` where marks go, `event` and `error`
-//! what comes back, `descriptors` those of the system.
+//! what comes back, `descriptors` those of the system, `upkeep` what a wait does in a context without threads.
 
 mod bell;
 #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
@@ -46,6 +46,7 @@ mod models;
 mod poller;
 #[cfg(all(test, shuttle))]
 mod shuttle;
+mod upkeep;
 mod watchlist;
 
 pub use crate::socket::{Interest, Pollable};

@@ -96,16 +96,24 @@ impl Poller {
 
     /// Registers `socket`. Its events carry `data`.
     ///
+    /// A socket of a [caller-driven](crate::ContextBuilder::caller_driven) context makes waits look after the context's
+    /// streams, and sleep in `epoll_wait` as with descriptors.
+    ///
     /// # Errors
-    /// It is registered with this poller already.
+    /// It is registered with this poller already. Its context is caller-driven, and the system has no descriptor left.
     pub fn add(&mut self, socket: &mut impl Pollable, interest: Interest, data: u64) -> Result<Key, AddError> {
-        self.list.add(socket, interest, data)
+        let driven = socket.to_drive().map_err(AddError::System)?;
+        #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
+        if driven.is_some() {
+            self.open_descriptors()?;
+        }
+        self.list.add(socket, driven, interest, data)
     }
 
     /// Registers what a model has for a socket.
     #[cfg(all(test, any(loom, shuttle)))]
     pub(super) fn insert(&mut self, socket: Arc<dyn crate::socket::Watchable>, interest: Interest, data: u64) -> Key {
-        self.list.insert(socket, interest, data)
+        self.list.insert(socket, None, interest, data)
     }
 
     /// Changes what of a socket is waited for.
@@ -236,6 +244,9 @@ impl Poller {
         self.waits += 1;
         events.list.clear();
         self.list.look(events);
+        if !self.list.upkeep.is_none() {
+            self.look_after_upkeep(events);
+        }
         #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
         if let Some(descriptors) = &mut self.descriptors
             && let Err(error) = descriptors.look(events)
@@ -244,6 +255,19 @@ impl Poller {
         }
         let is_called = self.bell.take_call();
         (is_called || !events.is_empty()).then(|| Ok(events.len()))
+    }
+
+    /// Where nothing is ready without a turn of the reactors; and now and then, for those behind one that always is.
+    #[cold]
+    #[inline(never)]
+    fn look_after_upkeep(&mut self, events: &mut Events) {
+        if events.is_empty() {
+            self.list.upkeep.turn();
+        } else if !self.list.upkeep.turn_now_and_then() {
+            return;
+        }
+        events.list.clear();
+        self.list.look(events);
     }
 }
 
@@ -260,11 +284,7 @@ impl Poller {
     /// # Errors
     /// It is registered already; it is one that cannot be waited for, as a regular file; descriptors ran out.
     pub fn add_fd(&mut self, fd: impl AsFd, interest: Interest, data: u64) -> Result<(), AddError> {
-        let descriptors = match &mut self.descriptors {
-            Some(descriptors) => descriptors,
-            none => none.insert(Descriptors::new(&self.bell).map_err(AddError::System)?),
-        };
-        descriptors.add(fd.as_fd(), interest, data)
+        self.open_descriptors()?.add(fd.as_fd(), interest, data)
     }
 
     /// Changes what of a descriptor is waited for, and what its events carry.
@@ -281,6 +301,13 @@ impl Poller {
     /// It is not registered.
     pub fn remove_fd(&mut self, fd: impl AsFd) -> Result<(), NotRegistered> {
         self.descriptors.as_mut().ok_or(NotRegistered)?.remove(fd.as_fd())
+    }
+
+    fn open_descriptors(&mut self) -> Result<&mut Descriptors, AddError> {
+        Ok(match &mut self.descriptors {
+            Some(descriptors) => descriptors,
+            none => none.insert(Descriptors::new(&self.bell).map_err(AddError::System)?),
+        })
     }
 }
 
@@ -319,6 +346,7 @@ impl Awaited for Turn<'_> {
 
     #[inline]
     fn look(&mut self) -> Option<End> {
+        self.list.upkeep.turn_now_and_then();
         self.list.look(self.events);
         #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
         if let Some(descriptors) = &mut self.descriptors
@@ -380,10 +408,12 @@ impl Turn<'_> {
                 break Some(end);
             }
             let Some(descriptors) = &mut self.descriptors else { break Some(End::Again) };
-            let slept = descriptors.sleep(self.events, deadline);
+            let upkeep = &mut self.list.upkeep;
+            let slept = descriptors.watch(upkeep).and_then(|()| descriptors.sleep(self.events, deadline));
             if let Err(error) = slept {
                 break Some(End::Failed(error));
             }
+            upkeep.turn();
             if let Some(end) = self.look() {
                 break Some(end);
             }

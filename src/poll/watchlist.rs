@@ -20,9 +20,11 @@ use super::{
     bell::{Bell, Registration},
     error::{AddError, NotRegistered},
     event::{Event, Events},
+    upkeep::Upkeep,
 };
 use crate::{
     pipe::ReadySet,
+    reactor::Reactor,
     socket::{Interest, Looked, Pollable, Watchable, Watcher},
     sync::{full_fence, heavy_fence, planted},
 };
@@ -51,6 +53,8 @@ pub(super) struct Watchlist {
     is_last_look: bool,
     /// Light fences are no use: the last look did not arm anything.
     look_again: bool,
+    /// Reactors of these sockets that nobody else turns.
+    pub(super) upkeep: Upkeep,
     pub(super) looks: u64,
     pub(super) armed: u64,
     pub(super) marked: u64,
@@ -68,6 +72,8 @@ struct Entry {
     registration: Arc<Registration>,
     interest: Interest,
     data: u64,
+    /// What is to be turned for it.
+    driven: Option<Reactor>,
     is_hot: bool,
     /// The socket has been asked to tell when it has room, if that is of interest.
     is_room_wanted: bool,
@@ -93,6 +99,7 @@ impl Watchlist {
             resting: Vec::new(),
             is_last_look: false,
             look_again: false,
+            upkeep: Upkeep::default(),
             looks: 0,
             armed: 0,
             marked: 0,
@@ -103,15 +110,31 @@ impl Watchlist {
         self.by_socket.len()
     }
 
-    pub(super) fn add(&mut self, socket: &mut dyn Pollable, interest: Interest, data: u64) -> Result<Key, AddError> {
+    /// Turns `driven` for it, if that is given.
+    pub(super) fn add(
+        &mut self,
+        socket: &mut dyn Pollable,
+        driven: Option<Reactor>,
+        interest: Interest,
+        data: u64,
+    ) -> Result<Key, AddError> {
         let identity = socket.identity();
         if self.by_socket.contains_key(&identity) {
             return Err(AddError::AlreadyRegistered);
         }
-        Ok(self.insert(socket.watch(), interest, data))
+        Ok(self.insert(socket.watch(), driven, interest, data))
     }
 
-    pub(super) fn insert(&mut self, socket: Arc<dyn Watchable>, interest: Interest, data: u64) -> Key {
+    pub(super) fn insert(
+        &mut self,
+        socket: Arc<dyn Watchable>,
+        driven: Option<Reactor>,
+        interest: Interest,
+        data: u64,
+    ) -> Key {
+        if let Some(reactor) = &driven {
+            self.upkeep.join(reactor);
+        }
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place::default());
             // 2^32 sockets do not fit into a machine.
@@ -122,7 +145,8 @@ impl Watchlist {
         self.by_socket.insert(socket.identity(), place);
         // Among many it is armed as soon as it is found quiet.
         let quiet_looks = if self.hot.len() < HOT_SOCKETS { 0 } else { QUIET_LOOKS };
-        let entry = Entry { socket, registration, interest, data, is_hot: false, is_room_wanted: true, quiet_looks };
+        let (is_hot, is_room_wanted) = (false, true);
+        let entry = Entry { socket, registration, interest, data, driven, is_hot, is_room_wanted, quiet_looks };
         self.places[place as usize].entry = Some(entry);
         self.heat(place);
         Key { place, turn: self.places[place as usize].turn }
@@ -337,6 +361,9 @@ impl Watchlist {
     /// Takes the entry out; the caller sees to `hot`.
     fn forget(&mut self, place: u32) {
         let Some(entry) = self.places[place as usize].entry.take() else { return };
+        if let Some(reactor) = &entry.driven {
+            self.upkeep.leave(reactor);
+        }
         entry.registration.end();
         let watcher: Arc<dyn Watcher> = entry.registration;
         entry.socket.dismiss(&watcher);

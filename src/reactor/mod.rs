@@ -10,11 +10,17 @@
 //! The loop sleeps in `epoll_wait`. Who has left something in its queue looks at a [`Signal`] as for any other sleeper, whose
 //! target is an eventfd in that epoll: a busy loop costs its users a load.
 //!
+//! Where no thread turns it ([`Reactor::for_callers`]) any number of threads sleep on that epoll, as on any descriptor, each
+//! with its own affairs beside it. So all there may be to do makes it readable, between turns as well: a turn ends as a sleep
+//! begins, with the announcement, a fence and a look at the queue, and the next alarm is a timer descriptor, which is set at
+//! the end of each turn.
+//!
 //! # Soon
 //!
 //! A visit *soon* is one that may wait some tens of microseconds, so that what comes in the meantime is done in one go. It
 //! comes by a timer descriptor, as `epoll_wait` counts milliseconds; one system call for all that ask before it fires.
 
+mod due;
 mod soon;
 
 use std::{
@@ -31,10 +37,11 @@ use slab::Slab;
 
 use crate::{
     affinity,
-    sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering},
+    sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, full_fence},
     timer::Deadlines,
     wait::{Signal, Sleep, Target, Watched},
 };
+use due::Due;
 use soon::Soon;
 
 /// What a reactor serves. Called by whoever turns it, with no lock of the reactor held.
@@ -83,6 +90,12 @@ struct Shared {
     queue: Mutex<Vec<Id>>,
     soon: Soon,
     signal: Signal,
+    /// What the signal reaches.
+    bell: Arc<Bell>,
+    /// Somebody sleeps until there is an edge: see [`Reactor::owe_edges`].
+    owes_edges: AtomicBool,
+    /// Such a one may have found another thread turning it.
+    was_asked: AtomicBool,
     /// Sources a caller works for.
     loans: Soon,
     /// Of the poll in the wheel.
@@ -98,6 +111,8 @@ struct Wheel {
     events: Events,
     visits: Vec<Id>,
     inspections: Vec<Id>,
+    /// Where callers turn it: what wakes them for the next alarm.
+    due: Option<Due>,
 }
 
 /// The thread of a reactor.
@@ -113,6 +128,7 @@ const EVENTS: usize = 256;
 const WAKE: Token = Token(usize::MAX - 1);
 const SOON: Token = Token(usize::MAX - 2);
 const INSPECT: Token = Token(usize::MAX - 3);
+const DUE: Token = Token(usize::MAX - 4);
 /// How long a visit soon waits: a wake of the reactor and a system call cost some microseconds, so this spends a tenth of a
 /// core on them at the worst; and it is about what waking a thread takes, so the last message of a burst is not much later
 /// than it would have been by a wake at once.
@@ -126,14 +142,30 @@ impl Reactor {
     /// # Errors
     /// The system has no descriptors left.
     pub(crate) fn new() -> io::Result<Self> {
+        Self::with(|_| Ok(None))
+    }
+
+    /// A reactor that no thread of its own will turn, but those who sleep on its [`descriptor`](Self::descriptor).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn for_callers() -> io::Result<Self> {
+        let reactor = Self::with(|registry| Due::new(registry, DUE).map(Some))?;
+        reactor.shared.signal.arm();
+        Ok(reactor)
+    }
+
+    fn with(due: impl FnOnce(&Registry) -> io::Result<Option<Due>>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
         let signal = Signal::new();
-        signal.install(Target::Loop(Arc::new(Bell(Waker::new(&registry, WAKE)?))));
+        let bell = Arc::new(Bell(Waker::new(&registry, WAKE)?));
+        signal.install(Target::Loop(bell.clone()));
         let soon = Soon::new(&registry, SOON, SOON_AFTER)?;
         let loans = Soon::new(&registry, INSPECT, INSPECT_AFTER)?;
         let epoll = poll.as_raw_fd();
-        let wheel = Wheel { poll, events: Events::with_capacity(EVENTS), visits: Vec::new(), inspections: Vec::new() };
+        let (events, due) = (Events::with_capacity(EVENTS), due(&registry)?);
+        let wheel = Wheel { poll, events, visits: Vec::new(), inspections: Vec::new(), due };
         Ok(Self {
             shared: Arc::new(Shared {
                 registry,
@@ -142,6 +174,9 @@ impl Reactor {
                 queue: Mutex::default(),
                 soon,
                 signal,
+                bell,
+                owes_edges: AtomicBool::new(false),
+                was_asked: AtomicBool::new(false),
                 loans,
                 epoll,
                 turns: AtomicU64::new(0),
@@ -255,12 +290,43 @@ impl Reactor {
 
     /// Waits until something is to be done, `timeout` at the most, and does it. At once if another thread is at it.
     pub(crate) fn turn(&self, timeout: Option<Duration>) {
-        if let Some(mut wheel) = self.shared.wheel.try_lock() {
-            self.turn_with(&mut wheel, timeout);
+        let Some(mut wheel) = self.shared.wheel.try_lock().or_else(|| self.ask_and_try()) else { return };
+        self.turn_with(&mut wheel, timeout);
+        drop(wheel);
+        if self.shared.owes_edges.load(Ordering::Relaxed) {
+            // Full: the wheel given back against the word; pairs with the one in `ask_and_try`.
+            full_fence();
+            if self.shared.was_asked.swap(false, Ordering::Relaxed) {
+                self.shared.bell.wake();
+            }
         }
     }
 
-    /// Readable when a turn would find something, for those who sleep in place of a thread that turns it.
+    /// From now on the descriptor has an edge after each turn that kept another thread from one of its own: who sleeps until
+    /// there is an edge, and not as long as nothing is there, has used up the one that was for what came too late for the
+    /// turn.
+    pub(crate) fn owe_edges(&self) {
+        self.shared.owes_edges.store(true, Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn ask_and_try(&self) -> Option<MutexGuard<'_, Wheel>> {
+        if !self.shared.owes_edges.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.shared.was_asked.store(true, Ordering::Relaxed);
+        // Full: the word against the wheel still taken; pairs with the one in `turn`.
+        full_fence();
+        self.shared.wheel.try_lock()
+    }
+
+    /// Is `other` a handle of the same reactor?
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Readable when a turn would find something, for those who sleep in place of a thread that turns it. Level-triggered;
+    /// it may be readable while another thread turns, or for nothing.
     pub(crate) fn descriptor(&self) -> Watched {
         self.shared.clone()
     }
@@ -285,9 +351,11 @@ impl Reactor {
         let _ = wheel.poll.poll(&mut wheel.events, timeout);
         shared.signal.disarm();
         shared.turns.fetch_add(1, Ordering::Relaxed);
+        let mut count = 0;
         for event in &wheel.events {
+            count += 1;
             match event.token() {
-                WAKE => {}
+                WAKE | DUE => {}
                 SOON => shared.soon.take(&mut wheel.visits),
                 INSPECT => shared.loans.take(&mut wheel.inspections),
                 Token(number) => {
@@ -310,6 +378,16 @@ impl Reactor {
             if shared.source(id).is_some_and(|source| contain(|| source.inspect()) == Some(true)) {
                 self.lend(id);
             }
+        }
+        if let Some(due) = &mut wheel.due {
+            // As before a sleep: somebody may sleep on the epoll already. What is in the queue now, nobody was woken for; and
+            // who sleeps until there is an edge needs one for what this turn left in the kernel.
+            shared.signal.arm();
+            if shared.has_work() || count == EVENTS {
+                shared.signal.notify();
+            }
+            // An alarm set after the look is one that wakes.
+            due.set(shared.timers.lock().next());
         }
     }
 }

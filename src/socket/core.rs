@@ -4,6 +4,7 @@
 
 use std::{
     collections::VecDeque,
+    io,
     time::{Duration, Instant},
 };
 
@@ -128,14 +129,35 @@ impl<P: Pattern> Core<P> {
         self.pattern.is_readable(&mut self.crew) || self.crew.is_terminated()
     }
 
-    /// Would a call that sends succeed at once?
+    /// As [`is_readable`](Self::is_readable), asked by the application: where no thread looks after the streams, it does once
+    /// before the answer is no.
+    pub(crate) fn can_recv(&mut self) -> bool {
+        self.is_readable() || (self.turn_once() && self.is_readable())
+    }
+
+    /// Would a call that sends succeed at once? Asked by the application, as [`can_recv`](Self::can_recv).
     pub(crate) fn can_send(&mut self) -> bool {
-        self.pattern.is_writable(&mut self.crew)
+        self.pattern.is_writable(&mut self.crew) || (self.turn_once() && self.pattern.is_writable(&mut self.crew))
     }
 
     /// Would a call that sends return at once?
     pub(crate) fn is_writable(&mut self) -> bool {
-        self.can_send() || self.crew.is_terminated()
+        self.pattern.is_writable(&mut self.crew) || self.crew.is_terminated()
+    }
+
+    /// The reactor of a context without threads, for somebody who sleeps in this socket's place.
+    ///
+    /// # Errors
+    /// There is none yet, and the system has no descriptors left for one.
+    pub(crate) fn to_drive(&self) -> io::Result<Option<Reactor>> {
+        self.membership.streams().to_drive()
+    }
+
+    /// Turns the reactor, if no thread does. Otherwise false.
+    fn turn_once(&self) -> bool {
+        let Some(reactor) = &self.driven else { return false };
+        reactor.turn(Some(Duration::ZERO));
+        true
     }
 
     /// The pattern and what it works on, for what only this pattern does.
@@ -161,6 +183,7 @@ impl<P: Pattern> Core<P> {
         let mut awaited =
             Arrival { pattern: &mut self.pattern, crew: &mut self.crew, driven: self.driven.as_ref(), turns: 0, look };
         let Some(deadline) = deadline else {
+            drive(awaited.driven, &mut awaited.turns);
             return (awaited.look)(awaited.pattern, awaited.crew).ok_or(RecvError::Empty);
         };
         loop {
@@ -291,13 +314,19 @@ impl<P: Sending> Core<P> {
         &mut self,
         failure: SendFailure,
         until: Until,
-        attempt: impl FnMut(&mut P, &mut Crew) -> Result<R, SendFailure>,
+        mut attempt: impl FnMut(&mut P, &mut Crew) -> Result<R, SendFailure>,
     ) -> Result<R, SendFailure> {
         if !is_worth_waiting(failure) {
             return Err(failure);
         }
         self.crew.count_stall();
-        let Some(deadline) = until.deadline(self.send_timeout) else { return Err(failure) };
+        let Some(deadline) = until.deadline(self.send_timeout) else {
+            // Where no thread looks after the streams, the call does once.
+            if !self.turn_once() {
+                return Err(failure);
+            }
+            return attempt(&mut self.pattern, &mut self.crew);
+        };
         let mut room =
             Room { pattern: &mut self.pattern, crew: &mut self.crew, driven: self.driven.as_ref(), turns: 0, attempt };
         self.sending.wait(self.hub.signal(), deadline, &mut room).unwrap_or(Err(SendFailure::TimedOut))
@@ -322,7 +351,11 @@ impl<P: Receiving> Core<P> {
             return Err(RecvError::ContextClosed);
         }
         if let Until::Now = until {
-            return Err(RecvError::Empty);
+            // Where no thread looks after the streams, the call does once.
+            if !self.turn_once() {
+                return Err(RecvError::Empty);
+            }
+            return self.pattern.receive(&mut self.crew, place);
         }
         self.wait_for(until, |pattern, crew| match pattern.receive(crew, place) {
             Err(RecvError::Empty) => None,
@@ -455,7 +488,7 @@ impl<P: Pattern, R, F: FnMut(&mut P, &mut Crew) -> Option<R>> Awaited for Arriva
 
     fn watch(&mut self, watched: &mut Vec<Watched>) -> Rest {
         let may_sleep = self.crew.watch_links(watched);
-        Rest { may_sleep, until: watch_reactor(self.driven, watched) }
+        Rest { may_sleep, until: watch_reactor(self.driven, &mut self.turns, watched) }
     }
 
     fn announce(&mut self) -> bool {
@@ -506,7 +539,7 @@ impl<P: Pattern, R, F: FnMut(&mut P, &mut Crew) -> Result<R, SendFailure>> Await
     }
 
     fn watch(&mut self, watched: &mut Vec<Watched>) -> Rest {
-        Rest { may_sleep: true, until: watch_reactor(self.driven, watched) }
+        Rest { may_sleep: true, until: watch_reactor(self.driven, &mut self.turns, watched) }
     }
 
     fn withdraw(&mut self) {
@@ -526,8 +559,11 @@ fn drive(driven: Option<&Reactor>, turns: &mut u32) {
 }
 
 /// A caller that sleeps in place of a reactor's thread is woken by what would wake that. Returns when it has to look again.
-fn watch_reactor(driven: Option<&Reactor>, watched: &mut Vec<Watched>) -> Option<Instant> {
+fn watch_reactor(driven: Option<&Reactor>, turns: &mut u32, watched: &mut Vec<Watched>) -> Option<Instant> {
     let reactor = driven?;
+    // The look after this one is before the sleep, the next one after it.
+    reactor.turn(Some(Duration::ZERO));
+    *turns = LOOKS_PER_TURN - 1;
     watched.push(reactor.descriptor());
     reactor.next_alarm()
 }

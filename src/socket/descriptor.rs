@@ -15,6 +15,9 @@
 //! no holder is at it), announce on the socket's signal, fence, look once more. So every change to ready is followed by a
 //! write, which an edge-triggered loop needs; and a call that moved no message and leaves the socket ready writes once
 //! more, as it may have been told the contrary.
+//!
+//! Where no thread turns the reactor, the loop's sleep stands in for that of one: what it is given then is an epoll with the
+//! eventfd and the reactor's descriptor in it. The call that finds nothing turns the reactor.
 
 #![forbid(unsafe_code)]
 
@@ -23,11 +26,15 @@ use std::{io, sync::Arc as Counted};
 #[cfg(not(any(loom, shuttle)))]
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+#[cfg(not(any(loom, shuttle)))]
+use rustix::event::epoll::{self, EventData, EventFlags};
+
 use super::{
     interest::Interest,
     watch::{Ready, Settled, Watchable, Watcher},
 };
 use crate::{
+    reactor::Reactor,
     sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, full_fence, heavy_fence, planted},
     wait::Signal,
 };
@@ -41,6 +48,12 @@ use crate::{
 /// finds nothing then puts it right.
 ///
 /// It stays readable once the socket, or its context, is gone. Dropping it closes it.
+///
+/// In a [caller-driven](crate::ContextBuilder::caller_driven) context it is readable also while there is something to do for
+/// the context's streams, whichever socket they are of, which the call that finds nothing does: `try_recv` that says `Empty`,
+/// `try_send` that says `Full`, `can_recv` or `can_send` that say no. So the loop below is right there too. A loop that has
+/// none of these to call when it wakes calls [`Context::drive`](crate::Context::drive) with no time to wait; one that calls
+/// nothing finds it readable again. The kernel lets one context have about a hundred such descriptors in `epoll` loops.
 ///
 /// The loop, with `fd` registered for reading:
 ///
@@ -66,6 +79,9 @@ use crate::{
 pub struct Descriptor {
     flag: Counted<Flag>,
     socket: Counted<dyn Watchable>,
+    /// Where callers turn the reactor: the eventfd and the reactor's descriptor in one.
+    #[cfg(not(any(loom, shuttle)))]
+    both: Option<OwnedFd>,
 }
 
 #[derive(Debug)]
@@ -96,7 +112,31 @@ impl Descriptor {
             is_over: AtomicBool::new(false),
         });
         socket.enroll(flag.clone());
-        Ok(Self { flag, socket })
+        Ok(Self {
+            flag,
+            socket,
+            #[cfg(not(any(loom, shuttle)))]
+            both: None,
+        })
+    }
+
+    /// Readable also when there is something to do for `driven`, if that is given.
+    #[cfg(not(any(loom, shuttle)))]
+    pub(crate) fn beside(mut self, driven: Option<Reactor>) -> io::Result<Self> {
+        if let Some(reactor) = driven {
+            let both = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+            epoll::add(&both, self.flag.level.0.as_fd(), EventData::new_u64(0), EventFlags::IN)?;
+            epoll::add(&both, reactor.descriptor().as_fd(), EventData::new_u64(1), EventFlags::IN)?;
+            reactor.owe_edges();
+            self.both = Some(both);
+        }
+        Ok(self)
+    }
+
+    /// A model's has no reactor.
+    #[cfg(any(loom, shuttle))]
+    pub(crate) fn beside(self, _: Option<Reactor>) -> io::Result<Self> {
+        Ok(self)
     }
 
     /// What of the socket it tells.
@@ -273,13 +313,13 @@ impl Level {
 #[cfg(not(any(loom, shuttle)))]
 impl AsFd for Descriptor {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.flag.level.0.as_fd()
+        self.both.as_ref().unwrap_or(&self.flag.level.0).as_fd()
     }
 }
 
 #[cfg(not(any(loom, shuttle)))]
 impl AsRawFd for Descriptor {
     fn as_raw_fd(&self) -> RawFd {
-        self.flag.level.0.as_raw_fd()
+        self.as_fd().as_raw_fd()
     }
 }

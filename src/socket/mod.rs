@@ -117,6 +117,11 @@ pub trait Pollable: sealed::Sealed {
     #[expect(private_interfaces, reason = "only the poller calls it, and only this crate implements it")]
     fn watch(&mut self) -> Counted<dyn Watchable>;
 
+    /// The reactor that whoever waits for this socket has to turn, if no thread does.
+    #[doc(hidden)]
+    #[expect(private_interfaces, reason = "as above")]
+    fn to_drive(&self) -> std::io::Result<Option<crate::reactor::Reactor>>;
+
     #[doc(hidden)]
     fn identity(&self) -> usize;
 

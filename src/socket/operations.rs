@@ -21,6 +21,10 @@ macro_rules! common_operations {
                 self.core.watch()
             }
 
+            fn to_drive(&self) -> std::io::Result<Option<crate::reactor::Reactor>> {
+                self.core.with_ref(|core| core.to_drive())
+            }
+
             fn identity(&self) -> usize {
                 self.core.with_ref(|core| super::watch::identity_of(core.hub()))
             }
@@ -120,7 +124,8 @@ macro_rules! common_operations {
             /// The system has no descriptor left.
             #[cfg(target_os = "linux")]
             pub fn descriptor(&mut self, interest: super::Interest) -> std::io::Result<super::Descriptor> {
-                let descriptor = super::Descriptor::new(self.core.watch(), interest)?;
+                let driven = super::Pollable::to_drive(self)?;
+                let descriptor = super::Descriptor::new(self.core.watch(), interest)?.beside(driven)?;
                 self.core.with(|_| ());
                 Ok(descriptor)
             }
@@ -378,7 +383,7 @@ macro_rules! single_receiving_operations {
             /// Would a call that receives return at once, for another reason than that it is not its turn? May become true
             /// at any time.
             pub fn can_recv(&mut self) -> bool {
-                self.core.with(|core| core.is_readable())
+                self.core.with(|core| core.can_recv())
             }
 
             /// Our part of the high-water marks, in messages; 0 means no limit.

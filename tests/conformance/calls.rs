@@ -32,9 +32,10 @@ pub(crate) fn try_calls_are_exact(flavor: Flavor) {
             assert_eq!(push.try_number(0), Err(SendFailure::Full));
             assert_eq!(push.try_reserve().map(drop), Err(SendFailure::Full));
         }
-        pull.expect_numbers([sent]);
+        let first_kept = (sent..).find(|first| capacity.owes_room(sent + held - first)).expect("a limit");
+        pull.expect_numbers(sent..first_kept);
         context.comes_true("what was taken is room", || push.can_send());
-        pull.expect_numbers(sent + 1..sent + held);
+        pull.expect_numbers(first_kept..sent + held);
         sent += held;
     }
     assert_eq!(push.counters().messages_sent, sent);
@@ -96,13 +97,14 @@ pub(crate) fn deadlines_are_kept(flavor: Flavor) {
                 break;
             }
         }
-        pull.expect_numbers([0]);
+        let first_kept = (0..).find(|first| capacity.owes_room(sent - first)).expect("a limit");
+        pull.expect_numbers(0..first_kept);
         context.comes_true("room is room, whatever the deadline", || {
             push.send_timeout(context.heavy(sent), Duration::ZERO).is_ok()
         });
-        pull.expect_numbers([1]);
+        pull.expect_numbers(first_kept..sent);
         // A deadline the clock does not reach.
-        pull.expect_numbers(2..=sent);
+        pull.expect_numbers([sent]);
         push.send(numbered(3)).unwrap();
         assert_eq!(pull.recv_timeout(Duration::MAX).unwrap(), numbered(3));
         push.send_timeout(numbered(4), Duration::MAX).unwrap();

@@ -179,6 +179,11 @@ impl Capacity {
         self.at_least.is_some() && self.at_least == self.at_most
     }
 
+    /// Must one that holds so many take another? Where the kernel is between, it may take less at one time than at another.
+    pub(crate) fn owes_room(self, count: u64) -> bool {
+        self.at_least.is_none_or(|at_least| count < at_least)
+    }
+
     /// May so many be in it, when it takes no more?
     #[track_caller]
     pub(crate) fn assert_holds(self, count: u64) {

@@ -19,10 +19,20 @@ use ringway::{
     poll::{AddError, Event, Events, Interest, NotRegistered, PollError},
     socket::{RecvError, SendFailure},
 };
-use road::{Endpoints, Road};
+use road::Endpoints;
 
 const LONG: Option<Duration> = Some(Duration::from_secs(60));
 const POLICIES: [WaitPolicy; 3] = [WaitPolicy::Spin, WaitPolicy::Adaptive, WaitPolicy::Park];
+
+/// What endpoints are made of, and who serves them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Road {
+    Inproc,
+    Tcp,
+    /// By nobody but those who wait.
+    TcpCallerDriven,
+    Ipc,
+}
 
 /// A context, and where its names are.
 struct World {
@@ -41,7 +51,16 @@ impl Deref for World {
 
 impl World {
     fn new(road: Road) -> Self {
-        Self { context: Context::new(), endpoints: Endpoints::new(road), road }
+        let context = match road {
+            Road::TcpCallerDriven => Context::builder().caller_driven().build(),
+            Road::Inproc | Road::Tcp | Road::Ipc => Context::new(),
+        };
+        let endpoints = Endpoints::new(match road {
+            Road::Inproc => road::Road::Inproc,
+            Road::Tcp | Road::TcpCallerDriven => road::Road::Tcp,
+            Road::Ipc => road::Road::Ipc,
+        });
+        Self { context, endpoints, road }
     }
 
     fn endpoint(&self, name: &str) -> String {
@@ -632,6 +651,11 @@ macro_rules! over_stream {
 #[cfg(not(miri))]
 mod tcp {
     over_stream!(Tcp);
+}
+
+#[cfg(not(miri))]
+mod tcp_caller_driven {
+    over_stream!(TcpCallerDriven);
 }
 
 #[cfg(not(miri))]

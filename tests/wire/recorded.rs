@@ -136,9 +136,11 @@ fn an_xsub_that_sends_its_messages_as_they_are() {
     let (mut publisher, endpoint) = bound(XPub::new(&context).unwrap(), Road::Tcp);
     let mut peer = libzmq(&endpoint, SIGNATURE, XSUB, &ready("XPUB", b""));
     peer.write(&hex("00 02 01 41 00 02 00 41 00 02 75 70"));
-    for told in [&b"\x01A"[..], b"\x00A", b"up"] {
-        assert_eq!(publisher.soon()[0], *told);
-    }
+    // What a peer says of topics is told in its order; messages come by another way and may overtake it.
+    let (subscriptions, messages): (Vec<Message>, Vec<Message>) =
+        (0..3).map(|_| publisher.soon()).partition(|message| message[0] != "up");
+    assert_eq!(subscriptions, [Message::from(&b"\x01A"[..]), Message::from(&b"\x00A"[..])]);
+    assert_eq!(messages, [Message::from("up")]);
 }
 
 #[test]

@@ -25,7 +25,8 @@
 //! loan ends when the receiver sleeps on something else, or has not looked for a while (`Reactor`'s inspection): a connection
 //! is looked after whether or not the application calls in.
 //!
-//! Contents: [`baton`]; [`session`] what is done, and by whom; [`wire`] bytes in and out; [`link`] the pipe's far end;
+//! Contents: [`baton`]; [`session`] what is done, and by whom; [`wire`] bytes in and out; [`flight`] what is on its way out;
+//! [`link`] the pipe's far end;
 //! [`dial`] connecting, again and again; [`listener`]; [`burst`] when to write at once; [`origin`] what the connections of
 //! one socket share; [`terms`] between this room and the protocol; here what those of a context do.
 
@@ -34,6 +35,7 @@
 mod baton;
 mod burst;
 mod dial;
+mod flight;
 mod link;
 mod listener;
 #[cfg(all(test, any(loom, shuttle)))]
@@ -112,7 +114,7 @@ impl Streams {
                 Some(reactor) => Ok(reactor.clone()),
                 None => {
                     // Under the lock: nobody makes another meanwhile.
-                    let reactor = Reactor::new()?;
+                    let reactor = Reactor::for_callers()?;
                     Ok(self.driven.get_or_init(|| reactor).clone())
                 }
             },
@@ -133,6 +135,15 @@ impl Streams {
     /// The reactor that callers turn, if that is how this context is served and there is something to serve.
     pub(crate) fn driven(&self) -> Option<&Reactor> {
         self.driven.get()
+    }
+
+    /// As [`driven`](Self::driven), for somebody who will turn it for as long as there may be something to serve: made if
+    /// there is none yet. `None`: threads turn.
+    ///
+    /// # Errors
+    /// The system has no descriptor left.
+    pub(crate) fn to_drive(&self) -> io::Result<Option<Reactor>> {
+        if self.has_threads() { Ok(None) } else { self.reactor().map(Some) }
     }
 
     /// Is there a thread that works by itself?
