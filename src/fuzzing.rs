@@ -26,7 +26,7 @@ pub fn zmtp_receive(data: &[u8]) {
     let [kind, cut, stream @ ..] = data else { return };
     let (ours, theirs) = types(*kind);
     let new = || {
-        let mut connection = connection(ours, Heartbeat::default(), Instant::now());
+        let mut connection = connection(ours, LIMITS, Heartbeat::default(), Instant::now());
         assert!(matches!(probe::told(&mut connection, [&probe::hello(theirs, 1)[..]])[..], [Told::Ready(_)]));
         probe::drained(connection.outbox_mut());
         connection
@@ -40,7 +40,7 @@ pub fn zmtp_receive(data: &[u8]) {
 pub fn zmtp_handshake(data: &[u8]) {
     let [kind, cut, stream @ ..] = data else { return };
     let ours = types(*kind).0;
-    stream_in_pieces(|| connection(ours, Heartbeat::default(), Instant::now()), *cut, stream);
+    stream_in_pieces(|| connection(ours, LIMITS, Heartbeat::default(), Instant::now()), *cut, stream);
 }
 
 /// Two connections, what they send each other, and the time: everything arrives, in order.
@@ -55,9 +55,11 @@ pub fn zmtp_pair(data: &[u8]) {
         ttl: Duration::from_secs(u64::from(steps.byte())),
     };
     let now = Instant::now();
+    // A message may look like a subscription to a topic of its size.
+    let limits = Limits { topic_size: 1 << 20, ..LIMITS };
     let end = |socket_type| End {
         socket_type,
-        connection: connection(socket_type, heartbeat, now),
+        connection: connection(socket_type, limits, heartbeat, now),
         expected: VecDeque::new(),
         on_the_way: Vec::new(),
     };
@@ -154,9 +156,7 @@ impl fmt::Debug for Codec {
     }
 }
 
-/// A connection with limits a fuzz target reaches.
-fn connection(socket_type: SocketType, heartbeat: Heartbeat, now: Instant) -> Connection {
-    let limits = Limits { message_size: 1 << 40, frames: 1000, command_size: 4096, topic_size: 1000 };
+fn connection(socket_type: SocketType, limits: Limits, heartbeat: Heartbeat, now: Instant) -> Connection {
     Connection::new(Arc::new(Config { limits, heartbeat, ..Config::new(socket_type) }), now)
 }
 
@@ -339,11 +339,34 @@ impl Steps<'_> {
     }
 }
 
+/// Limits a fuzz target reaches.
+const LIMITS: Limits = Limits { message_size: 1 << 40, frames: 1000, command_size: 4096, topic_size: 1000 };
+
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
+
+    #[test]
+    fn the_targets_hold_for_what_was_found_before() {
+        let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+        // It does not come with a published crate.
+        if !corpus.exists() {
+            return;
+        }
+        let targets: [(_, fn(&[u8])); 4] = [
+            ("zmtp_receive", zmtp_receive),
+            ("zmtp_handshake", zmtp_handshake),
+            ("zmtp_pair", zmtp_pair),
+            ("endpoint", |bytes| endpoint(&String::from_utf8_lossy(bytes))),
+        ];
+        for (name, target) in targets {
+            let mut files = std::fs::read_dir(corpus.join(name)).unwrap().peekable();
+            assert!(files.peek().is_some());
+            files.for_each(|file| target(&std::fs::read(file.unwrap().path()).unwrap()));
+        }
+    }
 
     proptest! {
         #[test]

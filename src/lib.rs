@@ -1,7 +1,8 @@
-//! Messages between threads at about the cost of a cache-line transfer.
+//! Messages between threads at about the cost of a cache-line transfer, and between processes and machines with every
+//! ZeroMQ peer.
 //!
-//! Threads of a process exchange messages through lock-free rings behind ZeroMQ's socket patterns. The endpoint names
-//! the road; this version has one, `inproc://`.
+//! Sockets have ZeroMQ's patterns, and the endpoint names the road: `inproc://` is lock-free rings between the threads of a
+//! process; `tcp://` and `ipc://` are ZMTP 3.1, which libzmq, pyzmq and others speak, over TCP and Unix-domain sockets.
 //!
 //! ```
 //! use ringway::{Context, Pair};
@@ -12,6 +13,19 @@
 //! there.connect("inproc://hello")?;
 //!
 //! std::thread::spawn(move || there.send("hello").unwrap());
+//! assert_eq!(here.recv()?[0], "hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Over `tcp://` the same:
+//!
+//! ```
+//! # use ringway::{Context, Pair};
+//! # let context = Context::new();
+//! # let (mut here, mut there) = (Pair::new(&context)?, Pair::new(&context)?);
+//! here.bind("tcp://127.0.0.1:*")?;
+//! there.connect(here.last_endpoint().expect("it is bound").to_string())?;
+//! there.send("hello")?;
 //! assert_eq!(here.recv()?[0], "hello");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -30,7 +44,8 @@
 //! | [`wait`] | how a thread idles: [`WaitPolicy`] and the sleep protocol |
 //! | [`affinity`] | cores: which there are, pinning threads to them |
 //! | [`latency`] | clock reads and latency histograms |
-//! | [`endpoint`] | endpoint strings, parsed |
+//! | [`endpoint`] | endpoint strings, parsed: `inproc://name`, `tcp://host:port`, `ipc://path` |
+//! | [`Context`] | what sockets live in; its [builder](Context::builder) chooses the threads that serve streams, if any |
 
 pub mod affinity;
 pub mod channel;

@@ -215,7 +215,7 @@ pub struct PeerInfo {
 pub struct Traffic {
     /// Whole messages.
     pub messages: u64,
-    /// All bytes on the wire: of messages, and of what goes with and between them.
+    /// Their payload bytes, all frames together.
     pub bytes: u64,
 }
 

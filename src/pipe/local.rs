@@ -110,6 +110,32 @@ impl Outlet {
         }
     }
 
+    /// As [`Outlet::push`], of a message of one frame of `bytes`, at most [`SHORT_MAX`] of them, straight from where they are.
+    #[inline]
+    pub(crate) fn push_short(&mut self, way: &Way, bytes: &[u8]) -> Result<(), Refusal> {
+        if way.consumer_gone() {
+            return Err(Refusal::Closed);
+        }
+        if bytes.len() <= INLINE_MAX {
+            let record = self.ring.begin(1).map_err(|_| Refusal::OutOfMemory)?;
+            self.ring.publish(record, |body| {
+                store_bytes(bytes, body);
+                // Kinds of frames with their bytes inside are numbered by their lengths.
+                bytes.len() as Header
+            });
+            return Ok(());
+        }
+        let mut record = self.ring.begin(bytes.len().div_ceil(SLOT_BYTES)).map_err(|_| Refusal::OutOfMemory)?;
+        for part in bytes.chunks(SLOT_BYTES).skip(1) {
+            self.ring.write(&mut record, |body| {
+                store_bytes(part, body);
+                TAIL
+            });
+        }
+        self.ring.publish(record, |body| store_bytes(bytes, body));
+        Ok(())
+    }
+
     #[inline(never)]
     fn push_unfolded(&mut self, message: &mut Message, fold: Fold) -> Result<(), Refusal> {
         fold.put_before(message);
@@ -252,6 +278,45 @@ impl Inlet {
         Some(fold)
     }
 
+    /// Gives the next message to `sink`, if one is waiting that has one frame of at most [`SHORT_MAX`] bytes and no
+    /// destructor, straight from where it is. Else nothing: there may be another one to pop.
+    #[inline]
+    pub(crate) fn pop_short(&mut self, sink: &mut impl ShortSink) -> bool {
+        if !self.ring.ready() {
+            return false;
+        }
+        // SAFETY: a record is waiting, of which nothing has been read.
+        let header = unsafe { self.ring.header() };
+        let size = match header & KIND {
+            kind if kind as usize <= INLINE_MAX => kind as usize,
+            BYTES => (header >> LENGTH_SHIFT & LENGTH_MASK) as usize,
+            _ => return false,
+        };
+        if header & MORE != 0 || size > SHORT_MAX {
+            return false;
+        }
+        let mut left = size;
+        let mut part = |body: &SlotBody, sink: &mut dyn FnMut(&[u8])| {
+            // SAFETY: `store_bytes` or `store_frame` initialised so many bytes of each slot.
+            sink(unsafe { slice::from_raw_parts(body.as_ptr().cast(), left.min(SLOT_BYTES)) });
+            left -= left.min(SLOT_BYTES);
+            left
+        };
+        let first = |header, body: &SlotBody| {
+            // SAFETY: the slot was filled with this header.
+            sink.begin(unsafe { load_fold(header, body) }, size);
+            part(body, &mut |bytes| sink.put(bytes))
+        };
+        // SAFETY: a record is waiting, and it has a first slot.
+        let mut rest = unsafe { self.ring.read(first) };
+        while rest > 0 {
+            // SAFETY: the record has a TAIL slot for each further part of the frame.
+            rest = unsafe { self.ring.read(|_, body| part(body, &mut |bytes| sink.put(bytes))) };
+        }
+        self.ring.finish();
+        true
+    }
+
     #[inline(always)]
     pub(crate) fn publish(&mut self) {
         self.ring.publish_taken();
@@ -334,6 +399,18 @@ impl Inlet {
         })
     }
 }
+
+/// Who is given a message as bytes: once `begin`, then the frame in parts.
+pub(crate) trait ShortSink {
+    /// A frame of `size` bytes, with what `fold` says before it.
+    fn begin(&mut self, fold: Fold, size: usize);
+
+    /// The next of its bytes.
+    fn put(&mut self, part: &[u8]);
+}
+
+/// Bytes of a frame that goes from place to place without becoming a value: what ZMTP has a short header for.
+pub(crate) const SHORT_MAX: usize = 255;
 
 /// Slots a frame takes.
 fn slots_of(frame: &Frame) -> usize {

@@ -57,6 +57,7 @@ pub(crate) use awkward::Courier;
 pub(crate) use crew::{Crew, Event, Key, Mute, Outward};
 pub(crate) use fold::Fold;
 pub(crate) use hub::{Flow, Hub, HubOptions, Joined, LinkTally, Losses, Profile};
+pub(crate) use local::ShortSink;
 pub(crate) use ready::ReadySet;
 pub(crate) use tie::{Side, Tie, Way};
 
@@ -277,6 +278,24 @@ impl End {
         match &self.outlet {
             Some(Outlet::Conflate(outlet)) => outlet.conflated(),
             _ => 0,
+        }
+    }
+
+    /// As [`End::push`], of a message of one frame of `bytes`, at most 255 of them.
+    #[inline]
+    pub(crate) fn push_short(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        match &mut self.outlet {
+            Some(Outlet::Local(outlet)) => outlet.push_short(self.tie.way_from(self.side), bytes),
+            _ => self.push(&mut Message::from(Frame::copy_from(bytes))),
+        }
+    }
+
+    /// Pops the next message as bytes, if it is short (255 bytes) and this flavor can. False says nothing about others.
+    #[inline]
+    pub(crate) fn pop_short(&mut self, sink: &mut impl ShortSink) -> bool {
+        match &mut self.inlet {
+            Some(Inlet::Local(inlet)) => inlet.pop_short(sink),
+            _ => false,
         }
     }
 

@@ -435,6 +435,18 @@ impl Consumer {
         result
     }
 
+    /// The header of the record that is waiting.
+    ///
+    /// # Safety
+    /// `ready` has answered true, and no slot of the record has been read.
+    #[inline(always)]
+    pub(crate) unsafe fn header(&self) -> Header {
+        // SAFETY: the caller's duty: `chunk` is live and the slot at `index` published.
+        let slot = unsafe { &(&(*self.at.chunk).slots)[self.at.index] };
+        // SAFETY: as in `read`.
+        slot.header.with(|header| unsafe { header.cast::<Header>().read() }) >> SLOTS_BITS
+    }
+
     /// Counts a record whose slots have all been read.
     #[inline(always)]
     pub(crate) fn finish(&mut self) {

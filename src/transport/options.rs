@@ -10,8 +10,9 @@ pub const DEFAULT_RECONNECT_INTERVAL: Duration = Duration::from_millis(100);
 pub const DEFAULT_RECONNECT_INTERVAL_MAX: Duration = Duration::from_secs(10);
 /// How long a peer may take over greeting and handshake: libzmq's default.
 pub const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Connections the system keeps for a listener that is busy: libzmq's default.
-pub const DEFAULT_BACKLOG: u32 = 100;
+/// Connections the system keeps for a listener that is busy, if it keeps so many (`somaxconn`). libzmq's default is 100, which a
+/// crowd that comes back overflows: whom the system then drops tries again a second later.
+pub const DEFAULT_BACKLOG: u32 = 1024;
 /// Bytes of subscriptions a publisher keeps for one peer. A million topics of 30 bytes fit; a peer that asks for more has
 /// lost its way, or wants to take our memory.
 pub const DEFAULT_SUBSCRIPTION_MEMORY_MAX: usize = 64 << 20;

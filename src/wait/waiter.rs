@@ -263,7 +263,18 @@ impl Waiter {
             Before::Sleep { entered_ns } => entered_ns,
         };
         #[cfg(target_os = "linux")]
-        if what.has_descriptors() && self.post.is_open() {
+        if !what.has_descriptors() {
+            // It may come to have some while we sleep: then we sleep on them.
+            match self.park_unless(signal, deadline, what, |what| what.has_descriptors()) {
+                Parked::Ready(ready) => {
+                    self.learn_from_park(entered_ns, budget_ns, ready.is_some());
+                    return ready;
+                }
+                Parked::Differently => {}
+            }
+        }
+        #[cfg(target_os = "linux")]
+        if self.post.is_open() {
             return self.park_on_descriptors(signal, deadline, what, (entered_ns, budget_ns));
         }
         let ready = self.park(signal, deadline, what);
@@ -447,6 +458,20 @@ impl Waiter {
 impl Waiter {
     /// The sleep protocol: announce, fence, look, park.
     fn park<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
+        match self.park_unless(signal, deadline, what, |_| false) {
+            Parked::Ready(ready) => ready,
+            Parked::Differently => unreachable!("it was never asked for"),
+        }
+    }
+
+    /// As [`park`](Self::park), as long as `differently` says no.
+    fn park_unless<A: Awaited>(
+        &mut self,
+        signal: &Signal,
+        deadline: Option<Instant>,
+        what: &mut A,
+        differently: impl Fn(&A) -> bool,
+    ) -> Parked<A::Ready> {
         let target = match &mut self.target {
             Some(target) if target.is_current() || planted("waiter-keeps-target") => &*target,
             stale => &*stale.insert(ThreadTarget::current()),
@@ -457,18 +482,21 @@ impl Waiter {
             if !planted("waiter-no-second-look")
                 && let Some(ready) = what.look()
             {
-                break Some(ready);
+                break Parked::Ready(Some(ready));
+            }
+            if differently(what) {
+                break Parked::Differently;
             }
             self.counts.parks += 1;
             let woken = target.sleep(if may_sleep_long { deadline } else { soonest(deadline) });
             self.counts.wakes += u64::from(woken);
             if let Some(ready) = what.look() {
-                break Some(ready);
+                break Parked::Ready(Some(ready));
             }
             self.counts.spurious += u64::from(woken);
             if !woken && has_passed(deadline) {
                 self.counts.timeouts += 1;
-                break None;
+                break Parked::Ready(None);
             }
         };
         drop(asleep);
@@ -531,6 +559,13 @@ impl Drop for Asleep<'_> {
             }
         }
     }
+}
+
+/// How a park ended.
+enum Parked<R> {
+    Ready(Option<R>),
+    /// Another kind of park is called for.
+    Differently,
 }
 
 /// How a wait stands before its first sleep.

@@ -12,8 +12,8 @@
 //!
 //! PINGs go to peers of ZMTP 3.0 too: the libzmq of its time answers them from 4.2 on, which said 3.0 until 4.3.3.
 //!
-//! A PING is not put behind another that is not written yet; the time-out runs from when it was put into the outbox, so
-//! that it ends a peer that has stopped reading as well.
+//! A PING is not put behind another that is not written yet. While it waits behind a long message each write that gets on
+//! is life, and the time-out runs anew: a peer that takes its time is alive, one that has stopped reading is not.
 
 #![forbid(unsafe_code)]
 
@@ -49,6 +49,8 @@ pub(super) struct Pulse {
     waiting_since: Option<Instant>,
     /// The outbox's position behind the last PING.
     ping_position: u64,
+    /// It is not wholly written yet.
+    ping_is_queued: bool,
     /// The peer's TTL; zero for none.
     ttl: Duration,
     /// Answers to its PINGs that wait to be written, unless the outbox is written to the position behind the last.
@@ -73,6 +75,7 @@ impl Pulse {
             ping_at: None,
             waiting_since: None,
             ping_position: 0,
+            ping_is_queued: false,
             ttl: Duration::ZERO,
             pongs: 0,
             pong_position: 0,
@@ -88,6 +91,20 @@ impl Pulse {
     pub(super) fn heard(&mut self, now: Instant) {
         self.heard_at = now;
         self.waiting_since = None;
+    }
+
+    /// Is it of interest when something is written?
+    #[inline]
+    pub(super) fn times_writing(&self) -> bool {
+        self.ping_is_queued
+    }
+
+    /// Some of the outbox was written.
+    pub(super) fn wrote(&mut self, now: Instant, outbox: &Outbox) {
+        if self.ping_is_queued {
+            self.waiting_since = self.waiting_since.map(|_| now);
+            self.ping_is_queued = outbox.written() < self.ping_position;
+        }
     }
 
     /// Answers, unless [`PONGS_MAX`] answers are waiting to be written.
@@ -132,6 +149,7 @@ impl Pulse {
             if outbox.written() >= self.ping_position {
                 mechanism.seal_command(command::PING, &command::ping(heartbeat.ttl), outbox);
                 self.ping_position = outbox.queued();
+                self.ping_is_queued = true;
             }
         }
         Ok(())

@@ -37,9 +37,10 @@
 //!
 //! # Memory
 //!
-//! A peer makes us hold: one message, within [`Limits`], of which at most twice the bytes that have really come
-//! (`frame`); its properties, within the size of a command; unwritten answers to its PINGs, of which there are at most
-//! `PONGS_MAX`. Allocations of more than a few hundred bytes that a peer decides on may fail without harm.
+//! A peer makes us hold: one message within [`Limits`], whose frames take 64 bytes each and 256 more from 57 bytes on, and
+//! longer ones at most twice what has really come (`frame`); its properties, within the size of a command; unwritten
+//! answers to its PINGs, of which there are at most `PONGS_MAX`. Allocations of more than a few hundred bytes that a peer
+//! decides on may fail without harm.
 //!
 //! Contents: `greeting` the first 64 bytes, `frame` frames in pieces, `command` what commands say, `mechanism`
 //! the seam for security, `outbox` what is to be written, `heartbeat` silent peers, `error` what ends a
@@ -218,6 +219,17 @@ impl Connection {
         self.pulse.heard(now);
     }
 
+    /// Is [`Connection::wrote`] to be called?
+    #[inline]
+    pub(crate) fn times_writing(&self) -> bool {
+        self.pulse.times_writing()
+    }
+
+    /// Some of the outbox was written. After each write, as long as [`Connection::times_writing`].
+    pub(crate) fn wrote(&mut self, now: Instant) {
+        self.pulse.wrote(now, &self.outbox);
+    }
+
     /// In the midst of a frame of which [`frame::DIRECT_MIN`] bytes or more are missing: where its next bytes may be read to.
     /// Then [`Connection::body_received`], and [`Connection::receive`] with what was read beyond it, if only nothing.
     ///
@@ -246,6 +258,38 @@ impl Connection {
     #[inline]
     pub(crate) fn peer(&self) -> Option<&Peer> {
         self.peer.as_deref()
+    }
+
+    /// The only frame of the next message, if all of it is in `input` and it is short: as [`receive`](Self::receive), where the
+    /// caller can take it from where it is. `None` says nothing about what is there.
+    #[inline]
+    pub(crate) fn receive_short<'a>(&mut self, input: &mut &'a [u8]) -> Option<&'a [u8]> {
+        let [0, size, rest @ ..] = *input else { return None };
+        if i16::from(*size) > self.short_max {
+            return None;
+        }
+        let (body, rest) = rest.split_at_checked(usize::from(*size))?;
+        *input = rest;
+        Some(body)
+    }
+
+    /// Are frames on the wire what they are here? Then messages may be put by [`begin_short`](Self::begin_short).
+    pub(crate) fn is_clear(&self) -> bool {
+        self.mechanism.is_clear()
+    }
+
+    /// Puts the header of a frame of `size` bytes, at most 255, which follow by [`put`](Self::put). Only once the peer is
+    /// ready, and under a mechanism that is [clear](Self::is_clear).
+    #[inline]
+    pub(crate) fn begin_short(&mut self, has_more: bool, size: usize) {
+        debug_assert!(size <= frame::SHORT_MAX && self.is_clear());
+        self.outbox.put(&[if has_more { Flags::MORE } else { 0 }, size as u8]);
+    }
+
+    /// Puts bytes of a frame that was begun.
+    #[inline]
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        self.outbox.put(bytes);
     }
 
     /// Puts a message into the outbox. Only once the peer is ready; a message of no frames is none.

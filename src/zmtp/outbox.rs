@@ -20,7 +20,7 @@ use std::{collections::VecDeque, fmt, io::IoSlice};
 use bytes::Bytes;
 
 use super::frame;
-use crate::Frame;
+use crate::{Frame, Message};
 
 /// See the module.
 #[derive(Default)]
@@ -173,12 +173,42 @@ impl Outbox {
         }
     }
 
+    /// The bytes between two positions, if they were copied here, are next to one another, and still stand. What stands for sure:
+    /// what is not written, and the last [`KEPT_WRITTEN`] bytes before it.
+    fn between(&self, start: u64, end: u64) -> Option<&[u8]> {
+        let mut behind = usize::try_from(self.queued().checked_sub(end)?).ok()?;
+        let size = usize::try_from(end.checked_sub(start)?).ok()?;
+        let mut index = self.copied.len();
+        for shared in self.shared.iter().rev() {
+            if behind <= index - shared.at {
+                break;
+            }
+            behind = behind.checked_sub(index - shared.at)?.checked_sub(shared.bytes.len())?;
+            index = shared.at;
+        }
+        let end = index.checked_sub(behind)?;
+        self.copied.get(end.checked_sub(size)?..end)
+    }
+
+    /// The message of short frames that was put between two positions: for one that is to go another way.
+    pub(crate) fn take_back(&self, start: u64, end: u64) -> Option<Message> {
+        let mut bytes = self.between(start, end)?;
+        let mut message = Message::new();
+        while let [_, size, rest @ ..] = bytes {
+            let (body, rest) = rest.split_at_checked(usize::from(*size))?;
+            message.push(Frame::copy_from(body));
+            bytes = rest;
+        }
+        Some(message)
+    }
+
     /// Moves what is not written to the front: at most as much as has been written since the last time.
     #[cold]
     fn compact(&mut self) {
-        self.copied.drain(..self.head);
-        self.shared.iter_mut().for_each(|shared| shared.at -= self.head);
-        self.head = 0;
+        let gone = self.head - KEPT_WRITTEN;
+        self.copied.drain(..gone);
+        self.shared.iter_mut().for_each(|shared| shared.at -= gone);
+        self.head = KEPT_WRITTEN;
     }
 
     /// Gives memory back, if there is nothing to write and more than a little of it.
@@ -220,6 +250,9 @@ impl fmt::Debug for Outbox {
 pub(super) const SHARED_MIN: usize = 1024;
 /// Written bytes that are left standing before the rest is moved to the front.
 const COMPACT_MIN: usize = 16 << 10;
+/// Written bytes that are never moved away while there is something behind them: the beginning of a short message that is
+/// written in part, with its envelope.
+const KEPT_WRITTEN: usize = 512;
 /// Memory an idle connection keeps for what it will write next.
 const KEPT_MAX: usize = 4 << 10;
 

@@ -1,10 +1,16 @@
 //! Bytes that mean nothing.
 
-use ringway::{Pub, Pull};
+use std::time::Duration;
+
+use ringway::{Context, Pub, Pull, Push};
 
 use crate::{
-    raw::{Peer, ROADS, Road, bytes::greeting},
-    scene::{Dice, Scene},
+    memory,
+    raw::{
+        Listener, Peer, ROADS, Road,
+        bytes::{greeting, message, opening, ready},
+    },
+    scene::{Dice, Scene, alone},
 };
 
 /// Says `said` and goes, whether or not it could say it all.
@@ -67,6 +73,54 @@ fn random_frames() {
     }
     scene.stayed_within(8 << 20);
     scene.ends_as_it_began();
+}
+
+#[test]
+fn a_listener_that_talks_nonsense() {
+    // One that a connector has to live with: it tries again, with all it had queued, and does not fill memory meanwhile.
+    let _alone = alone();
+    for road in ROADS {
+        let context = Context::new();
+        let listener = Listener::new(road);
+        let mut push = Push::builder()
+            .reconnect_interval(Duration::from_millis(1))
+            .reconnect_interval_max(Duration::from_millis(2))
+            .handshake_timeout(Duration::from_millis(100))
+            .build(&context)
+            .unwrap();
+        push.connect(listener.endpoint()).unwrap();
+        push.send("kept").unwrap();
+        memory::forget();
+        let before = memory::now();
+        let mut dice = Dice(0x11579);
+        for round in 0..50 {
+            let mut peer = listener.accept();
+            let garbage = dice.bytes(1000);
+            let said = match round % 5 {
+                0 => garbage,
+                1 => [&greeting(1)[..], &garbage].concat(),
+                // READY without end.
+                2 => [&greeting(1)[..], b"\x06\0\0\0\x7F\xFF\xFF\xFF\xFF\x05READY", &garbage].concat(),
+                3 => [&greeting(1)[..], b"\x04\xFF\x05READY\x0BSocket-Type"].concat(),
+                _ => greeting(1)[..63].to_vec(),
+            };
+            let _ = peer.try_write(&said);
+            if round % 5 > 2 {
+                // It does not go on, and does not close: that takes the time a handshake has.
+                peer.expect_gone();
+            }
+        }
+        let most = memory::most() - before;
+        assert!(most < 1 << 20, "{most} bytes");
+        let mut peer = listener.accept();
+        // The last of the nonsense may have been heard only now.
+        while peer.try_write(&opening("PULL")).is_err() {
+            peer = listener.accept();
+        }
+        peer.expect_greeting();
+        peer.expect(&ready("PUSH", b""));
+        peer.expect(&message(&[b"kept"]));
+    }
 }
 
 #[test]

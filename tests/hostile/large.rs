@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 use ringway::{
-    Pub, Pull, XPub,
-    monitor::{DisconnectReason, Fault, HandshakeFailure, ProtocolViolation},
+    Pub, Pull, Router, XPub,
+    monitor::{DisconnectReason, EventKind, Fault, HandshakeFailure, ProtocolViolation},
 };
 
 use crate::{
     raw::{
         Peer, ROADS, Road,
         any::Soon,
-        bytes::{COMMAND, LONG, MORE, cancel, command, frame, greeting, message, subscribe, subscribe_message},
+        bytes::{COMMAND, LONG, MORE, cancel, command, frame, greeting, message, ready, subscribe, subscribe_message},
     },
     scene::Scene,
 };
@@ -241,6 +241,51 @@ fn a_topic_that_is_too_long() {
     scene.wait_until("told", 2, misbehaved);
     scene.stayed_within(8 << 20);
     scene.ends_as_it_began();
+}
+
+#[test]
+fn a_crowd_of_one_name() {
+    // One has it, the others wait in line; and each that goes makes room for the next.
+    const CROWD: usize = 200;
+    for road in ROADS {
+        let mut scene = Scene::new(road, Router::builder().recv_hwm(10));
+        let mut crowd = Vec::new();
+        for number in 0..CROWD {
+            let mut peer = scene.connect();
+            peer.write(&[&greeting(1)[..], &ready("DEALER", b"everybody"), &message(&[b"me"])].concat());
+            crowd.push(peer);
+            if number % 20 == 0 {
+                scene.goes_on();
+            }
+        }
+        scene.wait_until("handshakes", CROWD, |scene| {
+            let told = scene.watch.all().iter();
+            told.filter(|kind| matches!(kind, EventKind::HandshakeSucceeded { .. })).count()
+        });
+        scene.goes_on();
+        scene.stayed_within(CROWD * 16 * 1024);
+        drop(crowd);
+        scene.ends_as_it_began();
+    }
+}
+
+#[test]
+fn what_a_socket_that_only_sends_is_sent() {
+    // Messages nobody could ever receive: read, and thrown away, and counted.
+    for road in ROADS {
+        let mut scene = Scene::new(road, Pub::builder());
+        let mut peer = scene.joined();
+        let burst = message(&[b"what is this", &[7; 100]]).repeat(100);
+        for _ in 0..100 {
+            peer.write(&burst);
+        }
+        peer.settle();
+        scene.goes_on();
+        assert!(scene.socket.counters().streams.stray >= 10_000, "{:?}", scene.socket.counters().streams);
+        scene.stayed_within(2 << 20);
+        drop(peer);
+        scene.ends_as_it_began();
+    }
 }
 
 #[test]

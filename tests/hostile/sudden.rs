@@ -12,7 +12,7 @@ use crate::{
         bytes::{command, message, opening, ping, subscribe},
         watch::Watch,
     },
-    scene::{Scene, alone, descriptors},
+    scene::{Scene, alone, sockets},
 };
 
 /// Everything a PUSH may say: the opening, a message of each form, a command, the first half of a message.
@@ -104,7 +104,7 @@ fn a_connector_reset_at_every_step() {
             peer.write(&said[..cut]);
             peer.reset();
             watch.retried();
-            before.get_or_insert_with(descriptors);
+            before.get_or_insert_with(sockets);
             // Messages that were whole are handed out; they must not hold up what follows.
             while pull.try_recv().is_ok() {}
         }
@@ -112,7 +112,7 @@ fn a_connector_reset_at_every_step() {
         peer.shake_hands("PUSH", "PULL");
         peer.write(&message(&[b"after all that"]));
         while pull.soon()[0] != "after all that" {}
-        assert!(descriptors() <= before.unwrap() + 2, "descriptors are lost");
+        assert!(sockets() <= before.unwrap() + 2, "sockets are lost");
     }
 }
 

@@ -180,6 +180,16 @@ impl Stream {
         };
     }
 
+    /// Reads so many bytes.
+    pub(crate) fn read(&mut self, size: usize) {
+        let mut bytes = vec![0; size];
+        let read = match self {
+            Self::Tcp(stream) => stream.read_exact(&mut bytes),
+            Self::Unix(stream) => stream.read_exact(&mut bytes),
+        };
+        read.expect("more to come");
+    }
+
     /// Reads until the other side closes.
     pub(crate) fn read_to_end(&mut self) -> io::Result<usize> {
         let mut bytes = Vec::new();

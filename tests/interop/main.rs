@@ -22,6 +22,7 @@ mod heartbeats;
 mod identities;
 mod libzmq;
 mod lingering;
+mod monitors;
 mod ours;
 mod party;
 mod patterns;
@@ -103,7 +104,8 @@ suite! {
         heartbeats_both_ways,
         a_stopped_peer_is_found_dead,
         a_peers_time_to_live_is_kept,
-        a_busy_connection_is_alive;
+        a_busy_connection_is_alive,
+        a_peer_that_takes_its_time_is_alive;
     identities:
         ids_are_seen,
         ids_are_made_up,
@@ -122,6 +124,10 @@ suite! {
         what_was_sent_arrives,
         what_was_sent_to_nobody_waits,
         last_words_arrive;
+    monitors:
+        a_connection_is_told_from_beginning_to_end,
+        endpoints_are_taken_back,
+        connections_are_ended;
     refusals:
         types_that_do_not_talk,
         other_mechanisms,

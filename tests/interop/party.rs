@@ -1,6 +1,10 @@
 //! What a test can do with a socket, whoever made it, and what is said about sockets.
 
-use std::{fmt, ops::RangeInclusive, time::Duration};
+use std::{
+    fmt,
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
 
 use ringway::SocketType;
 
@@ -158,9 +162,10 @@ impl dyn Socket + '_ {
         self.nudge();
     }
 
-    /// All events that come until it is quiet for so long.
-    pub(crate) fn events_for(&mut self, quiet: Duration) -> Vec<Event> {
-        std::iter::from_fn(|| self.event_within(quiet)).collect()
+    /// All events that come in so long a time.
+    pub(crate) fn events_for(&mut self, time: Duration) -> Vec<Event> {
+        let end = Instant::now() + time;
+        std::iter::from_fn(|| self.event_within(end.saturating_duration_since(Instant::now()))).collect()
     }
 }
 
@@ -247,11 +252,12 @@ pub(crate) fn number(parts: &Parts, before: usize) -> u64 {
     u64::from_le_bytes(parts[before][..8].try_into().expect("eight bytes"))
 }
 
-/// So many bytes of 32-bit numbers that count up from `seed`, little end first: as in `peer.py`.
+/// So many bytes: blocks that begin with a 32-bit number, little end first, which counts up from `seed`. As in `peer.py`.
 pub(crate) fn pattern(size: usize, seed: u32) -> Vec<u8> {
-    let mut bytes: Vec<u8> = Vec::with_capacity(size + 4);
-    for word in seed..seed + size.div_ceil(4) as u32 {
-        bytes.extend_from_slice(&word.to_le_bytes());
+    let block: [u8; 1024] = std::array::from_fn(|index| index as u8);
+    let mut bytes = block.repeat(size.div_ceil(block.len()));
+    for (index, block) in bytes.chunks_mut(block.len()).enumerate() {
+        block[..4].copy_from_slice(&(seed + index as u32).to_le_bytes());
     }
     bytes.truncate(size);
     bytes

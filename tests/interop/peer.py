@@ -9,7 +9,7 @@ What goes wrong is {"error": "..."}. The process ends when its input does; socke
 A frame is {"hex": "..."}, or {"size": n, "seed": s} if it is `pattern(n, s)`: so large ones cost nothing to tell.
 """
 
-import array
+import faulthandler
 import functools
 import itertools
 import json
@@ -25,6 +25,8 @@ SOCKETS = {}
 MONITORS = {}
 NUMBERS = itertools.count()
 
+# What a pattern is made of.
+BLOCK = bytes(range(256)) * 4
 # Shorter frames are told as they are.
 PATTERN_MIN = 64
 # A socket's address may be held a moment longer by one that is closing.
@@ -33,11 +35,11 @@ BIND_PATIENCE_S = 10
 
 @functools.lru_cache(maxsize=4)
 def pattern(size, seed):
-    """So many bytes of 32-bit numbers that count up from `seed`, little end first."""
-    words = array.array("I", range(seed, seed + (size + 3) // 4))
-    if sys.byteorder == "big":
-        words.byteswap()
-    return words.tobytes()[:size]
+    """So many bytes: blocks that begin with a 32-bit number, little end first, which counts up from `seed`."""
+    data = bytearray(BLOCK * ((size + len(BLOCK) - 1) // len(BLOCK)))
+    for index in range(0, len(data), len(BLOCK)):
+        struct.pack_into("<I", data, index, seed + index // len(BLOCK))
+    return bytes(data[:size])
 
 
 def to_bytes(frame):
@@ -47,7 +49,7 @@ def to_bytes(frame):
 def to_frame(data):
     if len(data) >= PATTERN_MIN:
         (seed,) = struct.unpack_from("<I", data)
-        if seed + len(data) // 4 < 1 << 32 and pattern(len(data), seed) == data:
+        if seed < 1 << 31 and pattern(len(data), seed) == data:
             return {"size": len(data), "seed": seed}
     return {"hex": data.hex()}
 
@@ -185,6 +187,8 @@ def op_end():
 
 
 def main():
+    # Who gives up waiting for an answer aborts us: then this says what we were at.
+    faulthandler.enable()
     for line in sys.stdin:
         command = json.loads(line)
         try:

@@ -165,9 +165,12 @@ impl Process {
             .as_mut()
             .map(|commands| commands.write_all(line.as_bytes()))
             .filter(Result::is_ok)
-            .and_then(|_| inner.answers.recv_timeout(wait + PATIENCE).ok());
+            .and_then(|_| inner.answers.recv_timeout(wait + 2 * PATIENCE).ok());
         let Some(answer) = answer else {
             drop(inner);
+            // It says what it was at, on the standard error that is ours too.
+            let _ = kill_process(self.pid, Signal::ABORT);
+            self.lock().child.wait().expect("ended");
             self.kill();
             panic!("the peer does not answer: {command:.300}");
         };
@@ -309,7 +312,7 @@ fn from_json(frame: &Json) -> Vec<u8> {
 }
 
 fn is_pattern(part: &[u8], seed: u32) -> bool {
-    seed.checked_add(part.len() as u32 / 4 + 1).is_some() && part == pattern(part.len(), seed)
+    seed < 1 << 31 && part == pattern(part.len(), seed)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -36,6 +36,7 @@ fn a_peer_that_closes_is_connected_to_again() {
             assert_eq!(reason, DisconnectReason::PeerClosed);
             let EventKind::ConnectRetried { reason, .. } = watch.retried() else { unreachable!() };
             assert_eq!(reason, ConnectFailure::Disconnected(DisconnectReason::PeerClosed));
+            assert_eq!(push.counters().streams.reconnects, u64::from(number) + 1);
         }
     }
 }
@@ -371,6 +372,7 @@ pub(crate) fn more_peers_than_there_may_be_are_closed_without_a_word() {
         let mut third = Peer::connect(&endpoint);
         let (said, _) = third.rest();
         assert!(said.len() <= 64, "{}", crate::raw::Hex(&said));
+        assert_eq!(pull.counters().streams.refused, 1);
         for peer in [&mut first, &mut second] {
             peer.write(&message(&[b"x"]));
             assert_eq!(pull.soon()[0], "x");

@@ -174,16 +174,17 @@ fn a_router_names_a_peer_that_has_no_identity() {
 
 #[test]
 pub(crate) fn an_identity_that_begins_with_zero_takes_nobodys_place() {
-    // Those are generated. Whether such a peer is served under another name or not at all, it is not another's.
+    // Those are generated: a peer that says one is served under a name made for it.
     let context = Context::new();
     let (mut router, endpoint) = bound(Router::new(&context).unwrap(), Road::Tcp);
     let mut good = Peer::joined(&endpoint, "DEALER", "ROUTER");
     good.write(&message(&[b"x"]));
     let name = router.soon()[0].clone();
     let mut thief = Peer::connect(&endpoint);
-    thief.write(&crate::raw::bytes::greeting(1));
-    thief.write(&crate::raw::bytes::ready("DEALER", &name));
-    let _ = thief.try_write(&message(&[b"theft"]));
+    thief.shake_hands_as("DEALER", &name, 1, "ROUTER");
+    thief.write(&message(&[b"theft"]));
+    let received = router.soon();
+    assert!(received[0] != name && received[0].len() == 5 && received[1] == "theft", "{received:?}");
     for _ in 0..10 {
         router.send(Message::from(vec![name.clone(), Frame::from("y")])).unwrap();
         good.expect(&message(&[b"y"]));

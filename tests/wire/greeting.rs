@@ -190,7 +190,7 @@ fn is_no_zmtp(said: &[u8], closes: bool, reasons: &[HandshakeFailure]) {
     let EventKind::HandshakeFailed { reason, .. } = watch.handshake_failed() else { unreachable!() };
     assert!(reasons.contains(&reason), "{said:?} was told as {reason:?}");
     works(&mut pull, &mut good);
-    assert_eq!(pull.peers(), 1);
+    assert_eq!((pull.peers(), pull.counters().streams.failed_handshakes), (1, 1), "after {said:?}");
 }
 
 #[test]

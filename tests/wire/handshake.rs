@@ -130,6 +130,7 @@ fn is_refused(what: &str, said: &[u8], fault: Fault) {
     assert_eq!(reason.fault(), fault, "{what}: {reason:?}");
     good.write(&message(&[b"x"]));
     assert_eq!(pull.soon()[0], "x", "{what}");
+    assert_eq!(pull.counters().streams.failed_handshakes, 1, "{what}");
 }
 
 fn push_with(more: &[u8]) -> Vec<u8> {

@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_child_is_killed_with_its_parents_part() {
-        let stuck = child("read never; sleep 1000");
+        let stuck = child("read never; exec sleep 1000");
         let pid = stuck.process.id();
         let failure = stuck.run(None, Duration::from_secs(20), |_| Err::<(), _>(Failure::Asked("no".to_owned())));
         assert!(matches!(failure, Err(Failure::Asked(_))));

@@ -111,12 +111,30 @@ impl Link {
     /// Passes `message` on to the socket behind `near`, as [`End::push`] does.
     pub(super) fn push(&mut self, message: &mut Message, near: &Hub) -> Result<(), Refusal> {
         let result = self.end.push(message);
+        self.count_conflated(near);
+        result
+    }
+
+    /// As [`End::push_short`].
+    #[inline]
+    pub(super) fn push_short(&mut self, bytes: &[u8], near: &Hub) -> Result<(), Refusal> {
+        let result = self.end.push_short(bytes);
+        self.count_conflated(near);
+        result
+    }
+
+    /// Does anything ever go from here to the socket?
+    pub(super) fn has_outlet(&self) -> bool {
+        self.end.has_outlet()
+    }
+
+    #[inline]
+    fn count_conflated(&mut self, near: &Hub) {
         if near.profile().conflates {
             // Our end counts what gave way, and has no owner who is asked.
             let conflated = self.end.conflated();
             near.count_conflated(conflated - std::mem::replace(&mut self.conflated, conflated));
         }
-        result
     }
 
     /// What the socket subscribes to, and the peer has not been told yet.

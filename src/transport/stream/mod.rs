@@ -25,7 +25,8 @@
 //! loan ends when the receiver sleeps on something else, or has not looked for a while (`Reactor`'s inspection): a connection
 //! is looked after whether or not the application calls in.
 //!
-//! Contents: [`baton`]; [`session`] what is done, and by whom; [`wire`] bytes in and out; [`link`] the pipe's far end;
+//! Contents: [`baton`]; [`session`] what is done, and by whom; [`wire`] bytes in and out; [`flight`] what is on its way out;
+//! [`link`] the pipe's far end;
 //! [`dial`] connecting, again and again; [`listener`]; [`burst`] when to write at once; [`origin`] what the connections of
 //! one socket share; [`terms`] between this room and the protocol; here what those of a context do.
 
@@ -34,6 +35,7 @@
 mod baton;
 mod burst;
 mod dial;
+mod flight;
 mod link;
 mod listener;
 #[cfg(all(test, any(loom, shuttle)))]

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::{Session, Streams, terms};
+use super::{Session, Streams, burst::Burst, terms};
 use crate::{
     monitor::{EventKind, Sink},
     pipe::Hub,
@@ -25,6 +25,7 @@ pub(crate) struct Origin {
     pub(super) config: Arc<zmtp::Config>,
     pub(super) options: StreamOptions,
     pub(super) streams: Arc<Streams>,
+    pub(super) burst: Burst,
     closed: AtomicBool,
     /// Accepted connections there are.
     accepted: AtomicUsize,
@@ -40,6 +41,7 @@ impl Origin {
             config,
             options,
             streams,
+            burst: Burst::new(),
             closed: AtomicBool::new(false),
             accepted: AtomicUsize::new(0),
             strangers: Mutex::default(),

@@ -17,7 +17,6 @@
 #![forbid(unsafe_code)]
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, Weak},
     time::Instant,
 };
@@ -25,11 +24,11 @@ use std::{
 use super::{
     Origin,
     baton::{Baton, Held},
-    burst::Burst,
     dial::Dial,
+    flight::Flight,
     link::Link,
     listener::Listener,
-    wire::{InFlight, Loss, Wire},
+    wire::{Loss, Wire},
 };
 use crate::{
     Endpoint, Frame, Message,
@@ -71,7 +70,6 @@ pub(crate) struct Session {
     is_listed: AtomicBool,
     /// A receiver sleeps on the descriptor.
     is_watched: AtomicBool,
-    burst: Burst,
     pub(super) counts: Counts,
 }
 
@@ -95,9 +93,7 @@ pub(super) struct State {
     pub(super) link: Option<Link>,
     pub(super) wire: Option<Box<Wire>>,
     /// Taken from the pipe, and not wholly given to the kernel yet.
-    pub(super) in_flight: VecDeque<InFlight>,
-    /// How many of these count against the pipe's limit still.
-    pub(super) held: u64,
+    pub(super) flight: Flight,
     /// There is more to read, and no room for it in the socket's queue.
     pub(super) is_stalled: bool,
     /// Bytes the peer's subscriptions take.
@@ -191,7 +187,6 @@ impl Session {
                 pulls: AtomicU32::new(0),
                 is_listed: AtomicBool::new(false),
                 is_watched: AtomicBool::new(false),
-                burst: Burst::new(),
                 counts: Counts::default(),
                 baton: Baton::new(State {
                     phase,
@@ -199,8 +194,7 @@ impl Session {
                     dial,
                     link,
                     wire: None,
-                    in_flight: VecDeque::new(),
-                    held: 0,
+                    flight: Flight::default(),
                     is_stalled: false,
                     subscribed: 0,
                     is_on_loan: false,
@@ -277,6 +271,10 @@ impl Session {
             Phase::Dialing => {
                 self.serve_dialing(state);
                 self.set_alarm(state);
+                if state.phase == Phase::Open {
+                    // It speaks first: a peer that has not accepted yet learns of us by what it gets.
+                    self.serve_open(state);
+                }
             }
             Phase::Open => _ = self.serve_open(state),
         }
@@ -311,7 +309,7 @@ impl Session {
 
     /// Is the stream of no more use?
     fn conclude(&self, state: &mut State, left: bool) -> Result<(), Loss> {
-        let is_idle = state.in_flight.is_empty() && state.link.as_mut().is_none_or(|link| !link.end().ready());
+        let is_idle = state.flight.is_empty() && state.link.as_mut().is_none_or(|link| !link.end().ready());
         let Some(wire) = &mut state.wire else { return Ok(()) };
         if let Some(loss) = wire.over() {
             return Err(loss);
@@ -338,7 +336,7 @@ impl Session {
             return false;
         }
         let is_met = state.link.as_ref().is_some_and(Link::is_met);
-        let has_messages = !state.in_flight.is_empty() || state.link.as_mut().is_some_and(|link| link.end().ready());
+        let has_messages = !state.flight.is_empty() || state.link.as_mut().is_some_and(|link| link.end().ready());
         // A stream with nothing to send is still closed in good order.
         has_messages || state.phase == Phase::Open && is_met
     }
@@ -394,9 +392,7 @@ impl Session {
             near.count_hello();
         }
         // What the last stream did not take, if the pipe has outlived one.
-        for message in &mut state.in_flight {
-            wire.resend(message);
-        }
+        state.flight.resend(wire.zmtp());
         Ok(())
     }
 
@@ -404,12 +400,11 @@ impl Session {
     pub(super) fn lose(&self, state: &mut State, loss: Loss) {
         let Some(wire) = state.wire.take() else { return };
         let is_met = wire.is_ready();
-        self.lose_places(state, wire.written());
+        self.take_flight_back(state, &wire);
         let remote = if is_met { Box::default() } else { wire.stream().peer_label().into() };
         self.close(state, *wire);
         if self.is_left(state) {
-            let has_messages =
-                !state.in_flight.is_empty() || state.link.as_mut().is_some_and(|link| link.end().ready());
+            let has_messages = !state.flight.is_empty() || state.link.as_mut().is_some_and(|link| link.end().ready());
             // What is left may still go with the next stream, in the time there is.
             if state.dial.is_none() || !has_messages || !self.survives() {
                 return self.end(state);
@@ -423,23 +418,12 @@ impl Session {
     }
 
     /// What was in the outbox of a stream that is lost is in none now. What may have been the reason is given up.
-    fn lose_places(&self, state: &mut State, written: u64) {
-        let before = state.in_flight.len();
-        let mut kept = VecDeque::with_capacity(before);
-        for mut message in state.in_flight.drain(..) {
-            if message.lose_place(written) {
-                state.held -= u64::from(message.is_of_pipe());
-                state.remains.messages.push(message.into_message());
-            } else {
-                kept.push_back(message);
-            }
-        }
-        state.in_flight = kept;
-        if state.in_flight.len() < before
-            && let Some(link) = &mut state.link
-        {
-            link.count_lost(Lost { undelivered: (before - state.in_flight.len()) as u64, unread: 0 });
-            link.end().publish_all_but(state.held);
+    fn take_flight_back(&self, state: &mut State, wire: &Wire) {
+        let Some(given_up) = state.flight.take_back(wire.outbox()) else { return };
+        state.remains.messages.push(given_up);
+        if let Some(link) = &mut state.link {
+            link.count_lost(Lost { undelivered: 1, unread: 0 });
+            link.end().publish_all_but(state.flight.held());
             light_fence();
             link.tie().tell_producer(link.side());
         }
@@ -510,13 +494,12 @@ impl Session {
             return;
         }
         let Some(link) = &mut state.link else { return };
-        let mut unsent: Vec<Message> = state.in_flight.drain(..).map(InFlight::into_message).collect();
+        let mut unsent: Vec<Message> = state.flight.drain().collect();
         let mut place = Message::new();
         while link.end().pop_into(&mut place) {
             unsent.push(std::mem::take(&mut place));
         }
         link.end().publish();
-        state.held = 0;
         if !unsent.is_empty() {
             let lost = self.origin.near.take_back(unsent);
             link.count_lost(Lost { undelivered: lost.len() as u64, unread: 0 });
@@ -526,9 +509,8 @@ impl Session {
 
     /// Lets go of a pipe, and counts what is lost with it.
     fn bury(&self, state: &mut State, link: Link) {
-        link.count_lost(Lost { undelivered: state.in_flight.len() as u64, unread: 0 });
-        state.remains.messages.extend(state.in_flight.drain(..).map(InFlight::into_message));
-        state.held = 0;
+        link.count_lost(Lost { undelivered: state.flight.len(), unread: 0 });
+        state.remains.messages.extend(state.flight.drain());
         state.remains.ends.push(link.into_end());
     }
 
@@ -549,6 +531,7 @@ impl Session {
         state.phase = Phase::Over;
         self.is_over.store(true, Ordering::Release);
         if let Some(wire) = state.wire.take() {
+            self.take_flight_back(state, &wire);
             self.close(state, *wire);
         }
         if let Some(link) = state.link.take() {
@@ -782,7 +765,7 @@ impl Drive for Session {
 /// A sender has found nobody at work.
 impl Sleep for Session {
     fn wake(&self) {
-        if self.origin.streams.has_threads() && self.burst.goes_on() {
+        if self.origin.streams.has_threads() && self.origin.burst.goes_on() {
             // The signal stays as it is, so that those to come in the meantime cost nothing.
             self.reactor.visit_soon(self.id);
         } else {

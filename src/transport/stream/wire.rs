@@ -13,6 +13,8 @@ use std::{
 use mio::Interest;
 
 use super::{
+    flight::Encoder,
+    link::Link,
     session::{Session, State},
     terms,
 };
@@ -54,18 +56,6 @@ pub(super) struct Wire {
     place: Message,
 }
 
-/// A message given to the codec and not wholly to the kernel.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    message: Message,
-    /// The outbox's positions before and behind it; none while there is no outbox it is in.
-    place: Option<(u64, u64)>,
-    /// Streams that were lost in its midst.
-    cuts: u32,
-    /// It counts against the limit of the pipe; else it was another's before.
-    is_of_pipe: bool,
-}
-
 /// Why a stream is over.
 #[derive(Debug)]
 pub(super) enum Loss {
@@ -96,9 +86,6 @@ const READ_SIZE: usize = 64 << 10;
 const WRITE_SIZE: usize = 64 << 10;
 /// Reads for one connection before others have their turn.
 const READS_AT_ONCE: usize = 16;
-/// Streams a message may be cut by before it is given up: a peer may end them because of it, as it is larger than what that
-/// takes, and what is behind it must not wait for ever.
-const CUTS_MAX: u32 = 3;
 /// Slices given to one write.
 const SLICES: usize = 64;
 
@@ -139,6 +126,10 @@ impl Wire {
 
     pub(super) fn zmtp(&mut self) -> &mut Connection {
         &mut self.zmtp
+    }
+
+    pub(super) fn outbox(&self) -> &zmtp::Outbox {
+        self.zmtp.outbox()
     }
 
     pub(super) fn stream(&self) -> &Arc<ByteStream> {
@@ -184,23 +175,6 @@ impl Wire {
     /// Is the stream of no more use? Not while something read is still to be passed on.
     pub(super) fn over(&mut self) -> Option<Loss> {
         if self.leftover.is_empty() { self.ended.take() } else { None }
-    }
-
-    /// Encodes anew what another stream did not take.
-    pub(super) fn resend(&mut self, message: &mut InFlight) {
-        message.place = Some(self.encode(&message.message));
-    }
-
-    /// Puts `message` into the outbox. Returns the positions before and behind it.
-    fn encode(&mut self, message: &Message) -> (u64, u64) {
-        let before = self.zmtp.outbox().queued();
-        self.zmtp.send(message);
-        (before, self.zmtp.outbox().queued())
-    }
-
-    /// Bytes given to the kernel so far.
-    pub(super) fn written(&self) -> u64 {
-        self.zmtp.outbox().written()
     }
 
     /// Closes our direction: the peer reads what we sent, and the end of it.
@@ -304,6 +278,9 @@ impl Wire {
         match self.stream.write_vectored(&slices[..count]) {
             Ok(written) => {
                 self.zmtp.outbox_mut().advance(written);
+                if written > 0 && self.zmtp.times_writing() {
+                    self.zmtp.wrote(Instant::now());
+                }
                 // Less than asked for: it has no room, and tells when it has.
                 self.writable = written == size;
             }
@@ -326,25 +303,6 @@ enum Fetched {
     Bytes(usize),
     /// Into the frame that is being received.
     Body,
-}
-
-impl InFlight {
-    /// The stream is lost, of which `written` bytes were given to the kernel. Tells whether this message is to be given up: it
-    /// has been cut too often, so it may be what ends the streams.
-    pub(super) fn lose_place(&mut self, written: u64) -> bool {
-        let is_cut = self.place.take().is_some_and(|(start, _)| start < written);
-        self.cuts += u32::from(is_cut);
-        self.cuts >= CUTS_MAX
-    }
-
-    /// Does it count against the limit of the pipe?
-    pub(super) fn is_of_pipe(&self) -> bool {
-        self.is_of_pipe
-    }
-
-    pub(super) fn into_message(self) -> Message {
-        self.message
-    }
 }
 
 impl Loss {
@@ -451,23 +409,21 @@ impl Session {
                 link.end().want_room();
                 return Ok(Digested::Stalled);
             }
+            if let Some(link) = link
+                && let Some(body) = wire.zmtp.receive_short(input)
+            {
+                add(&self.counts.bytes_in, body.len() as u64);
+                let result = link.push_short(body, &self.origin.near);
+                self.passed_on(link, result, pushed)?;
+                continue;
+            }
             match wire.zmtp.receive(input, &mut wire.place).map_err(Loss::Protocol)? {
                 Received::More => return Ok(Digested::All),
                 Received::Message => {
                     let Some(link) = link else { continue };
                     add(&self.counts.bytes_in, wire.place.size() as u64);
-                    match link.push(&mut wire.place, &self.origin.near) {
-                        Ok(()) => *pushed += 1,
-                        Err(Refusal::OutOfMemory) => return Err(Loss::OutOfMemory),
-                        // The socket has closed, or nothing ever goes this way.
-                        Err(Refusal::Closed | Refusal::Full) => {
-                            if link.end().has_outlet() {
-                                link.count_lost(Lost { undelivered: 0, unread: 1 });
-                            } else {
-                                self.origin.near.links().count_stray();
-                            }
-                        }
-                    }
+                    let result = link.push(&mut wire.place, &self.origin.near);
+                    self.passed_on(link, result, pushed)?;
                 }
                 Received::Ready(peer) => self.meet(state, &peer)?,
                 Received::Subscribe(topic) => {
@@ -490,6 +446,24 @@ impl Session {
         }
     }
 
+    /// A message was passed on to the socket, or could not be.
+    #[inline]
+    fn passed_on(&self, link: &Link, result: Result<(), Refusal>, pushed: &mut u64) -> Result<(), Loss> {
+        match result {
+            Ok(()) => *pushed += 1,
+            Err(Refusal::OutOfMemory) => return Err(Loss::OutOfMemory),
+            // The socket has closed, or nothing ever goes this way.
+            Err(Refusal::Closed | Refusal::Full) => {
+                if link.has_outlet() {
+                    link.count_lost(Lost { undelivered: 0, unread: 1 });
+                } else {
+                    self.origin.near.links().count_stray();
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Writes what there is, as far as the kernel has room.
     pub(super) fn write(&self, state: &mut State) -> Result<(), Loss> {
         loop {
@@ -505,6 +479,7 @@ impl Session {
                 }
                 self.origin.near.links().count_write();
                 let has_room = wire.flush();
+                self.origin.burst.wrote();
                 if !wire.show_interest(&self.reactor, self.id) {
                     return Err(Loss::System(io::Error::last_os_error()));
                 }
@@ -523,7 +498,7 @@ impl Session {
 
     /// Puts messages into the outbox, as many as one write takes.
     fn fill(&self, state: &mut State) {
-        let State { wire: Some(wire), link: Some(link), in_flight, held, .. } = &mut *state else { return };
+        let State { wire: Some(wire), link: Some(link), flight, .. } = &mut *state else { return };
         if !wire.is_ready() || wire.is_shut {
             return;
         }
@@ -539,43 +514,34 @@ impl Session {
         let near = &self.origin.near;
         while wire.zmtp.outbox().len() < WRITE_SIZE && near.has_taken_back() {
             let Some(message) = near.next_taken_back() else { break };
-            let place = Some(wire.encode(&message));
-            in_flight.push_back(InFlight { message, place, cuts: 0, is_of_pipe: false });
+            flight.send(message, &mut wire.zmtp, false);
         }
         let newest_only = near.profile().conflates;
-        while wire.zmtp.outbox().len() < WRITE_SIZE && !(newest_only && !in_flight.is_empty()) {
+        let is_clear = wire.zmtp.is_clear();
+        while wire.zmtp.outbox().len() < WRITE_SIZE && (!newest_only || flight.is_empty()) {
+            let before = wire.zmtp.outbox().queued();
+            if is_clear && link.end().pop_short(&mut Encoder(&mut wire.zmtp)) {
+                flight.was_put(before, &wire.zmtp);
+                continue;
+            }
             let mut message = Message::from(Frame::new());
             if !link.end().pop_into(&mut message) {
                 break;
             }
-            let place = Some(wire.encode(&message));
-            in_flight.push_back(InFlight { message, place, cuts: 0, is_of_pipe: true });
-            *held += 1;
+            flight.send(message, &mut wire.zmtp, true);
         }
     }
 
     /// Takes note of what the kernel has taken, and gives credit for it.
     fn settle(&self, state: &mut State) {
-        let State { wire: Some(wire), link, in_flight, held, remains, .. } = &mut *state else { return };
-        let written = wire.zmtp.outbox().written();
-        let (mut count, mut bytes) = (0, 0);
-        while let Some(first) = in_flight.front()
-            && first.place.is_some_and(|(_, end)| end <= written)
-            && let Some(done) = in_flight.pop_front()
-        {
-            count += 1;
-            bytes += done.message.size() as u64;
-            *held -= u64::from(done.is_of_pipe);
-            if done.message.frames().iter().any(Frame::is_shared) {
-                remains.messages.push(done.message);
-            }
-        }
-        if count > 0
+        let State { wire: Some(wire), link, flight, remains, .. } = &mut *state else { return };
+        let done = flight.settle(wire.zmtp.outbox().written(), &mut remains.messages);
+        if done.messages > 0
             && let Some(link) = link
         {
-            add(&self.counts.messages_out, count);
-            add(&self.counts.bytes_out, bytes);
-            link.end().publish_all_but(*held);
+            add(&self.counts.messages_out, done.messages);
+            add(&self.counts.bytes_out, done.bytes);
+            link.end().publish_all_but(flight.held());
             light_fence();
             link.tie().tell_producer(link.side());
         }

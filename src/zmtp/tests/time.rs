@@ -135,6 +135,34 @@ fn any_byte_is_a_sign_of_life() {
 }
 
 #[test]
+fn a_ping_behind_a_long_message_waits_while_the_writing_gets_on() {
+    let mut pair = Pair::new(every(SECOND), Heartbeat::default());
+    pair.push.send(&vec![7; 1_000_000].into());
+    let begun = pair.now;
+    pair.push_times_out().unwrap();
+    assert!(pair.push.times_writing());
+    for _ in 0..100 {
+        pair.now += SECOND / 2;
+        pair.push.outbox_mut().advance(10_000);
+        pair.push.wrote(pair.now);
+        pair.push.handle_timeout(pair.now).unwrap();
+    }
+    // The whole is written, and from now on it is for the peer to answer.
+    assert!(pair.push.outbox().len() < 1000);
+    written(&mut pair.push);
+    pair.push.wrote(pair.now);
+    assert!(!pair.push.times_writing());
+    assert_eq!(pair.now, begun + 51 * SECOND);
+    let error = loop {
+        if let Err(error) = pair.push_times_out() {
+            break error;
+        }
+    };
+    assert_eq!(error, Error::HeartbeatTimedOut { after: SECOND });
+    assert_eq!(pair.now, begun + 52 * SECOND);
+}
+
+#[test]
 fn a_ping_does_not_queue_behind_another() {
     let mut pair = Pair::new(Heartbeat { timeout: Some(1000 * SECOND), ..every(SECOND) }, Heartbeat::default());
     for _ in 0..100 {
