@@ -355,15 +355,18 @@ mod tests {
         if !corpus.exists() {
             return;
         }
-        let hold = |name, target: fn(&[u8])| {
+        type Target = (&'static str, fn(&[u8]));
+        let targets: [Target; 4] = [
+            ("zmtp_receive", zmtp_receive),
+            ("zmtp_handshake", zmtp_handshake),
+            ("zmtp_pair", zmtp_pair),
+            ("endpoint", |bytes| endpoint(&String::from_utf8_lossy(bytes))),
+        ];
+        for (name, target) in targets {
             let mut files = std::fs::read_dir(corpus.join(name)).unwrap().peekable();
             assert!(files.peek().is_some());
             files.for_each(|file| target(&std::fs::read(file.unwrap().path()).unwrap()));
-        };
-        hold("zmtp_receive", zmtp_receive);
-        hold("zmtp_handshake", zmtp_handshake);
-        hold("zmtp_pair", zmtp_pair);
-        hold("endpoint", |bytes| endpoint(&String::from_utf8_lossy(bytes)));
+        }
     }
 
     proptest! {

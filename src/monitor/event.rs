@@ -24,7 +24,7 @@ pub struct Event {
 /// What can happen to a socket.
 ///
 /// Of one connection, in this order: `Connecting`, `Connected` or `Accepted`, `PeerJoined`, `Disconnected`, and last
-/// `PeerLeft` (if it had joined) or perhaps `Abandoned` (if it had not). Over a stream there is a handshake before
+/// `PeerLeft` (if it had joined) or perhaps `Abandoned` (if it had not). Over a stream `HandshakeSucceeded` follows them up to
 /// `PeerJoined`, and one that connects does so again: there may be any number of attempts that fail before `Connected`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -215,7 +215,7 @@ pub struct PeerInfo {
 pub struct Traffic {
     /// Whole messages.
     pub messages: u64,
-    /// Bytes: of what has come the payloads, of what has gone whole frames with their headers.
+    /// All bytes on the wire: of messages, and of what goes with and between them.
     pub bytes: u64,
 }
 

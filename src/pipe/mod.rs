@@ -59,7 +59,7 @@ pub(crate) use fold::Fold;
 pub(crate) use hub::{Flow, Hub, HubOptions, Joined, LinkTally, Losses, Profile};
 pub(crate) use local::ShortSink;
 pub(crate) use ready::ReadySet;
-pub(crate) use tie::{Side, Tie, Way};
+pub(crate) use tie::{Side, Stage, Tie, Way};
 
 use crate::{
     Frame, Message,

@@ -15,7 +15,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{Hub, Lost, Side, Tie};
+use super::{Hub, Lost, Side, Stage, Tie};
 use crate::{
     Frame,
     monitor::{DisconnectReason, EventKind, Monitors, Number, PeerId, PeerInfo, PeerState, Sink},
@@ -111,7 +111,8 @@ pub(super) fn info(tie: &Tie, side: Side) -> PeerInfo {
         endpoint: tie.endpoint().cloned(),
         state: match shows {
             _ if shows & PARTED != 0 => PeerState::Leaving,
-            _ if tie.is_interrupted() => PeerState::Reconnecting,
+            _ if tie.is_at(Stage::Lost) => PeerState::Reconnecting,
+            _ if tie.is_at(Stage::Handshaking) => PeerState::Handshaking,
             _ if shows & JOINED != 0 => PeerState::Joined,
             _ if shows & REACHED != 0 => PeerState::Waiting,
             _ => PeerState::Connecting,

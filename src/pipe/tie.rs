@@ -18,8 +18,7 @@ use bytes::Bytes;
 
 use super::{Hub, Key, Lost, news};
 use crate::sync::{
-    Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number,
-    weakened,
+    Arc, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number, weakened,
 };
 use crate::{
     Endpoint, Frame,
@@ -58,8 +57,8 @@ pub(crate) struct Tie {
     parted: OnceLock<DisconnectReason>,
     /// What was lost with it.
     lost: Mutex<Lost>,
-    /// The connection is lost, and there will be another.
-    is_interrupted: AtomicBool,
+    /// How far the connection at one end is, as a [`Stage`].
+    stage: AtomicU32,
     quiet: CachePadded<Quiet>,
 }
 
@@ -70,6 +69,17 @@ struct Quiet {
     seats: [Seat; 2],
     /// What the subscribing side wants and the publishing one has not been told yet; nothing before the first.
     wishes: Mutex<Option<Box<Changes>>>,
+}
+
+/// How far the connection at one end of a pipe is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It is there, or was never there.
+    There,
+    /// The two ends have not agreed yet how to talk.
+    Handshaking,
+    /// It is lost, and there will be another.
+    Lost,
 }
 
 /// One way of a pipe.
@@ -145,7 +155,7 @@ impl Tie {
             endpoint,
             parted: OnceLock::new(),
             lost: Mutex::default(),
-            is_interrupted: AtomicBool::new(false),
+            stage: AtomicU32::new(Stage::There as u32),
             quiet: CachePadded::new(Quiet {
                 ways: [Way::new(), Way::new()],
                 seats: [Seat::new(), Seat::new()],
@@ -176,13 +186,13 @@ impl Tie {
         let _ = self.parted.set(reason);
     }
 
-    /// The connection at one end is lost, and there will be another; or it is there.
-    pub(crate) fn interrupt(&self, is_interrupted: bool) {
-        self.is_interrupted.store(is_interrupted, Ordering::Relaxed);
+    /// Says how far the connection at one end is, for those who list peers.
+    pub(crate) fn set_stage(&self, stage: Stage) {
+        self.stage.store(stage as u32, Ordering::Relaxed);
     }
 
-    pub(super) fn is_interrupted(&self) -> bool {
-        self.is_interrupted.load(Ordering::Relaxed)
+    pub(super) fn is_at(&self, stage: Stage) -> bool {
+        self.stage.load(Ordering::Relaxed) == stage as u32
     }
 
     /// Why the pipe is over, if it was said.

@@ -9,7 +9,7 @@ use mio::{Registry, Token};
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Due {
-    /// When it fires, or fired.
+    /// When it fires.
     at: Option<Instant>,
     #[cfg(target_os = "linux")]
     timer: std::os::fd::OwnedFd,
@@ -27,6 +27,11 @@ impl Due {
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
         registry.register(&mut SourceFd(&timer.as_raw_fd()), token, Interest::READABLE)?;
         Ok(Self { at: None, timer })
+    }
+
+    /// It has fired: the alarm is rung, or waits for another one.
+    pub(super) fn fired(&mut self) {
+        self.at = None;
     }
 
     /// Has it fire when `next` says. One that is not wanted any more fires for nothing.
@@ -49,6 +54,10 @@ impl Due {
 impl Due {
     pub(super) fn new(_: &Registry, _: Token) -> io::Result<Self> {
         Ok(Self { at: None })
+    }
+
+    pub(super) fn fired(&mut self) {
+        self.at = None;
     }
 
     pub(super) fn set(&mut self, next: Option<Instant>) {

@@ -355,7 +355,8 @@ impl Reactor {
         for event in &wheel.events {
             count += 1;
             match event.token() {
-                WAKE | DUE => {}
+                WAKE => {}
+                DUE => wheel.due.iter_mut().for_each(Due::fired),
                 SOON => shared.soon.take(&mut wheel.visits),
                 INSPECT => shared.loans.take(&mut wheel.inspections),
                 Token(number) => {

@@ -247,7 +247,9 @@ impl Handle {
         // SAFETY: the message is initialised and the socket open.
         let received = again(|| unsafe { zmq_msg_recv(&raw mut message, self.socket, 0) });
         // SAFETY: the message is initialised: received, or still empty.
-        let (data, size) = unsafe { (zmq_msg_data(&raw mut message).cast::<u8>(), zmq_msg_size(&raw const message)) };
+        let data = unsafe { zmq_msg_data(&raw mut message) }.cast::<u8>();
+        // SAFETY: likewise.
+        let size = unsafe { zmq_msg_size(&raw const message) };
         // SAFETY: the message has so many bytes until it is closed, below.
         let part = unsafe { slice::from_raw_parts(data, size) }.to_vec();
         // SAFETY: the message is initialised, and not used after.
@@ -300,8 +302,10 @@ fn again(mut call: impl FnMut() -> c_int) -> Result<(), Failure> {
 fn last_error() -> Failure {
     // SAFETY: takes nothing.
     let code = unsafe { zmq_errno() };
-    // SAFETY: takes any number, and gives a constant string that ends with NUL.
-    let text = unsafe { CStr::from_ptr(zmq_strerror(code)) };
+    // SAFETY: takes any number.
+    let text = unsafe { zmq_strerror(code) };
+    // SAFETY: a constant string that ends with NUL.
+    let text = unsafe { CStr::from_ptr(text) };
     Failure { code, text: text.to_string_lossy().into_owned() }
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn endpoints_are_taken_back(case: Case) {
         let (binding_party, connecting_party) = (binds.party(), connects.party());
         let mut router = binding_party.socket(Router, NONE);
         let endpoint = router.bind(&case.road.unbound());
-        let mut join = |router: &mut Box<dyn Socket>| {
+        let join = |router: &mut Box<dyn Socket>| {
             let mut dealer = connecting_party.socket(Dealer, NONE);
             dealer.connect(&endpoint);
             dealer.send(["hello"]);

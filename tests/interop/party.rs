@@ -202,6 +202,7 @@ pub(crate) enum Setting {
 pub(crate) struct Event {
     pub(crate) what: Happening,
     /// As the library says it.
+    #[expect(dead_code, reason = "printed by a test that fails")]
     pub(crate) detail: String,
 }
 

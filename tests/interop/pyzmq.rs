@@ -4,6 +4,7 @@
 //! the package index (PyPI).
 
 #![forbid(unsafe_code)]
+#![allow(clippy::disallowed_types, reason = "no model runs it")]
 
 use std::{
     io::{BufRead, BufReader, Write},

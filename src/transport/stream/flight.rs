@@ -38,13 +38,6 @@ struct Mark {
     is_of_pipe: bool,
 }
 
-/// What the kernel has taken.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Done {
-    pub(super) messages: u64,
-    pub(super) bytes: u64,
-}
-
 const NOWHERE: u64 = u64::MAX;
 /// Streams a message may be cut by before it is given up: a peer may end them because of it, as it is larger than what that
 /// takes, and what is behind it must not wait for ever.
@@ -82,14 +75,14 @@ impl Flight {
         self.marks.push_back(Mark { end, size: end - before, is_kept: false, is_of_pipe: true });
     }
 
-    /// So many bytes are given to the kernel: lets go of what is among them. What may have a destructor goes to `remains`.
-    pub(super) fn settle(&mut self, written: u64, remains: &mut Vec<Message>) -> Done {
-        let mut done = Done::default();
+    /// So many bytes are given to the kernel: lets go of the messages among them, and says how many. What may have a destructor
+    /// goes to `remains`.
+    pub(super) fn settle(&mut self, written: u64, remains: &mut Vec<Message>) -> u64 {
+        let mut done = 0;
         while let Some(mark) = self.marks.front()
             && mark.end <= written
         {
-            done.messages += 1;
-            done.bytes += mark.size;
+            done += 1;
             self.held -= u64::from(mark.is_of_pipe);
             if mark.is_kept
                 && let Some(message) = self.kept.pop_front()
@@ -99,7 +92,7 @@ impl Flight {
             }
             self.marks.pop_front();
         }
-        if done.messages > 0 {
+        if done > 0 {
             self.cuts = 0;
         }
         done
@@ -227,7 +220,7 @@ mod tests {
             for cut in 0..60 {
                 let size = (step * cut).min(zmtp.outbox().len());
                 zmtp.outbox_mut().advance(size);
-                taken += flight.settle(zmtp.outbox().written(), &mut remains).messages as usize;
+                taken += flight.settle(zmtp.outbox().written(), &mut remains) as usize;
             }
             assert!(zmtp.outbox().written() > start);
             let _ = flight.take_back(zmtp.outbox());
@@ -245,11 +238,11 @@ mod tests {
         assert_eq!((flight.len() as usize, flight.held()), (expected.len(), 100));
         let mut next = connection();
         // Whatever the next stream has written: these are not in it.
-        assert_eq!(flight.settle(next.outbox().written(), &mut remains).messages, 0);
+        assert_eq!(flight.settle(next.outbox().written(), &mut remains), 0);
         flight.resend(&mut next);
         let size = next.outbox().len();
         next.outbox_mut().advance(size);
-        assert_eq!(flight.settle(next.outbox().written(), &mut remains).messages as usize, expected.len());
+        assert_eq!(flight.settle(next.outbox().written(), &mut remains) as usize, expected.len());
         assert_eq!((flight.len(), flight.held()), (0, 0));
     }
 

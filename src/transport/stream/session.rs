@@ -33,7 +33,7 @@ use super::{
 use crate::{
     Endpoint, Frame, Message,
     monitor::{ConnectFailure, DisconnectReason, EventKind, HandshakeFailure, PeerId, Traffic},
-    pipe::{Drive, End, Joined, Lost, Watch},
+    pipe::{Drive, End, Joined, Lost, Stage, Watch},
     reactor::{Id, Reactor, Readiness, Source},
     sync::{self, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, light_fence},
     transport::{address::Address, socket::ByteStream},
@@ -136,8 +136,9 @@ struct Deadline(Option<Instant>);
 impl Session {
     /// A session for `stream`, which was accepted by `listener`.
     pub(super) fn accept(stream: ByteStream, listener: &Listener) {
-        let session =
-            Self::add(listener.origin(), listener.reactor(), listener.endpoint().clone(), Begin::With(stream));
+        // Spread over the threads there are; those that have been started do not refuse.
+        let reactor = listener.origin().reactor().unwrap_or_else(|_| listener.reactor().clone());
+        let session = Self::add(listener.origin(), &reactor, listener.endpoint().clone(), Begin::With(stream));
         listener.origin().greet(session.number, session.me.clone());
         session.look_again();
     }
@@ -345,6 +346,9 @@ impl Session {
     pub(super) fn open(&self, state: &mut State, stream: ByteStream, is_registered: bool) {
         match Wire::new(stream, &self.origin.config, &self.reactor, self.id, is_registered) {
             Ok(wire) => {
+                if let Some(link) = &state.link {
+                    link.tie().set_stage(Stage::Handshaking);
+                }
                 state.wire = Some(Box::new(wire));
                 state.phase = Phase::Open;
             }
@@ -373,7 +377,7 @@ impl Session {
                 link
             }
         };
-        link.tie().interrupt(false);
+        link.tie().set_stage(Stage::There);
         let number = link.tie().number();
         *self.tie.lock() = Some(link.tie().clone());
         state.link = Some(link);
@@ -444,7 +448,7 @@ impl Session {
         }
         if self.survives() {
             if let Some(link) = &state.link {
-                link.tie().interrupt(true);
+                link.tie().set_stage(Stage::Lost);
                 let peer = PeerId::new(link.tie().number());
                 self.origin.tell(|| EventKind::Disconnected { endpoint: self.endpoint.clone(), peer, reason });
             }
@@ -457,6 +461,9 @@ impl Session {
     /// A stream led to no peer.
     fn fail(&self, state: &mut State, remote: Box<str>, failure: HandshakeFailure) {
         self.origin.near.links().count_failed_handshake();
+        if let Some(link) = &state.link {
+            link.tie().set_stage(if link.is_met() { Stage::Lost } else { Stage::There });
+        }
         self.origin.tell(|| EventKind::HandshakeFailed { endpoint: self.endpoint.clone(), remote, reason: failure });
         if state.dial.is_some() {
             self.retry(state, ConnectFailure::Handshake(failure));
@@ -620,6 +627,12 @@ impl Source for Session {
     fn alarm(&self, now: Instant) -> Option<Instant> {
         let Some(mut held) = self.baton.take_or_ask() else { return Some(now + ALARM_AGAIN) };
         held.alarm = None;
+        if held.is_stalled
+            && let Some(wire) = &mut held.wire
+        {
+            // It is we who do not listen: there is more to read.
+            wire.zmtp().heard(now);
+        }
         if let Some(wire) = &mut held.wire
             && let Err(error) = wire.zmtp().handle_timeout(now)
         {

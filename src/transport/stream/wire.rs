@@ -258,7 +258,7 @@ impl Wire {
                 self.readable = count == wanted || self.hung_up;
                 if fetched {
                     self.zmtp.body_received(count);
-                    Ok(Some(Fetched::Body))
+                    Ok(Some(Fetched::Body(count)))
                 } else {
                     Ok(Some(Fetched::Bytes(count)))
                 }
@@ -275,13 +275,14 @@ impl Wire {
         }
     }
 
-    /// Writes what is in the outbox. `false`: the kernel has no room.
-    fn flush(&mut self) -> bool {
+    /// Writes what is in the outbox, and adds so many bytes to `count`. `false`: the kernel has no room.
+    fn flush(&mut self, count: &AtomicU64) -> bool {
         let mut slices = [IoSlice::new(&[]); SLICES];
-        let count = self.zmtp.outbox().slices(&mut slices);
-        let size: usize = slices[..count].iter().map(|slice| slice.len()).sum();
-        match self.stream.write_vectored(&slices[..count]) {
+        let filled = self.zmtp.outbox().slices(&mut slices);
+        let size: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
+        match self.stream.write_vectored(&slices[..filled]) {
             Ok(written) => {
+                add(count, written as u64);
                 self.zmtp.outbox_mut().advance(written);
                 if written > 0 && self.zmtp.times_writing() {
                     self.zmtp.wrote(Instant::now());
@@ -306,8 +307,8 @@ impl Wire {
 enum Fetched {
     /// So many, into the buffer.
     Bytes(usize),
-    /// Into the frame that is being received.
-    Body,
+    /// So many, into the frame that is being received.
+    Body(usize),
 }
 
 impl Loss {
@@ -356,11 +357,12 @@ impl Session {
                 }
                 let fetched = wire.fetch(buffer)?;
                 self.origin.near.links().count_read();
-                let input = match fetched {
+                let (count, input): (usize, &[u8]) = match fetched {
                     None => return Ok(came),
-                    Some(Fetched::Body) => &[],
-                    Some(Fetched::Bytes(count)) => &buffer[..count],
+                    Some(Fetched::Body(count)) => (count, &[]),
+                    Some(Fetched::Bytes(count)) => (count, &buffer[..count]),
                 };
+                add(&self.counts.bytes_in, count as u64);
                 wire.zmtp.heard(Instant::now());
                 self.digest(state, input, &mut came)?;
             }
@@ -417,7 +419,6 @@ impl Session {
             if let Some(link) = link
                 && let Some(body) = wire.zmtp.receive_short(input)
             {
-                add(&self.counts.bytes_in, body.len() as u64);
                 let result = link.push_short(body, &self.origin.near);
                 self.passed_on(link, result, pushed)?;
                 continue;
@@ -426,7 +427,6 @@ impl Session {
                 Received::More => return Ok(Digested::All),
                 Received::Message => {
                     let Some(link) = link else { continue };
-                    add(&self.counts.bytes_in, wire.place.size() as u64);
                     let result = link.push(&mut wire.place, &self.origin.near);
                     self.passed_on(link, result, pushed)?;
                 }
@@ -483,7 +483,7 @@ impl Session {
                     return Ok(());
                 }
                 self.origin.near.links().count_write();
-                let has_room = wire.flush();
+                let has_room = wire.flush(&self.counts.bytes_out);
                 self.origin.burst.wrote();
                 if !wire.show_interest(&self.reactor, self.id) {
                     return Err(Loss::System(io::Error::last_os_error()));
@@ -541,11 +541,10 @@ impl Session {
     fn settle(&self, state: &mut State) {
         let State { wire: Some(wire), link, flight, remains, .. } = &mut *state else { return };
         let done = flight.settle(wire.zmtp.outbox().written(), &mut remains.messages);
-        if done.messages > 0
+        if done > 0
             && let Some(link) = link
         {
-            add(&self.counts.messages_out, done.messages);
-            add(&self.counts.bytes_out, done.bytes);
+            add(&self.counts.messages_out, done);
             link.end().publish_all_but(flight.held());
             light_fence();
             link.tie().tell_producer(link.side());
