@@ -16,7 +16,7 @@ use raw::{
     bytes::{COMMAND, ping, pong},
 };
 
-const LONG: Option<Duration> = Some(Duration::from_secs(10));
+const LONG: Option<Duration> = Some(Duration::from_secs(60));
 const POLICIES: [WaitPolicy; 3] = [WaitPolicy::Spin, WaitPolicy::Adaptive, WaitPolicy::Park];
 const ANYWHERE: &str = "tcp://127.0.0.1:*";
 

@@ -16,6 +16,7 @@ pub(super) struct Upkeep {
     /// Looks until the reactors are turned whatever there is.
     looks_left: u32,
     /// Reactors came or left since [`settle`](Self::settle).
+    #[cfg_attr(not(all(target_os = "linux", not(any(loom, shuttle)))), expect(dead_code, reason = "of descriptors"))]
     is_changed: bool,
 }
 
