@@ -70,7 +70,6 @@ mod system;
 mod timer;
 mod transport;
 pub mod wait;
-#[allow(dead_code, reason = "the protocol comes before the transports that speak it")]
 mod zmtp;
 
 pub use context::{Context, ContextBuilder, ContextClosed, ShutdownReport};

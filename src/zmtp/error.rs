@@ -110,8 +110,9 @@ pub(crate) enum Error {
     },
 }
 
-/// Whose doing it was; with it, what sense there is in trying again.
+/// Whose doing it was, for tests; the monitor's events tell it by the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) enum Fault {
     /// The peer broke the protocol, or exceeded a limit.
     PeerMisbehaved,
@@ -125,6 +126,7 @@ pub(crate) enum Fault {
     OutOfMemory,
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
 impl Error {
     pub(crate) fn fault(&self) -> Fault {
         match self {

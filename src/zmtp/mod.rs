@@ -70,8 +70,9 @@ use bytes::Bytes;
 
 use crate::{Frame, Message, SocketType};
 use command::Command;
-#[allow(unused_imports, reason = "the protocol comes before the transports that speak it")]
-pub(crate) use error::{Error, Fault};
+pub(crate) use error::Error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use error::Fault;
 use frame::{Decoder, Flags, Header};
 use greeting::Greeting;
 pub(crate) use heartbeat::Heartbeat;
