@@ -49,7 +49,7 @@ pub(super) struct Pulse {
     waiting_since: Option<Instant>,
     /// The outbox's position behind the last PING.
     ping_position: u64,
-    /// It is not wholly written yet.
+    /// The first since which nothing was heard is not wholly written yet.
     ping_is_queued: bool,
     /// The peer's TTL; zero for none.
     ttl: Duration,
@@ -145,11 +145,13 @@ impl Pulse {
         if self.ping_at.is_some_and(|at| at <= now) {
             // From now and not from when it was due: a program that was held up does not catch up with a volley.
             self.ping_at = heartbeat.interval().and_then(|interval| now.checked_add(interval));
+            let is_first = self.waiting_since.is_none();
             self.waiting_since.get_or_insert(now);
             if outbox.written() >= self.ping_position {
                 mechanism.seal_command(command::PING, &command::ping(heartbeat.ttl), outbox);
                 self.ping_position = outbox.queued();
-                self.ping_is_queued = true;
+                // Another one's way is nothing to one that is written and was not answered.
+                self.ping_is_queued = is_first;
             }
         }
         Ok(())

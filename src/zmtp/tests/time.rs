@@ -110,7 +110,10 @@ fn an_unanswered_ping_ends_the_connection_after_the_time_out() {
         let begun = pair.now;
         let error = loop {
             match pair.push_times_out() {
-                Ok(()) => drop(written(&mut pair.push)),
+                Ok(()) => {
+                    drop(written(&mut pair.push));
+                    pair.push.wrote(pair.now);
+                }
                 Err(error) => break error,
             }
         };
