@@ -307,11 +307,14 @@ impl Crew {
     #[inline(never)]
     pub(super) fn open_marked(&mut self) {
         let hub = self.hub.clone();
+        let mut is_marked = false;
         hub.room().drain(|bit| {
             for key in (bit..self.pipes.len() as Key).step_by(ReadySet::BITS as usize) {
                 let Some(pipe) = self.pipes[key as usize].as_mut() else { continue };
                 if pipe.sending == Sending::Parked {
-                    pipe.end.tie().way_from(pipe.end.side()).clear(ROOM_WANTED);
+                    // This may be the last look before the owner sleeps, who has asked the full ones already.
+                    pipe.end.tie().way_from(pipe.end.side()).set(ROOM_WANTED);
+                    is_marked = true;
                     pipe.sending = Sending::Full;
                     pipe.full_looks = 0;
                     self.parked -= 1;
@@ -319,6 +322,10 @@ impl Crew {
                 }
             }
         });
+        if is_marked {
+            // The caller looks at the full ones next. Where there is no such fence, nobody sleeps for long.
+            heavy_fence();
+        }
     }
 
     /// Opens the parked pipes that have room.
