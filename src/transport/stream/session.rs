@@ -114,6 +114,18 @@ pub(super) struct Remains {
     pub(super) messages: Vec<Message>,
     ends: Vec<End>,
     joined: Vec<Joined>,
+    /// Dropped last: who waits for the sessions of a context to be over finds all counted that was lost with them.
+    is_over: Option<OneLess>,
+}
+
+/// A session that is over: its context is told when this is dropped.
+#[derive(Debug)]
+struct OneLess(Arc<Origin>);
+
+impl Drop for OneLess {
+    fn drop(&mut self) {
+        self.0.streams.one_less();
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -550,7 +562,7 @@ impl Session {
         }
         *self.tie.lock() = None;
         self.reactor.remove(self.id);
-        self.origin.streams.one_less();
+        state.remains.is_over = Some(OneLess(self.origin.clone()));
     }
 
     /// Has the reactor call when there is something to do by the clock.
@@ -608,6 +620,7 @@ impl Remains {
         self.messages.extend(others.messages);
         self.ends.extend(others.ends);
         self.joined.extend(others.joined);
+        self.is_over = self.is_over.take().or(others.is_over);
     }
 }
 
