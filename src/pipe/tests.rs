@@ -245,3 +245,28 @@ fn a_destructor_that_panics_leaves_a_whole_message() {
     assert_eq!(receive(&mut receiver.crew).unwrap().size(), 9);
     assert_eq!(alive.load(Ordering::Relaxed), 0);
 }
+
+#[test]
+fn one_that_sleeps_has_asked_the_pipes_it_found_marked() {
+    let losses = Arc::new(Losses::default());
+    let mut sender = Socket::new(HWM, 2 * HOT_PIPES, &losses);
+    let mut receivers: Vec<Socket> = (0..=HOT_PIPES).map(|_| Socket::new(HWM, 1, &losses)).collect();
+    for receiver in &receivers {
+        assert!(matches!(seat(connect_ahead(&sender.hub), &receiver.hub), Joined::Seated));
+    }
+    while sender.try_send("x").is_ok() {}
+    sender.hub.set_hwm(Some(1), None);
+    // Until the full ones are no longer looked at.
+    (0..200).for_each(|_| assert_eq!(sender.crew.writable(), Err(Mute::Full)));
+    let taker = &mut receivers[2].crew;
+    // Seven are left, and five may be.
+    assert!(receive(taker).is_some());
+    assert!(sender.hub.room().is_marked());
+    // As who is about to sleep: announces, and looks for the last time.
+    sender.crew.want_room();
+    assert_eq!(sender.crew.writable(), Err(Mute::Full));
+    assert!(!sender.hub.room().is_marked());
+    while receive(taker).is_some() {}
+    assert!(sender.hub.room().is_marked(), "and wakes who sleeps");
+    assert!(sender.crew.writable().is_ok());
+}
