@@ -402,6 +402,12 @@ impl Way {
         self.missed.load(Ordering::Relaxed)
     }
 
+    /// Admits nothing any more: its consumer is about to take the last messages, and who waits for room is not to put one more
+    /// where nobody will look.
+    pub(crate) fn withdraw_credit(&self) {
+        self.limit.store(0, Ordering::Relaxed);
+    }
+
     /// Sets the producer's part of the limit.
     pub(crate) fn set_send_hwm(&self, hwm: u32) {
         let mut terms = self.terms.lock();

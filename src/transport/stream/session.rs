@@ -513,6 +513,7 @@ impl Session {
             return;
         }
         let Some(link) = &mut state.link else { return };
+        link.tie().way_to(link.side()).withdraw_credit();
         let mut unsent: Vec<Message> = state.flight.drain().collect();
         let mut place = Message::new();
         while link.end().pop_into(&mut place) {
