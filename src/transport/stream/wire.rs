@@ -412,6 +412,8 @@ impl Session {
             if let Some(link) = link
                 && wire.is_ready()
                 && link.end().admits() == Err(Refusal::Full)
+                // What comes for a socket that is gone is thrown away: the end of it is to be seen.
+                && !link.is_left()
             {
                 link.end().want_room();
                 return Ok(Digested::Stalled);
