@@ -7,14 +7,18 @@
 //! | [`Over`](Phase::Over) | nothing | – |
 //!
 //! A session that was accepted ends with its stream. One that connects begins anew: a socket whose messages may go to
-//! whoever is there (its `Profile::survives`) keeps the pipe and what is in it; any other gets a new one, and sees
+//! whoever is there (`SocketType::survives`) keeps the pipe and what is in it; any other gets a new one, and sees
 //! its old peer leave.
 //!
 //! When the socket has closed its end of the pipe, the session sends what is left, for the socket's linger at the most, and
 //! then closes: first its own direction, and the stream when the peer has closed too, so that nothing the peer has not read
 //! yet is lost by what it may still be sending.
+//!
+//! Contents: here what there is to be done; `callers` who comes to do it.
 
 #![forbid(unsafe_code)]
+
+mod callers;
 
 use std::{
     sync::{Arc, Weak},
@@ -32,12 +36,11 @@ use super::{
 };
 use crate::{
     Endpoint, Frame, Message,
-    monitor::{ConnectFailure, DisconnectReason, EventKind, HandshakeFailure, PeerId, Traffic},
-    pipe::{Drive, End, Joined, Lost, Stage, Watch},
-    reactor::{Id, Reactor, Readiness, Source},
+    monitor::{ConnectFailure, DisconnectReason, EventKind, HandshakeFailure, PeerId},
+    pipe::{End, Joined, Lost, Stage},
+    reactor::{Id, Reactor},
     sync::{self, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, light_fence},
     transport::{address::Address, socket::ByteStream},
-    wait::Sleep,
     zmtp,
 };
 
@@ -625,181 +628,7 @@ impl Remains {
     }
 }
 
-impl Source for Session {
-    fn ready(&self, readiness: Readiness) {
-        let bit = |is_set: bool, bit: u32| if is_set { bit } else { 0 };
-        let Readiness { readable, writable, hung_up } = readiness;
-        let bits = bit(readable, READABLE) | bit(writable, WRITABLE) | bit(hung_up, HUNG_UP);
-        self.readiness.fetch_or(bits, Ordering::Release);
-        self.look_again();
-    }
-
-    fn visit(&self) {
-        self.look_again();
-    }
-
-    fn alarm(&self, now: Instant) -> Option<Instant> {
-        let Some(mut held) = self.baton.take_or_ask() else { return Some(now + ALARM_AGAIN) };
-        held.alarm = None;
-        if held.is_stalled
-            && let Some(wire) = &mut held.wire
-        {
-            // It is we who do not listen: there is more to read.
-            wire.zmtp().heard(now);
-        }
-        if let Some(wire) = &mut held.wire
-            && let Err(error) = wire.zmtp().handle_timeout(now)
-        {
-            self.lose(&mut held, Loss::Protocol(error));
-        }
-        self.serve(&mut held);
-        self.let_go(held);
-        // It has set it anew, if there is one.
-        None
-    }
-
-    fn inspect(&self) -> bool {
-        // Sequentially consistent, here and in `list` and `unwatch`: who wakes from a watch just now either finds it unlisted, or
-        // is seen to watch no more.
-        self.is_listed.store(false, Ordering::SeqCst);
-        let Some(mut held) = self.baton.try_take() else { return !self.is_listed.swap(true, Ordering::SeqCst) };
-        let pulls = self.pulls.load(Ordering::Relaxed);
-        let is_idle = std::mem::replace(&mut held.pulls_inspected, pulls) == pulls;
-        // Who sleeps on it takes it off the list, and puts it there when it wakes.
-        let is_watched = self.is_watched.load(Ordering::SeqCst);
-        if is_idle && !is_watched {
-            self.take_back(&mut held);
-        }
-        if held.is_stalled {
-            self.serve(&mut held);
-        }
-        let stays = held.is_on_loan && !is_watched && !self.is_listed.swap(true, Ordering::SeqCst);
-        self.let_go(held);
-        stays
-    }
-
-    fn end(&self) {
-        self.abandoned.store(true, Ordering::Release);
-        self.look_again();
-    }
-}
-
+/// What the reactor tells, as bits.
 const READABLE: u32 = 1;
 const WRITABLE: u32 = 2;
 const HUNG_UP: u32 = 4;
-
-/// When an alarm found another thread at work, it is looked at again so much later: that thread sets it anew as a rule.
-const ALARM_AGAIN: std::time::Duration = std::time::Duration::from_millis(1);
-
-impl Session {
-    /// Reads for a receiver, and writes what that led to. What else there is to do has those who do it.
-    fn pull_open(&self, state: &mut State) -> bool {
-        match self.read(state) {
-            Ok(came) => {
-                let Some(wire) = &mut state.wire else { return came };
-                if wire.is_at_end() || wire.has_output() {
-                    return self.serve_open(state) || came;
-                }
-                came
-            }
-            Err(loss) => {
-                self.lose(state, loss);
-                self.set_alarm(state);
-                true
-            }
-        }
-    }
-}
-
-/// The socket's threads.
-impl Drive for Session {
-    fn changed(&self) {
-        self.look_again();
-    }
-
-    fn push_out(&self) {
-        let Some(mut held) = self.baton.try_take() else { return };
-        if held.phase == Phase::Open {
-            if let Some(wire) = &mut held.wire {
-                wire.may_be_writable();
-            }
-            self.serve_open(&mut held);
-        }
-        self.let_go(held);
-    }
-
-    fn room(&self) {
-        // Not at once: a receiver that goes on will look here when it finds nothing, and then there is room for many.
-        self.list();
-    }
-
-    fn pull(&self, lends: bool) -> bool {
-        let Some(mut held) = self.baton.try_take() else { return false };
-        let mut came = false;
-        if held.phase == Phase::Open
-            && let Some(wire) = &mut held.wire
-            && wire.is_ready()
-        {
-            self.pulls.store(self.pulls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-            wire.may_be_readable();
-            if lends {
-                self.lend(&mut held);
-            }
-            came = self.pull_open(&mut held);
-        }
-        self.let_go(held);
-        came
-    }
-
-    fn watch(&self) -> Watch {
-        let Some(mut held) = self.baton.try_take() else { return Watch::Busy };
-        let mut watch = Watch::Nothing;
-        if held.phase == Phase::Open && held.wire.as_ref().is_some_and(|wire| wire.is_ready()) {
-            self.is_watched.store(true, Ordering::SeqCst);
-            self.lend(&mut held);
-            if held.is_on_loan
-                && let Some(wire) = &held.wire
-            {
-                watch = Watch::Descriptor(wire.stream().clone());
-            }
-        }
-        self.let_go(held);
-        watch
-    }
-
-    fn unwatch(&self, lends: bool) {
-        self.is_watched.store(false, Ordering::SeqCst);
-        if lends {
-            return self.list();
-        }
-        match self.baton.try_take() {
-            Some(mut held) => {
-                self.take_back(&mut held);
-                self.let_go(held);
-            }
-            // Somebody is at it: an inspection will find it idle.
-            None => self.list(),
-        }
-    }
-
-    fn traffic(&self) -> (Traffic, Traffic) {
-        let of = |messages: &AtomicU64, bytes: &AtomicU64| {
-            let (messages, bytes) = (messages.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed));
-            Traffic { messages, bytes }
-        };
-        let counts = &self.counts;
-        (of(&counts.messages_in, &counts.bytes_in), of(&counts.messages_out, &counts.bytes_out))
-    }
-}
-
-/// A sender has found nobody at work.
-impl Sleep for Session {
-    fn wake(&self) {
-        if self.origin.streams.has_threads() && self.origin.burst.goes_on() {
-            // The signal stays as it is, so that those to come in the meantime cost nothing.
-            self.reactor.visit_soon(self.id);
-        } else {
-            self.look_again();
-        }
-    }
-}
