@@ -69,7 +69,8 @@ fn tour_measures_everything_and_writes_its_files() {
         serde_json::from_str(&fs::read_to_string(out.0.join("results.json")).unwrap()).unwrap();
     assert!(results["calibration"]["line_round_trip"]["p50_ns"].as_u64().unwrap() > 0);
     assert!(!results["latency"].as_array().unwrap().is_empty());
-    assert_eq!(results["fanout"].as_array().unwrap().len(), 2);
+    // All and distinct in process, and all over tcp.
+    assert_eq!(results["fanout"].as_array().unwrap().len(), 3);
     assert!(results["company"][0]["vs_one_peer"].as_f64().unwrap() > 0.0);
     assert!(fs::read_to_string(out.0.join("latency.svg")).unwrap().contains("<svg"));
 }
