@@ -129,7 +129,9 @@ pub(crate) fn a_stream_goes_on_at_the_next_peer(case: Case) {
 /// The side that binds is the one that stays.
 pub(crate) fn connectors_that_come_back(case: Case) {
     for (stays, restarts) in both_ways(case) {
-        for (staying, restarting) in [(Push, Pull), (Pull, Push), (Dealer, Dealer), (Pair, Pair)] {
+        // libzmq's PAIR has no place for a peer that comes before its application has called in since the last one went.
+        let pairs: &[_] = if stays == Maker::Ringway { &[(Pair, Pair)] } else { &[] };
+        for &(staying, restarting) in [(Push, Pull), (Pull, Push), (Dealer, Dealer)].iter().chain(pairs) {
             println!("{stays:?}'s {staying} stays, {restarts:?}'s {restarting} restarts");
             let staying_party = stays.party();
             let mut stay = staying_party.socket(staying, NONE);
