@@ -106,6 +106,30 @@ impl Context {
         }
     }
 
+    /// Says that the context is to end: every waiting call of its sockets returns at once with an error that says so, every
+    /// later one too (receiving still hands out what has arrived), and no socket can be made any more. Nothing is dropped,
+    /// and what was sent still goes its way. Never waits; from any thread, as often as you like. [`Context::shutdown`]
+    /// begins with it, and does the rest.
+    ///
+    /// ```
+    /// use ringway::{Context, Pull, socket::RecvError};
+    ///
+    /// let context = Context::new();
+    /// let mut pull = Pull::new(&context)?;
+    /// let receiving = std::thread::spawn(move || pull.recv());
+    /// context.close();
+    /// assert_eq!(receiving.join().unwrap(), Err(RecvError::ContextClosed));
+    /// # Ok::<(), ringway::ContextClosed>(())
+    /// ```
+    pub fn close(&self) {
+        let hubs: Vec<Arc<Hub>> = {
+            let mut sockets = self.shared.sockets.lock();
+            sockets.closed = true;
+            sockets.hubs.values().cloned().collect()
+        };
+        hubs.iter().for_each(|hub| hub.terminate());
+    }
+
     /// Ends the context: every waiting call of its sockets returns at once with an error that says so, every later one
     /// too (receiving still hands out what has arrived), and no socket can be made any more. Then waits until the
     /// application has dropped all sockets, and until what they sent over streams is given to the system, or their lingers
@@ -114,13 +138,7 @@ impl Context {
     /// Always returns; says what was left. May be called again, and from several threads at once.
     pub fn shutdown(&self, timeout: Duration) -> ShutdownReport {
         let deadline = Instant::now().checked_add(timeout);
-        let hubs: Vec<Arc<Hub>> = {
-            let mut sockets = self.shared.sockets.lock();
-            sockets.closed = true;
-            sockets.hubs.values().cloned().collect()
-        };
-        hubs.iter().for_each(|hub| hub.terminate());
-        drop(hubs);
+        self.close();
         let signal = Arc::new(Signal::new());
         self.shared.shutdowns.lock().push(signal.clone());
         let all_gone = Waiter::new(WaitPolicy::Park).wait(&signal, deadline, &mut AllGone(&self.shared));

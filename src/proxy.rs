@@ -36,7 +36,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     Frame, Message, SocketType, WaitPolicy,
     poll::{AddError, Events, Interest, Key, PollError, Poller, Waker},
-    socket::{Receives, RecvError, SendFailure, Sends},
+    socket::{Duplex, Receives, RecvError, SendFailure, Sends},
     sync::{AtomicU32, AtomicU64, Mutex, Ordering},
 };
 
@@ -45,8 +45,8 @@ use crate::{
 /// # Errors
 /// Waiting failed; see [`PollError`].
 pub fn proxy<'a>(
-    frontend: &mut (impl Sends + Receives),
-    backend: &mut (impl Sends + Receives),
+    frontend: &mut (impl Duplex + ?Sized),
+    backend: &mut (impl Duplex + ?Sized),
     options: ProxyOptions<'a>,
 ) -> Result<ProxyReport, PollError> {
     let mut sides: [&mut dyn Side; 2] = [&mut Both(frontend), &mut Both(backend)];
@@ -58,8 +58,8 @@ pub fn proxy<'a>(
 /// # Errors
 /// As [`proxy`].
 pub fn proxy_one_way(
-    frontend: &mut impl Receives,
-    backend: &mut impl Sends,
+    frontend: &mut (impl Receives + ?Sized),
+    backend: &mut (impl Sends + ?Sized),
     options: ProxyOptions<'_>,
 ) -> Result<ProxyReport, PollError> {
     let mut sides: [&mut dyn Side; 2] = [&mut In(frontend), &mut Out(backend)];
@@ -70,7 +70,7 @@ pub fn proxy_one_way(
 ///
 /// # Errors
 /// As [`proxy`].
-pub fn proxy_one(socket: &mut (impl Sends + Receives), options: ProxyOptions<'_>) -> Result<ProxyReport, PollError> {
+pub fn proxy_one(socket: &mut (impl Duplex + ?Sized), options: ProxyOptions<'_>) -> Result<ProxyReport, PollError> {
     let mut sides: [&mut dyn Side; 1] = [&mut Both(socket)];
     Proxy::new(&mut sides, &[Way { from: 0, to: 0 }], options).run()
 }
@@ -92,7 +92,7 @@ impl<'a> ProxyOptions<'a> {
 
     /// A socket that gets a copy of every message, as it is received. It never holds the flow up: a copy it has no room
     /// for is dropped and counted.
-    pub fn capture(mut self, socket: &'a mut (impl Sends + Send)) -> Self {
+    pub fn capture(mut self, socket: &'a mut (impl Sends + ?Sized)) -> Self {
         self.capture = Some(Box::new(Out(socket)));
         self
     }
@@ -101,13 +101,13 @@ impl<'a> ProxyOptions<'a> {
     /// by eight frames, each a `u64` in native order: the frontend's messages in, bytes in, messages out, bytes out, then
     /// the backend's. A REP socket answers every command, others than that with an empty message; a PAIR answers no
     /// other. What is no command is ignored and counted. As libzmq's `zmq_proxy_steerable` does after 4.3.5.
-    pub fn control(mut self, socket: &'a mut (impl Sends + Receives + Send)) -> Self {
+    pub fn control(mut self, socket: &'a mut (impl Duplex + ?Sized)) -> Self {
         self.control = Some(Box::new(Both(socket)));
         self
     }
 
     /// As [`control`](Self::control), for a socket that cannot answer: PULL, SUB.
-    pub fn control_one_way(mut self, socket: &'a mut (impl Receives + Send)) -> Self {
+    pub fn control_one_way(mut self, socket: &'a mut (impl Receives + ?Sized)) -> Self {
         self.control = Some(Box::new(In(socket)));
         self
     }
@@ -305,9 +305,9 @@ trait Side {
     fn register(&mut self, poller: &mut Poller) -> Result<Key, AddError>;
 }
 
-struct In<'a, S>(&'a mut S);
-struct Out<'a, S>(&'a mut S);
-struct Both<'a, S>(&'a mut S);
+struct In<'a, S: ?Sized>(&'a mut S);
+struct Out<'a, S: ?Sized>(&'a mut S);
+struct Both<'a, S: ?Sized>(&'a mut S);
 
 /// What is the same for all three.
 macro_rules! any_side {
@@ -326,7 +326,7 @@ macro_rules! any_side {
     };
 }
 
-impl<S: Receives> Side for In<'_, S> {
+impl<S: Receives + ?Sized> Side for In<'_, S> {
     fn take(&mut self) -> Result<Message, RecvError> {
         self.0.try_recv()
     }
@@ -334,7 +334,7 @@ impl<S: Receives> Side for In<'_, S> {
     any_side!();
 }
 
-impl<S: Sends> Side for Out<'_, S> {
+impl<S: Sends + ?Sized> Side for Out<'_, S> {
     fn give(&mut self, message: Message) -> Result<(), (Message, SendFailure)> {
         self.0.try_send(message).map_err(|error| (error.message, error.reason))
     }
@@ -346,7 +346,7 @@ impl<S: Sends> Side for Out<'_, S> {
     any_side!();
 }
 
-impl<S: Sends + Receives> Side for Both<'_, S> {
+impl<S: Duplex + ?Sized> Side for Both<'_, S> {
     fn take(&mut self) -> Result<Message, RecvError> {
         self.0.try_recv()
     }

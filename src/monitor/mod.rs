@@ -36,7 +36,7 @@
 mod event;
 mod failure;
 
-pub use event::{Event, EventKind, PeerId, PeerInfo, PeerState, Traffic};
+pub use event::{Event, EventKind, PeerId, PeerInfo, PeerMetadata, PeerState, Traffic};
 pub use failure::{
     AcceptFailure, BindFailure, ConnectFailure, DisconnectReason, Fault, HandshakeFailure, ProtocolViolation,
 };

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use super::{Drive, End, Key, Lost, Side, Tie, news, ready::ReadySet};
 use crate::{
     Endpoint, Frame, Message, SocketType,
-    monitor::{EventKind, Monitor, Monitors, Number, PeerInfo, Sink},
+    monitor::{EventKind, Monitor, Monitors, Number, PeerId, PeerInfo, PeerMetadata, Sink},
     route::{Added, Interest, Removed, Wish},
     sync::{
         Arc, AtomicBool, AtomicU64, CachePadded, Mutex, MutexGuard, Ordering, full_fence, planted,
@@ -638,6 +638,15 @@ impl Hub {
     /// The peers there are.
     pub(crate) fn peer_list(&self) -> Vec<PeerInfo> {
         self.members.lock().ties().map(|(tie, side)| news::info(tie, side)).collect()
+    }
+
+    /// What is known of `peer`, if it is there.
+    pub(crate) fn peer_metadata(&self, peer: PeerId) -> Option<PeerMetadata> {
+        let members = self.members.lock();
+        let (tie, side) = members.ties().find(|(tie, _)| tie.number() == peer.number())?;
+        let (tie, side) = (tie.clone(), side);
+        drop(members);
+        news::metadata(&tie, side)
     }
 
     /// Our end on `side` of `tie` has closed, and so many messages with it.

@@ -63,7 +63,7 @@ pub(crate) use tie::{Side, Stage, Tie, Way};
 
 use crate::{
     Frame, Message,
-    monitor::Traffic,
+    monitor::{PeerMetadata, Traffic},
     sync::{Arc, planted},
     wait::Watched,
 };
@@ -94,6 +94,9 @@ pub(crate) trait Drive: Send + Sync + std::fmt::Debug {
 
     /// What has come in and gone out, for those who list peers.
     fn traffic(&self) -> (Traffic, Traffic);
+
+    /// Who is there, for those who ask. `None` before anybody is.
+    fn metadata(&self) -> Option<PeerMetadata>;
 }
 
 /// What a receiver that is about to sleep watches of a connection.

@@ -18,7 +18,7 @@
 use super::{Hub, Lost, Side, Stage, Tie};
 use crate::{
     Frame,
-    monitor::{DisconnectReason, EventKind, Monitors, Number, PeerId, PeerInfo, PeerState, Sink},
+    monitor::{DisconnectReason, EventKind, Monitors, Number, PeerId, PeerInfo, PeerMetadata, PeerState, Sink},
     sync::{Ordering, planted},
 };
 
@@ -123,6 +123,21 @@ pub(super) fn info(tie: &Tie, side: Side) -> PeerInfo {
         received,
         sent,
     }
+}
+
+/// Who is at the other end of `tie`, as far as it is known. Any thread, any time.
+pub(super) fn metadata(tie: &Tie, side: Side) -> Option<PeerMetadata> {
+    let hub = tie.hub(side.other())?;
+    let profile = hub.profile();
+    let said = hub.link().and_then(|link| link.metadata());
+    said.or_else(|| {
+        Some(PeerMetadata {
+            socket_type: profile.socket_type,
+            routing_id: own(&profile.routing_id),
+            address: Box::default(),
+            properties: Vec::new(),
+        })
+    })
 }
 
 /// What is to be told of `tie` by and by, as bits.

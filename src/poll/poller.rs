@@ -101,7 +101,12 @@ impl Poller {
     ///
     /// # Errors
     /// It is registered with this poller already. Its context is caller-driven, and the system has no descriptor left.
-    pub fn add(&mut self, socket: &mut impl Pollable, interest: Interest, data: u64) -> Result<Key, AddError> {
+    pub fn add(
+        &mut self,
+        socket: &mut (impl Pollable + ?Sized),
+        interest: Interest,
+        data: u64,
+    ) -> Result<Key, AddError> {
         let driven = socket.to_drive().map_err(AddError::System)?;
         #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
         if driven.is_some() {
@@ -141,7 +146,7 @@ impl Poller {
     }
 
     /// Under which key `socket` is registered here.
-    pub fn key_of(&self, socket: &impl Pollable) -> Option<Key> {
+    pub fn key_of(&self, socket: &(impl Pollable + ?Sized)) -> Option<Key> {
         self.list.key_of(socket)
     }
 

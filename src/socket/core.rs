@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    admission::Admission,
     attachments::{Attachments, tell_bind_failure},
     counters::Counters,
     error::{BindError, ConnectError, DetachError, RecvError, SendFailure},
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     Context, ContextClosed, Endpoint, EndpointError, Frame, Message,
     context::Membership,
-    monitor::{BindFailure, Monitor, PeerInfo},
+    monitor::{BindFailure, Monitor, PeerId, PeerInfo, PeerMetadata},
     pipe::{Crew, Hub, HubOptions, Key, Profile},
     reactor::Reactor,
     sync::{Arc, Ordering},
@@ -199,6 +200,24 @@ impl<P: Pattern> Core<P> {
         }
     }
 
+    /// Takes over what `options` say and a socket can change.
+    pub(crate) fn reconfigure(&mut self, options: &Options) {
+        self.set_hwm(Some(options.send_hwm), Some(options.recv_hwm));
+        self.set_wait(options.wait);
+        self.set_linger(options.linger);
+        (self.send_timeout, self.recv_timeout) = (options.send_timeout, options.recv_timeout);
+        self.monitor_capacity = options.monitor_capacity;
+        self.pattern.reconfigure(options, &mut self.crew);
+    }
+
+    pub(crate) fn last_sender(&self) -> Option<PeerId> {
+        self.crew.last_sender()
+    }
+
+    pub(crate) fn peer_metadata(&self, peer: PeerId) -> Option<PeerMetadata> {
+        self.hub.peer_metadata(peer)
+    }
+
     pub(crate) fn monitor(&self) -> Monitor {
         self.hub.monitor(self.monitor_capacity, self.attachments.bound().cloned())
     }
@@ -274,6 +293,26 @@ impl<P: Sending> Core<P> {
             return Err(SendFailure::NoFrames);
         }
         self.pattern.commit(&mut self.crew, key, message)
+    }
+
+    /// Decides on a message by its `first` frame, waiting as long as `until` says.
+    pub(crate) fn admit_by(&mut self, first: &Frame, until: Until) -> Result<Admission, SendFailure> {
+        match self.pattern.admit(&mut self.crew, first) {
+            Ok(admission) => Ok(admission),
+            Err(failure) => self.wait_for_room(failure, until, |pattern, crew| pattern.admit(crew, first)),
+        }
+    }
+
+    /// Sends `message`, which was admitted, and leaves nothing in it; on failure it is unchanged.
+    pub(crate) fn send_admitted(&mut self, admission: Admission, message: &mut Message) -> Result<(), SendFailure> {
+        if message.is_empty() {
+            return Err(SendFailure::NoFrames);
+        }
+        self.crew.sync();
+        if self.crew.is_terminated() {
+            return Err(SendFailure::ContextClosed);
+        }
+        self.pattern.send_admitted(&mut self.crew, admission, message)
     }
 
     /// Sends all of `messages`, waiting for room as long as `until` says; what was not sent stays. Returns how many were

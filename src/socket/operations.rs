@@ -130,6 +130,23 @@ macro_rules! common_operations {
                 Ok(descriptor)
             }
 
+            /// What is known of the peer `peer`: who it says it is, and where it is. `None` if it is no peer of this socket,
+            /// or not any more, or still to come. Takes a lock and looks through all peers: for once per peer, not per
+            /// message.
+            pub fn peer_metadata(&self, peer: crate::PeerId) -> Option<crate::monitor::PeerMetadata> {
+                self.core.with_ref(|core| core.peer_metadata(peer))
+            }
+
+            /// Takes over what `builder` says, as far as a socket can change. Never waits, and cannot fail.
+            ///
+            /// At once, for connections there are too: high-water marks, how calls wait and for how long, linger. From the
+            /// next call on: what the pattern does (of REQ, ROUTER, PUB, XPUB, SUB). For endpoints bound or connected to
+            /// from now on: routing id, greetings, conflation, and everything about streams; endpoints there are stay as
+            /// they were, whoever comes to them. For monitors from now on: how much they hold. Not looked at: subscriptions.
+            pub fn reconfigure(&mut self, builder: &super::Builder<Self>) {
+                self.core.with(|core| core.reconfigure(&builder.options));
+            }
+
             /// Changes how waiting calls idle, from the next one on.
             pub fn set_wait(&mut self, policy: crate::WaitPolicy) {
                 self.core.with(|core| core.set_wait(policy));
@@ -236,6 +253,22 @@ macro_rules! single_sending_operations {
             fn can_send(&mut self) -> bool {
                 <$socket>::can_send(self)
             }
+
+            fn admit(&mut self, first: &crate::Frame) -> Result<super::Admission, super::SendFailure> {
+                <$socket>::admit(self, first)
+            }
+
+            fn try_admit(&mut self, first: &crate::Frame) -> Result<super::Admission, super::SendFailure> {
+                <$socket>::try_admit(self, first)
+            }
+
+            fn send_admitted(
+                &mut self,
+                admission: super::Admission,
+                message: crate::Message,
+            ) -> Result<(), super::SendError> {
+                <$socket>::send_admitted(self, admission, message)
+            }
         }
 
         impl $socket {
@@ -272,6 +305,41 @@ macro_rules! single_sending_operations {
             ) -> Result<(), super::SendError> {
                 let mut message = message.into();
                 let result = self.core.with(|core| core.send_by(&mut message, super::core::Until::After(timeout)));
+                result.map_err(|reason| super::SendError { message, reason })
+            }
+
+            /// Decides on a message whose first frame is `first`: may it be sent, and to whom? Waits as
+            /// [`send`](Self::send) does. For programs that have a message frame by frame; see
+            /// [`Admission`](super::Admission).
+            ///
+            /// # Errors
+            /// As [`send`](Self::send), but for those that need the whole message to be seen.
+            pub fn admit(&mut self, first: &crate::Frame) -> Result<super::Admission, super::SendFailure> {
+                self.core.with(|core| core.admit_by(first, super::core::Until::AsSet))
+            }
+
+            /// As [`admit`](Self::admit), without waiting.
+            ///
+            /// # Errors
+            /// As [`try_send`](Self::try_send), but for those that need the whole message to be seen.
+            pub fn try_admit(&mut self, first: &crate::Frame) -> Result<super::Admission, super::SendFailure> {
+                self.core.with(|core| core.admit_by(first, super::core::Until::Now))
+            }
+
+            /// Sends `message`, its first frame included, which was admitted. Never waits.
+            ///
+            /// If the peer it was to go to has left meanwhile, it goes to the next in turn that has room, where messages are
+            /// handed out in turn; otherwise, or if there is none, it is dropped and counted.
+            ///
+            /// # Errors
+            /// The message has no frame, memory ran out, or the context has been shut down. The message comes back.
+            pub fn send_admitted(
+                &mut self,
+                admission: super::Admission,
+                message: impl Into<crate::Message>,
+            ) -> Result<(), super::SendError> {
+                let mut message = message.into();
+                let result = self.core.with(|core| core.send_admitted(admission, &mut message));
                 result.map_err(|reason| super::SendError { message, reason })
             }
 
@@ -351,6 +419,10 @@ macro_rules! single_receiving_operations {
             fn try_recv(&mut self) -> Result<crate::Message, super::RecvError> {
                 <$socket>::try_recv(self)
             }
+
+            fn last_sender(&self) -> Option<crate::PeerId> {
+                <$socket>::last_sender(self)
+            }
         }
 
         impl $socket {
@@ -378,6 +450,13 @@ macro_rules! single_receiving_operations {
             /// None came in time, or the context has been shut down.
             pub fn recv_timeout(&mut self, timeout: std::time::Duration) -> Result<crate::Message, super::RecvError> {
                 self.core.with(|core| core.recv_by(super::core::Until::After(timeout)))
+            }
+
+            /// Whom the message received last came from: which peer, for [`peer_metadata`](Self::peer_metadata). `None`
+            /// before the first message, for one that came within the process, and for what this socket tells itself, as an
+            /// XPUB does of subscriptions.
+            pub fn last_sender(&self) -> Option<crate::PeerId> {
+                self.core.with_ref(|core| core.last_sender())
             }
 
             /// Would a call that receives return at once, for another reason than that it is not its turn? May become true

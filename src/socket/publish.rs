@@ -7,6 +7,7 @@ use std::{collections::VecDeque, time::Duration};
 use bytes::Bytes;
 
 use super::{
+    admission::{Addressee, Admission},
     core::Until,
     error::{RecvError, SendFailure, WaitError},
     held::Held,
@@ -201,6 +202,25 @@ impl<const SEES: bool> Sending for Publisher<SEES> {
         self.commit(crew, key, message)
     }
 
+    /// By its topic; whoever has come to want it by then gets it too.
+    fn admit(&mut self, crew: &mut Crew, topic: &Frame) -> Result<Admission, SendFailure> {
+        self.reserve(crew)?;
+        if self.options.no_drop {
+            self.audience_of(crew, topic)?;
+        }
+        Ok(Admission::of(Addressee::Whoever))
+    }
+
+    /// Who has no room any more misses it: it was admitted.
+    fn send_admitted(&mut self, crew: &mut Crew, _: Admission, message: &mut Message) -> Result<(), SendFailure> {
+        self.attend(crew);
+        // There is a frame: the core has looked.
+        let Some(topic) = message.frames().first() else { return Err(SendFailure::NoFrames) };
+        let keys = self.matching(topic);
+        crew.send_to_all(keys, message);
+        Ok(())
+    }
+
     /// Peers are told once, at the end.
     fn send_batch(&mut self, crew: &mut Crew, messages: &mut VecDeque<Message>) -> (usize, Result<(), SendFailure>) {
         let (mut count, mut result) = (0, Ok(()));
@@ -246,15 +266,27 @@ impl<const SEES: bool> Publisher<SEES> {
     /// One of them has no room, and nobody may miss it; or it has no frame.
     #[inline(always)]
     fn addressees(&mut self, crew: &mut Crew, message: &Message) -> Result<&[Key], SendFailure> {
-        let keys = match (message.frames().first(), self.options.invert) {
-            (Some(topic), false) => self.audience.matching(topic),
-            (Some(topic), true) => self.audience.not_matching(topic),
-            (None, _) => return Err(SendFailure::NoFrames),
-        };
-        if self.options.no_drop && self.blockade.stands(crew, keys) {
+        let topic = message.frames().first().ok_or(SendFailure::NoFrames)?;
+        self.audience_of(crew, topic)
+    }
+
+    /// Who gets a message on `topic`.
+    ///
+    /// # Errors
+    /// One of them has no room, and nobody may miss it.
+    #[inline(always)]
+    fn audience_of(&mut self, crew: &mut Crew, topic: &Frame) -> Result<&[Key], SendFailure> {
+        let Self { audience, blockade, options, .. } = self;
+        let keys = if options.invert { audience.not_matching(topic) } else { audience.matching(topic) };
+        if options.no_drop && blockade.stands(crew, keys) {
             return Err(SendFailure::Full);
         }
         Ok(keys)
+    }
+
+    /// Who gets a message on `topic`, room or not.
+    fn matching(&mut self, topic: &Frame) -> &[Key] {
+        if self.options.invert { self.audience.not_matching(topic) } else { self.audience.matching(topic) }
     }
 
     /// Takes note of peers and of what they want.

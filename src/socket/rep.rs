@@ -11,13 +11,14 @@
 #![forbid(unsafe_code)]
 
 use super::{
+    admission::{Addressee, Admission},
     error::{RecvError, SendFailure},
     held::Held,
     options::Options,
     pattern::{self, Pattern, Receiving, Sending},
 };
 use crate::{
-    Message, SocketType,
+    Frame, Message, SocketType,
     pipe::{Crew, Fold, Key, Outward, Refusal},
 };
 
@@ -132,6 +133,15 @@ impl Sending for Answer {
         }
         self.due = None;
         Ok(())
+    }
+
+    fn admit(&mut self, crew: &mut Crew, _first: &Frame) -> Result<Admission, SendFailure> {
+        self.reserve(crew).map(|_| Admission::of(Addressee::Whoever))
+    }
+
+    /// Whoever asked.
+    fn send_admitted(&mut self, crew: &mut Crew, _: Admission, message: &mut Message) -> Result<(), SendFailure> {
+        self.send(crew, message)
     }
 }
 

@@ -14,6 +14,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::{
+    admission::{Addressee, Admission},
     core::Until,
     error::{ConnectError, RecvError, SendFailure},
     held::Held,
@@ -225,6 +226,41 @@ impl Sending for Switchboard {
             Err(failure) => failure,
         };
         self.fail(crew, message, failure)
+    }
+
+    /// By the id in the first frame.
+    fn admit(&mut self, crew: &mut Crew, id: &Frame) -> Result<Admission, SendFailure> {
+        let addressee = match self.reserve_for(crew, id) {
+            Ok(key) => match crew.number(key) {
+                Some(number) => Addressee::Peer { key, number },
+                None => Addressee::Nobody,
+            },
+            Err(SendFailure::Unroutable) if !self.options.mandatory => Addressee::Nobody,
+            Err(SendFailure::Full) if !self.options.mandatory => Addressee::NobodyWithRoom,
+            Err(failure) => return Err(failure),
+        };
+        Ok(Admission::of(addressee))
+    }
+
+    fn send_admitted(
+        &mut self,
+        crew: &mut Crew,
+        admission: Admission,
+        message: &mut Message,
+    ) -> Result<(), SendFailure> {
+        let failure = match admission.addressee {
+            Addressee::Peer { key, number } if crew.number(key) == Some(number) && message.len() > 1 => {
+                match crew.admits(key).and_then(|()| self.send_behind_id(crew, key, message)) {
+                    Ok(()) => return Ok(()),
+                    Err(Refusal::OutOfMemory) => return Err(SendFailure::OutOfMemory),
+                    Err(Refusal::Full) => SendFailure::Full,
+                    Err(Refusal::Closed) => SendFailure::Unroutable,
+                }
+            }
+            Addressee::NobodyWithRoom => SendFailure::Full,
+            _ => SendFailure::Unroutable,
+        };
+        pattern::send_or_drop(crew, message, |_, _| Err(failure))
     }
 }
 

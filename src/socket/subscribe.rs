@@ -3,13 +3,14 @@
 #![forbid(unsafe_code)]
 
 use super::{
+    admission::{Addressee, Admission},
     error::{RecvError, SendFailure},
     held::Held,
     options::{Builder, Options},
     pattern::{self, Pattern, Receiving, Sending},
 };
 use crate::{
-    Message, SocketType,
+    Frame, Message, SocketType,
     pipe::{Crew, Flow, Hub, Key, Lost, Outward},
     route::Removed,
     sync::Arc,
@@ -192,6 +193,14 @@ impl Sending for Subscriber<true> {
         }
         *message = Message::new();
         Ok(())
+    }
+
+    fn admit(&mut self, crew: &mut Crew, _first: &Frame) -> Result<Admission, SendFailure> {
+        self.reserve(crew).map(|_| Admission::of(Addressee::Whoever))
+    }
+
+    fn send_admitted(&mut self, crew: &mut Crew, _: Admission, message: &mut Message) -> Result<(), SendFailure> {
+        self.send(crew, message)
     }
 }
 

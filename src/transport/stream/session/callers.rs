@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{HUNG_UP, Loss, Phase, READABLE, Session, State, WRITABLE};
 use crate::{
-    monitor::Traffic,
+    monitor::{PeerMetadata, Traffic},
     pipe::{Drive, Watch},
     reactor::{Readiness, Source},
     sync::{AtomicU64, Ordering},
@@ -174,6 +174,12 @@ impl Drive for Session {
         };
         let counts = &self.counts;
         (of(&counts.messages_in, &counts.bytes_in), of(&counts.messages_out, &counts.bytes_out))
+    }
+
+    fn metadata(&self) -> Option<PeerMetadata> {
+        // Not copied under the lock.
+        let peer = self.peer.lock().clone();
+        peer.map(|peer| PeerMetadata::clone(&peer))
     }
 }
 

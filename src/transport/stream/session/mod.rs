@@ -32,11 +32,12 @@ use super::{
     flight::Flight,
     link::Link,
     listener::Listener,
+    terms,
     wire::{Loss, Wire},
 };
 use crate::{
     Endpoint, Frame, Message,
-    monitor::{ConnectFailure, DisconnectReason, EventKind, HandshakeFailure, PeerId},
+    monitor::{ConnectFailure, DisconnectReason, EventKind, HandshakeFailure, PeerId, PeerMetadata},
     pipe::{End, Joined, Lost, Stage},
     reactor::{Id, Reactor},
     sync::{self, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, light_fence},
@@ -73,6 +74,8 @@ pub(crate) struct Session {
     is_listed: AtomicBool,
     /// A receiver sleeps on the descriptor.
     is_watched: AtomicBool,
+    /// Who was at the other end last.
+    peer: Mutex<Option<Arc<PeerMetadata>>>,
     pub(super) counts: Counts,
 }
 
@@ -203,6 +206,7 @@ impl Session {
                 pulls: AtomicU32::new(0),
                 is_listed: AtomicBool::new(false),
                 is_watched: AtomicBool::new(false),
+                peer: Mutex::default(),
                 counts: Counts::default(),
                 baton: Baton::new(State {
                     phase,
@@ -377,6 +381,8 @@ impl Session {
         if self.is_retired() && state.link.is_none() {
             return Err(Loss::Here);
         }
+        let address = state.wire.as_ref().map_or_else(Box::default, |wire| wire.stream().peer_address().into());
+        *self.peer.lock() = Some(Arc::new(terms::metadata(peer, address)));
         let near = &self.origin.near;
         let link = match (state.link.take(), &state.dial) {
             (Some(link), _) => link.meet(peer, &me),
