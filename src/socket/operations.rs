@@ -151,6 +151,11 @@ macro_rules! common_operations {
             pub fn set_wait(&mut self, policy: crate::WaitPolicy) {
                 self.core.with(|core| core.set_wait(policy));
             }
+
+            /// Changes whether signals end waits, from the next one on. See [`Builder::interruptible`](super::Builder::interruptible).
+            pub fn set_interruptible(&mut self, interruptible: bool) {
+                self.core.with(|core| core.set_interruptible(interruptible));
+            }
         }
     };
 }
