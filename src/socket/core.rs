@@ -146,6 +146,12 @@ impl<P: Pattern> Core<P> {
         self.pattern.is_writable(&mut self.crew) || self.crew.is_terminated()
     }
 
+    /// Which of `interest` there is, asked by the application. Where no thread looks after the streams, it does once first.
+    pub(crate) fn answer(&mut self, interest: Interest) -> Interest {
+        self.turn_once();
+        self.readiness(interest).as_interest()
+    }
+
     /// The reactor of a context without threads, for somebody who sleeps in this socket's place.
     ///
     /// # Errors
