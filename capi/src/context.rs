@@ -191,13 +191,13 @@ pub(crate) unsafe fn home(handle: *mut c_void) -> Result<Arc<Home>> {
 
 /// Makes a context. Never null, other than libzmq's: it takes nothing of the system until there is a socket.
 #[unsafe(no_mangle)]
-pub extern "C" fn zmq_ctx_new() -> *mut c_void {
+pub(crate) extern "C" fn zmq_ctx_new() -> *mut c_void {
     call(|| Ok(handle::open(Entry(Arc::new(Home::new())))))
 }
 
 /// Makes a context whose sockets' connections are served by `io_threads` threads. Deprecated, as in libzmq.
 #[unsafe(no_mangle)]
-pub extern "C" fn zmq_init(io_threads: c_int) -> *mut c_void {
+pub(crate) extern "C" fn zmq_init(io_threads: c_int) -> *mut c_void {
     call(|| {
         let home = Home::new();
         home.set(ZMQ_IO_THREADS, io_threads)?;
@@ -214,7 +214,7 @@ pub extern "C" fn zmq_init(io_threads: c_int) -> *mut c_void {
 /// # Safety
 /// `context` is null, or was made by [`zmq_ctx_new`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_ctx_term(context: *mut c_void) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_ctx_term(context: *mut c_void) -> c_int {
     call(|| {
         // SAFETY: the caller's duty.
         let home = match unsafe { home(context) } {
@@ -241,7 +241,7 @@ pub unsafe extern "C" fn zmq_ctx_term(context: *mut c_void) -> c_int {
 /// # Safety
 /// As there.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_ctx_destroy(context: *mut c_void) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_ctx_destroy(context: *mut c_void) -> c_int {
     // SAFETY: the caller's duty.
     unsafe { zmq_ctx_term(context) }
 }
@@ -251,7 +251,7 @@ pub unsafe extern "C" fn zmq_ctx_destroy(context: *mut c_void) -> c_int {
 /// # Safety
 /// As there.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_term(context: *mut c_void) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_term(context: *mut c_void) -> c_int {
     // SAFETY: the caller's duty.
     unsafe { zmq_ctx_term(context) }
 }
@@ -262,7 +262,7 @@ pub unsafe extern "C" fn zmq_term(context: *mut c_void) -> c_int {
 /// # Safety
 /// `context` is null, or was made by [`zmq_ctx_new`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_ctx_shutdown(context: *mut c_void) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_ctx_shutdown(context: *mut c_void) -> c_int {
     call(|| {
         // SAFETY: the caller's duty.
         unsafe { home(context) }?.end();
@@ -279,7 +279,7 @@ pub unsafe extern "C" fn zmq_ctx_shutdown(context: *mut c_void) -> c_int {
 /// # Safety
 /// `context` is null, or was made by [`zmq_ctx_new`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_ctx_set(context: *mut c_void, option: c_int, value: c_int) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_ctx_set(context: *mut c_void, option: c_int, value: c_int) -> c_int {
     call(|| {
         // SAFETY: the caller's duty.
         unsafe { home(context) }?.set(option, value)?;
@@ -295,7 +295,7 @@ pub unsafe extern "C" fn zmq_ctx_set(context: *mut c_void, option: c_int, value:
 /// # Safety
 /// `context` is null, or was made by [`zmq_ctx_new`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_ctx_get(context: *mut c_void, option: c_int) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_ctx_get(context: *mut c_void, option: c_int) -> c_int {
     // SAFETY: the caller's duty.
     call(|| unsafe { home(context) }?.option(option))
 }
@@ -308,7 +308,7 @@ pub unsafe extern "C" fn zmq_ctx_get(context: *mut c_void, option: c_int) -> c_i
 /// # Safety
 /// As there; and `value` points to `size` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_ctx_set_ext(
+pub(crate) unsafe extern "C" fn zmq_ctx_set_ext(
     context: *mut c_void,
     option: c_int,
     value: *const c_void,
@@ -334,7 +334,7 @@ pub unsafe extern "C" fn zmq_ctx_set_ext(
 /// # Safety
 /// As there; and `value` points to `*size` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_ctx_get_ext(
+pub(crate) unsafe extern "C" fn zmq_ctx_get_ext(
     context: *mut c_void,
     option: c_int,
     value: *mut c_void,

@@ -18,7 +18,7 @@ const VERSION: [c_int; 3] = [4, 3, 5];
 /// # Safety
 /// Each pointer is null or points to an `int`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_version(major: *mut c_int, minor: *mut c_int, patch: *mut c_int) {
+pub(crate) unsafe extern "C" fn zmq_version(major: *mut c_int, minor: *mut c_int, patch: *mut c_int) {
     call(|| {
         for (place, number) in [major, minor, patch].into_iter().zip(VERSION) {
             if !place.is_null() {
@@ -35,7 +35,7 @@ pub unsafe extern "C" fn zmq_version(major: *mut c_int, minor: *mut c_int, patch
 /// # Safety
 /// `capability` is null or a C string.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_has(capability: *const c_char) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_has(capability: *const c_char) -> c_int {
     if capability.is_null() {
         return 0;
     }
@@ -46,13 +46,13 @@ pub unsafe extern "C" fn zmq_has(capability: *const c_char) -> c_int {
 
 /// The calling thread's `errno`.
 #[unsafe(no_mangle)]
-pub extern "C" fn zmq_errno() -> c_int {
+pub(crate) extern "C" fn zmq_errno() -> c_int {
     Errno::current().0
 }
 
 /// What `errnum` means, in English. The text lives as long as the process.
 #[unsafe(no_mangle)]
-pub extern "C" fn zmq_strerror(errnum: c_int) -> *const c_char {
+pub(crate) extern "C" fn zmq_strerror(errnum: c_int) -> *const c_char {
     let text = match Errno(errnum) {
         Errno::EFSM => c"Operation cannot be accomplished in current state",
         Errno::ENOCOMPATPROTO => c"The protocol is not compatible with the socket type",

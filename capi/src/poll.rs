@@ -31,15 +31,15 @@ use crate::{
 /// What zmq_poll waits for: a socket, or, if that is null, a descriptor.
 #[repr(C)]
 #[derive(Debug)]
-pub struct zmq_pollitem_t {
+pub(crate) struct zmq_pollitem_t {
     /// A socket, or null.
-    pub socket: *mut c_void,
+    pub(crate) socket: *mut c_void,
     /// A descriptor.
-    pub fd: c_int,
+    pub(crate) fd: c_int,
     /// What is waited for.
-    pub events: c_short,
+    pub(crate) events: c_short,
     /// What there is.
-    pub revents: c_short,
+    pub(crate) revents: c_short,
 }
 
 /// A thread's poller and what is registered with it.
@@ -72,7 +72,7 @@ thread_local! {
 /// # Safety
 /// `items` points to `count` items; each of their sockets is null, or was made by zmq_socket.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_poll(items: *mut zmq_pollitem_t, count: c_int, timeout: c_long) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_poll(items: *mut zmq_pollitem_t, count: c_int, timeout: c_long) -> c_int {
     call(|| {
         let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?;
         // A time the clock does not reach is for ever.

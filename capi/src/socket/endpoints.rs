@@ -107,7 +107,7 @@ unsafe fn at(
 /// # Safety
 /// `socket` is null, or was made by [`zmq_socket`](super::zmq_socket); `endpoint` is null or a C string.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_bind(socket: *mut c_void, endpoint: *const c_char) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_bind(socket: *mut c_void, endpoint: *const c_char) -> c_int {
     // SAFETY: the caller's duty.
     unsafe { at(socket, endpoint, Socket::bind) }
 }
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn zmq_bind(socket: *mut c_void, endpoint: *const c_char) 
 /// # Safety
 /// As for [`zmq_bind`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_connect(socket: *mut c_void, endpoint: *const c_char) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_connect(socket: *mut c_void, endpoint: *const c_char) -> c_int {
     // SAFETY: the caller's duty.
     unsafe { at(socket, endpoint, Socket::connect) }
 }
@@ -133,7 +133,7 @@ pub unsafe extern "C" fn zmq_connect(socket: *mut c_void, endpoint: *const c_cha
 /// # Safety
 /// As for [`zmq_bind`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_unbind(socket: *mut c_void, endpoint: *const c_char) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_unbind(socket: *mut c_void, endpoint: *const c_char) -> c_int {
     // SAFETY: the caller's duty.
     unsafe { at(socket, endpoint, Socket::detach) }
 }
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn zmq_unbind(socket: *mut c_void, endpoint: *const c_char
 /// # Safety
 /// As for [`zmq_bind`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_disconnect(socket: *mut c_void, endpoint: *const c_char) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_disconnect(socket: *mut c_void, endpoint: *const c_char) -> c_int {
     // SAFETY: the caller's duty.
     unsafe { at(socket, endpoint, Socket::detach) }
 }

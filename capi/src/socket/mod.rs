@@ -5,13 +5,14 @@
 //! that was received and not yet asked for.
 //!
 //! Contents: `any` a socket of whatever type, `send`, `recv`, `endpoints`, `options` what can be set and read, and
-//! `settings` where that is kept.
+//! `settings` where that is kept, `senders` whom messages came from.
 
 mod any;
 mod endpoints;
 mod options;
 mod recv;
 mod send;
+mod senders;
 mod settings;
 
 use std::sync::Arc;
@@ -25,6 +26,9 @@ use ringway::{
 
 pub(crate) use any::AnySocket;
 pub(crate) use endpoints::{endpoint_errno, system_errno};
+pub(crate) use recv::Received;
+pub(crate) use send::sent_size;
+use senders::Senders;
 use settings::Settings;
 
 use crate::{
@@ -32,7 +36,6 @@ use crate::{
     context::{self, Home},
     error::{Errno, Result, call},
     handle::{self, Handled, Held, Spare},
-    metadata::Senders,
     monitor::Pump,
 };
 
@@ -132,7 +135,7 @@ pub(crate) unsafe fn enter(handle: *mut c_void) -> Result<Held<Socket>> {
 /// # Safety
 /// `context` is null, or was made by [`zmq_ctx_new`](crate::context::zmq_ctx_new).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_socket(context: *mut c_void, r#type: c_int) -> *mut c_void {
+pub(crate) unsafe extern "C" fn zmq_socket(context: *mut c_void, r#type: c_int) -> *mut c_void {
     call(|| {
         // SAFETY: the caller's duty.
         let home = unsafe { context::home(context) }?;
@@ -165,7 +168,7 @@ pub unsafe extern "C" fn zmq_socket(context: *mut c_void, r#type: c_int) -> *mut
 /// # Safety
 /// `socket` is null, or was made by [`zmq_socket`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_close(socket: *mut c_void) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_close(socket: *mut c_void) -> c_int {
     call(|| {
         // SAFETY: the caller's duty.
         unsafe { handle::close::<Socket>(socket) }?;

@@ -281,7 +281,7 @@ fn routing_id(value: &[u8]) -> Result<Vec<u8>> {
 /// # Safety
 /// `socket` is null, or was made by [`zmq_socket`](super::zmq_socket); `value` points to `len` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_setsockopt(
+pub(crate) unsafe extern "C" fn zmq_setsockopt(
     socket: *mut c_void,
     option: c_int,
     value: *const c_void,
@@ -309,7 +309,7 @@ pub unsafe extern "C" fn zmq_setsockopt(
 /// # Safety
 /// `socket` is null, or was made by [`zmq_socket`](super::zmq_socket); `value` points to `*len` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_getsockopt(
+pub(crate) unsafe extern "C" fn zmq_getsockopt(
     socket: *mut c_void,
     option: c_int,
     value: *mut c_void,

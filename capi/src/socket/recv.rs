@@ -10,6 +10,7 @@ use crate::{
     constants::*,
     error::{Errno, Result, call},
     message::zmq_msg_t,
+    metadata,
 };
 
 /// A frame as it was received.
@@ -35,7 +36,10 @@ impl Socket {
         let message = if flags & ZMQ_DONTWAIT == 0 { socket.recv() } else { socket.try_recv() }?;
         let sender = socket.last_sender();
         let metadata = match sender {
-            Some(peer) => self.senders.number(peer, || self.core.peer_metadata(peer)),
+            Some(peer) => {
+                let Self { senders, core, .. } = self;
+                senders.number(peer, || core.peer_metadata(peer))
+            }
             None => 0,
         };
         match message.into_single() {
@@ -59,7 +63,7 @@ impl Socket {
         let metadata = self.incoming_metadata;
         if more {
             // The last frame takes the message's own count.
-            crate::metadata::count(metadata);
+            metadata::retain(metadata);
         } else {
             self.incoming_metadata = 0;
         }
@@ -75,7 +79,7 @@ impl Socket {
 /// # Safety
 /// `socket` is null, or was made by [`zmq_socket`](super::zmq_socket); `buffer` points to `len` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_recv(socket: *mut c_void, buffer: *mut c_void, len: size_t, flags: c_int) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_recv(socket: *mut c_void, buffer: *mut c_void, len: size_t, flags: c_int) -> c_int {
     call(|| {
         // SAFETY: the caller's duty.
         let mut socket = unsafe { enter(socket) }?;
@@ -83,7 +87,7 @@ pub unsafe extern "C" fn zmq_recv(socket: *mut c_void, buffer: *mut c_void, len:
             return Err(Errno::EFAULT);
         }
         let Received { frame, metadata, .. } = socket.recv(flags)?;
-        crate::metadata::uncount(metadata);
+        metadata::release(metadata);
         if len > 0 {
             // SAFETY: the caller's duty; the frame's bytes are its own.
             unsafe { ptr::copy_nonoverlapping(frame.as_ptr(), buffer.cast(), frame.len().min(len)) };
@@ -100,13 +104,12 @@ pub unsafe extern "C" fn zmq_recv(socket: *mut c_void, buffer: *mut c_void, len:
 /// # Safety
 /// `message` is null or points to a message; `socket` is null, or was made by [`zmq_socket`](super::zmq_socket).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_msg_recv(message: *mut zmq_msg_t, socket: *mut c_void, flags: c_int) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_msg_recv(message: *mut zmq_msg_t, socket: *mut c_void, flags: c_int) -> c_int {
     call(|| {
         // SAFETY: the caller's duty.
-        let message = unsafe { message.as_mut() }.ok_or(Errno::EFAULT)?;
+        let message = unsafe { zmq_msg_t::at(message) }?;
         // SAFETY: the caller's duty.
         let mut socket = unsafe { enter(socket) }?;
-        message.check()?;
         let Received { frame, more, metadata } = socket.recv(flags)?;
         // What was there goes once the socket is free: its free function may call into it.
         drop(socket);
@@ -124,7 +127,7 @@ pub unsafe extern "C" fn zmq_msg_recv(message: *mut zmq_msg_t, socket: *mut c_vo
 /// # Safety
 /// As there.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_recvmsg(socket: *mut c_void, message: *mut zmq_msg_t, flags: c_int) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_recvmsg(socket: *mut c_void, message: *mut zmq_msg_t, flags: c_int) -> c_int {
     // SAFETY: the caller's duty.
     unsafe { zmq_msg_recv(message, socket, flags) }
 }

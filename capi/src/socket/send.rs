@@ -1,16 +1,14 @@
 //! Sending, frame by frame. What a message can fail with it fails with at its first frame: by then its peer is chosen and
 //! has room.
 
-use std::slice;
-
 use libc::{c_int, c_void, size_t};
 use ringway::{Frame, Message, socket::{SendError, SendFailure}};
 
 use super::{Outgoing, Socket, enter};
 use crate::{
     constants::*,
-    error::{Errno, Result, call},
-    message::zmq_msg_t,
+    error::{Errno, call},
+    message::{bytes_at, frame_of_copy, zmq_msg_t},
 };
 
 impl Socket {
@@ -76,13 +74,13 @@ impl Socket {
 /// # Safety
 /// `socket` is null, or was made by [`zmq_socket`](super::zmq_socket); `buffer` points to `len` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_send(socket: *mut c_void, buffer: *const c_void, len: size_t, flags: c_int) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_send(socket: *mut c_void, buffer: *const c_void, len: size_t, flags: c_int) -> c_int {
     call(|| {
         // SAFETY: the caller's duty.
         let mut socket = unsafe { enter(socket) }?;
         // SAFETY: the caller's duty.
-        let bytes = unsafe { bytes(buffer, len) }?;
-        socket.send(Frame::copy_from(bytes), flags).map_err(|(errno, _)| errno)?;
+        let bytes = unsafe { bytes_at(buffer, len) }?;
+        socket.send(frame_of_copy(bytes)?, flags).map_err(|(errno, _)| errno)?;
         Ok(sent_size(len))
     })
 }
@@ -95,7 +93,7 @@ pub unsafe extern "C" fn zmq_send(socket: *mut c_void, buffer: *const c_void, le
 /// # Safety
 /// As for [`zmq_send`]; and the bytes stay as they are for as long as the process lives.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_send_const(
+pub(crate) unsafe extern "C" fn zmq_send_const(
     socket: *mut c_void,
     buffer: *const c_void,
     len: size_t,
@@ -105,7 +103,7 @@ pub unsafe extern "C" fn zmq_send_const(
         // SAFETY: the caller's duty.
         let mut socket = unsafe { enter(socket) }?;
         // SAFETY: the caller's duty.
-        let bytes = unsafe { bytes(buffer, len) }?;
+        let bytes = unsafe { bytes_at(buffer, len) }?;
         let frame = if len > ringway::message::INLINE_MAX { Frame::from_static(bytes) } else { bytes.into() };
         socket.send(frame, flags).map_err(|(errno, _)| errno)?;
         Ok(sent_size(len))
@@ -120,13 +118,12 @@ pub unsafe extern "C" fn zmq_send_const(
 /// # Safety
 /// `message` is null or points to a message; `socket` is null, or was made by [`zmq_socket`](super::zmq_socket).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_msg_send(message: *mut zmq_msg_t, socket: *mut c_void, flags: c_int) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_msg_send(message: *mut zmq_msg_t, socket: *mut c_void, flags: c_int) -> c_int {
     call(|| {
         // SAFETY: the caller's duty.
-        let message = unsafe { message.as_mut() }.ok_or(Errno::EFAULT)?;
+        let message = unsafe { zmq_msg_t::at(message) }?;
         // SAFETY: the caller's duty.
         let mut socket = unsafe { enter(socket) }?;
-        message.check()?;
         let frame = message.take();
         let len = frame.len();
         socket.send(frame, flags).map_err(|(errno, frame)| {
@@ -145,22 +142,9 @@ pub unsafe extern "C" fn zmq_msg_send(message: *mut zmq_msg_t, socket: *mut c_vo
 /// # Safety
 /// As there.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_sendmsg(socket: *mut c_void, message: *mut zmq_msg_t, flags: c_int) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_sendmsg(socket: *mut c_void, message: *mut zmq_msg_t, flags: c_int) -> c_int {
     // SAFETY: the caller's duty.
     unsafe { zmq_msg_send(message, socket, flags) }
-}
-
-/// # Safety
-/// `buffer` points to `len` bytes, which do not change as long as they are used.
-unsafe fn bytes<'a>(buffer: *const c_void, len: size_t) -> Result<&'a [u8]> {
-    if len == 0 {
-        return Ok(&[]);
-    }
-    if buffer.is_null() || isize::try_from(len).is_err() {
-        return Err(Errno::EFAULT);
-    }
-    // SAFETY: the caller's duty.
-    Ok(unsafe { slice::from_raw_parts(buffer.cast(), len) })
 }
 
 /// As functions return it: what an `int` does not hold is its largest.
