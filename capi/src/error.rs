@@ -9,6 +9,8 @@ use std::{
 use libc::{c_char, c_int, c_long, c_ulong, c_void};
 use ringway::socket::{BindError, ConnectError, DetachError, RecvError, SendFailure};
 
+use crate::socket::system_errno;
+
 /// Why a function failed: an `errno` of the system's, or one of the four that libzmq adds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Errno(pub(crate) c_int);

@@ -35,8 +35,8 @@ use crate::{
     constants::*,
     context::{self, Home},
     error::{Errno, Result, call},
+    fork::Own,
     handle::{self, Handled, Held, Spare},
-    monitor::Pump,
 };
 
 /// What a handle of a socket points to.
@@ -57,7 +57,6 @@ pub(crate) struct Socket {
     senders: Senders,
     /// Endpoints connected to, by types that connect to one only once.
     connected: Vec<String>,
-    monitor: Option<Pump>,
     has_threads: bool,
     home: Arc<Home>,
 }
@@ -69,13 +68,12 @@ struct Outgoing {
     message: Message,
 }
 
-static SPARE: Spare<Socket> = Spare::new();
-
 impl Handled for Socket {
     const TAG: u32 = 0x50c4_0000;
     const NOT_OPEN: Errno = Errno::ENOTSOCK;
 
-    fn spare() -> &'static Spare<Self> {
+    fn spare() -> &'static Own<Spare<Self>> {
+        static SPARE: Own<Spare<Socket>> = Own::new();
         &SPARE
     }
 }
@@ -92,11 +90,6 @@ impl Socket {
 
     pub(crate) fn home(&self) -> &Arc<Home> {
         &self.home
-    }
-
-    /// What feeds its monitor's socket.
-    pub(crate) fn monitor_mut(&mut self) -> &mut Option<Pump> {
-        &mut self.monitor
     }
 
     /// What of `interest` is there now, frames of messages under way among it.
@@ -152,7 +145,6 @@ pub(crate) unsafe extern "C" fn zmq_socket(context: *mut c_void, r#type: c_int) 
             descriptor: None,
             senders: Senders::default(),
             connected: Vec::new(),
-            monitor: None,
             has_threads: defaults.has_threads,
             home,
         }))
