@@ -152,7 +152,7 @@ fn connect_ahead(from: &Arc<Hub>) -> End {
 }
 
 fn seat(far: End, to: &Arc<Hub>) -> Joined {
-    far.tie().introduce(Side::Second, to.clone());
+    far.tie().introduce(Side::Second, to.clone(), to.profile());
     to.join(far)
 }
 
@@ -566,7 +566,8 @@ pub(super) fn conflating_closed_from_both_ends(messages: u8, looks: u8) {
     let losses = losses();
     let hub = || Hub::new(Profile::plain(), HubOptions { send_hwm: 1, recv_hwm: 1, seats: 1 }, (*losses).clone());
     let tie = Tie::new(hub());
-    tie.introduce(Side::Second, hub());
+    let far = hub();
+    tie.introduce(Side::Second, far.clone(), far.profile());
     let (near, far) = conflating_pair(&tie, Directions { forth: true, back: false });
     drop(tie);
     let (mut near, mut far) = (ManuallyDrop::new(near), ManuallyDrop::new(far));

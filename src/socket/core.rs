@@ -49,17 +49,13 @@ pub(crate) struct Core<P: Pattern> {
 
 impl<P: Pattern> Core<P> {
     pub(crate) fn new(context: &Context, options: &Options) -> Result<Self, ContextClosed> {
-        let profile = Profile {
-            socket_type: P::TYPE,
-            routing_id: options.routing_id.clone(),
-            hello: options.hello.clone(),
-            conflates: options.conflates,
-            unasked: options.hello.is_some() || options.publishing.sends_unasked(),
-        };
         let hub_options =
             HubOptions { send_hwm: options.send_hwm, recv_hwm: options.recv_hwm, seats: P::TYPE.peers_max() };
-        let (membership, hub) = context.join(profile, hub_options)?;
+        let (membership, hub) = context.join(Self::profile(options), hub_options)?;
         hub.set_linger(options.linger);
+        if Self::sends_unasked(options) {
+            hub.set_sends_unasked();
+        }
         let mut crew = Crew::new(hub.clone(), P::OUTWARD);
         Ok(Self {
             pattern: P::new(options, &mut crew),
@@ -75,6 +71,20 @@ impl<P: Pattern> Core<P> {
             driven: None,
             membership,
         })
+    }
+
+    /// What peers see of a socket with `options`.
+    fn profile(options: &Options) -> Profile {
+        Profile {
+            socket_type: P::TYPE,
+            routing_id: options.routing_id.clone(),
+            hello: options.hello.clone(),
+            conflates: options.conflates,
+        }
+    }
+
+    fn sends_unasked(options: &Options) -> bool {
+        options.hello.is_some() || options.publishing.sends_unasked()
     }
 
     // Endpoints.
@@ -210,11 +220,22 @@ impl<P: Pattern> Core<P> {
 
     /// Takes over what `options` say and a socket can change.
     pub(crate) fn reconfigure(&mut self, options: &Options) {
-        self.set_hwm(Some(options.send_hwm), Some(options.recv_hwm));
+        if self.hwm() != (options.send_hwm, options.recv_hwm) {
+            self.set_hwm(Some(options.send_hwm), Some(options.recv_hwm));
+        }
         self.set_wait(options.wait);
         self.set_linger(options.linger);
         (self.send_timeout, self.recv_timeout) = (options.send_timeout, options.recv_timeout);
         self.monitor_capacity = options.monitor_capacity;
+        // First: what is sent unasked from now on is looked at.
+        if Self::sends_unasked(options) {
+            self.hub.set_sends_unasked();
+        }
+        let profile = Self::profile(options);
+        if profile != *self.hub.profile() {
+            self.hub.set_profile(profile);
+        }
+        self.attachments.set_options(&options.stream, &self.hub);
         self.pattern.reconfigure(options, &mut self.crew);
     }
 

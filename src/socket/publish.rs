@@ -174,6 +174,17 @@ impl<const SEES: bool> Pattern for Publisher<SEES> {
         !self.options.no_drop || !self.blockade.stands(crew, self.audience.peers())
     }
 
+    fn reconfigure(&mut self, options: &Options, crew: &mut Crew) {
+        // What has come is under the old options.
+        self.attend(crew);
+        let was_manual = std::mem::replace(&mut self.options, options.publishing.clone()).manual;
+        match (was_manual, self.options.manual) {
+            (false, true) => self.becomes_manual(),
+            (true, false) => self.becomes_automatic(crew),
+            _ => {}
+        }
+    }
+
     fn want_room(&mut self, crew: &mut Crew) {
         self.blockade.watch(crew);
     }
@@ -251,6 +262,7 @@ impl Receiving for Publisher<true> {
         match self.next.take().or_else(|| self.take_notice(crew)) {
             Some(notice) => {
                 self.last = notice.asker;
+                crew.set_last_sender(None);
                 *place = notice.into();
             }
             None => _ = pattern::fair(crew, place)?,
@@ -361,6 +373,25 @@ impl<const SEES: bool> Publisher<SEES> {
                 notices.push(topic.to_vec().into(), told);
             }
         });
+    }
+
+    /// What peers have was given to them as they asked for it.
+    #[cold]
+    fn becomes_manual(&mut self) {
+        let Self { audience, asked, .. } = self;
+        audience.for_each(|key, topic| _ = asked.subscribe(key, topic));
+    }
+
+    /// What peers ask for and the application has not heard of is given to them. What it gave them otherwise they keep.
+    #[cold]
+    fn becomes_automatic(&mut self, crew: &Crew) {
+        (self.asked, self.last) = (Audience::default(), None);
+        while let Some(key) = self.asking.take() {
+            let Some(end) = crew.end(key) else { continue };
+            while let Some((topic, wish)) = end.tie().take_wish() {
+                self.grant(key, topic, wish);
+            }
+        }
     }
 
     fn take_notice(&mut self, crew: &Crew) -> Option<Notice> {

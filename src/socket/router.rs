@@ -138,9 +138,7 @@ impl Router {
     pub fn set_duplicate_id(&mut self, policy: DuplicateId) {
         self.core.with(|core| {
             let (switchboard, crew) = core.parts();
-            // Those that have come are under the old policy.
-            switchboard.attend(crew);
-            switchboard.options.duplicates = policy;
+            switchboard.set_options(RouterOptions { duplicates: policy, ..switchboard.options }, crew);
         });
     }
 }
@@ -193,6 +191,10 @@ impl Pattern for Switchboard {
     fn is_writable(&mut self, crew: &mut Crew) -> bool {
         self.attend(crew);
         !crew.is_terminated() && (!self.options.mandatory || self.table.iter().any(|(_, key)| crew.admits(key).is_ok()))
+    }
+
+    fn reconfigure(&mut self, options: &Options, crew: &mut Crew) {
+        self.set_options(options.router, crew);
     }
 
     fn want_room(&mut self, crew: &mut Crew) {
@@ -288,6 +290,12 @@ impl Receiving for Switchboard {
 }
 
 impl Switchboard {
+    fn set_options(&mut self, options: RouterOptions, crew: &mut Crew) {
+        // Those that have come are under the old policy.
+        self.attend(crew);
+        self.options = options;
+    }
+
     /// The pipe of the peer called `id`, which has room.
     #[inline(always)]
     fn reserve_for(&mut self, crew: &mut Crew, id: &[u8]) -> Result<Key, SendFailure> {

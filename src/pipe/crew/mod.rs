@@ -244,6 +244,11 @@ impl Crew {
         self.pipes.get(key as usize)?.as_ref().map(|pipe| &pipe.end)
     }
 
+    /// The keys of all pipes there are.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.pipes.iter().zip(0..).filter_map(|(pipe, key)| pipe.as_ref().map(|_| key))
+    }
+
     /// The number of the pipe under `key`, by which it is told from one that had the key before.
     #[inline(always)]
     pub(crate) fn number(&self, key: Key) -> Option<u64> {

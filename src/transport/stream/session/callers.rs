@@ -186,7 +186,7 @@ impl Drive for Session {
 /// A sender has found nobody at work.
 impl Sleep for Session {
     fn wake(&self) {
-        if self.origin.streams.has_threads() && self.origin.burst.goes_on() {
+        if self.origin.streams.has_threads() && self.origin.burst().goes_on() {
             // The signal stays as it is, so that those to come in the meantime cost nothing.
             self.reactor.visit_soon(self.id);
         } else {
