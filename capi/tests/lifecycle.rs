@@ -142,7 +142,7 @@ fn contexts_without_threads_are_for_inproc() {
 
 #[test]
 fn many_threads_may_use_one_context() {
-    let context = Arc::new(Context::new().0 as usize);
+    let context = Arc::new(std::mem::ManuallyDrop::new(Context::new()).0 as usize);
     let start = Arc::new(Barrier::new(4));
     let threads: Vec<_> = (0..4)
         .map(|number| {
