@@ -162,13 +162,14 @@ impl Context {
         waiter.set_interruptible(interruptible);
         let all_gone = waiter.wait(&signal, deadline, &mut AllGone(&self.shared));
         self.shared.shutdowns.lock().retain(|other| !Arc::ptr_eq(other, &signal));
-        if all_gone == Err(GaveUp::Interrupted) {
+        let all_sent = match all_gone {
+            Ok(()) => self.shared.streams.wait_for_the_last(deadline, interruptible),
+            gave_up => gave_up,
+        };
+        if all_sent == Err(GaveUp::Interrupted) {
             return Err(Interrupted);
         }
         self.shared.names.clear();
-        if all_gone.is_ok() {
-            self.shared.streams.wait_for_the_last(deadline);
-        }
         self.shared.streams.abandon_all();
         #[cfg(feature = "awkward-pipes")]
         if let Some(courier) = self.shared.names.courier() {
@@ -265,7 +266,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // A payload's destructor, run by a reactor thread, may have held the last handle.
         if !self.streams.is_own_thread() {
-            self.streams.wait_for_the_last(None);
+            let _ = self.streams.wait_for_the_last(None, false);
         }
         self.streams.abandon_all();
     }

@@ -269,10 +269,9 @@ impl Parker {
             io::Errno,
             thread::futex::{Flags, wait},
         };
-        // Acquire, here and below: pairs with Release in `unpark`.
-        let before = self.token.compare_exchange(Self::EMPTY, Self::PARKED, Ordering::Acquire, Ordering::Acquire);
-        if before.is_err() {
-            // Relaxed: nobody takes a token but us, so it was the one just seen, or one more.
+        // Acquire: pairs with Release in `unpark`. A token stays, as nobody takes one but us, and is taken below.
+        let was = self.token.compare_exchange(Self::EMPTY, Self::PARKED, Ordering::Acquire, Ordering::Acquire);
+        if was.is_err() {
             self.token.swap(Self::EMPTY, Ordering::Acquire);
             return false;
         }
@@ -280,6 +279,7 @@ impl Parker {
         // A time the kernel cannot count is for ever.
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let slept = wait(&self.token, Flags::PRIVATE, Self::PARKED, timeout.as_ref());
+        // As above.
         self.token.swap(Self::EMPTY, Ordering::Acquire);
         interruptible && slept == Err(Errno::INTR)
     }
@@ -340,7 +340,7 @@ struct Parked {
     token: bool,
     /// The thread sleeps: signals that come at any other time are not seen.
     asleep: bool,
-    /// A signal handler ran in its sleep.
+    /// A signal handler ran in its sleep, before there was a token: after that the kernel does not say so.
     interrupted: bool,
 }
 
@@ -360,13 +360,12 @@ impl Parker {
         assert!(timeout.is_none(), "a model has no time");
         let mut state = self.state.lock().unwrap();
         state.asleep = true;
-        while !state.token && !(interruptible && state.interrupted) {
+        while !state.token && !state.interrupted {
             state = self.changed.wait(state).unwrap();
         }
-        // Woken first, the kernel does not say that there was a signal, too.
-        let interrupted = !state.token;
+        let interrupted = state.interrupted;
         *state = Parked::default();
-        interrupted
+        interruptible && interrupted
     }
 
     pub(crate) fn unpark(&self) {
@@ -378,7 +377,7 @@ impl Parker {
     #[cfg(test)]
     pub(crate) fn interrupt(&self) {
         let mut state = self.state.lock().unwrap();
-        if state.asleep {
+        if state.asleep && !state.token {
             state.interrupted = true;
             self.changed.notify_one();
         }

@@ -98,6 +98,12 @@ impl ThreadTarget {
         }
     }
 
+    /// In a model: a signal handler runs in the thread.
+    #[cfg(all(test, any(loom, shuttle)))]
+    pub(super) fn interrupt(&self) {
+        self.parker.interrupt();
+    }
+
     /// When and where the wake-up was sent that `sleep` last took.
     pub(super) fn stamp(&self) -> &Stamp {
         &self.stamp

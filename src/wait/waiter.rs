@@ -559,13 +559,14 @@ impl Waiter {
                 break Parked::Over(Err(GaveUp::TimedOut));
             }
         };
-        drop(asleep);
         if let Parked::Over(Err(reason)) = ready {
             self.count(reason);
             if reason == GaveUp::Interrupted && planted("waiter-interrupted-stays-announced") {
+                std::mem::forget(asleep);
                 return ready;
             }
         }
+        drop(asleep);
         what.withdraw();
         ready
     }
