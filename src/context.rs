@@ -12,7 +12,7 @@ use crate::{
     pipe::{Hub, HubOptions, Losses, Profile},
     sync::{Arc, Mutex},
     transport::{inproc, stream},
-    wait::{Awaited, Signal, WaitPolicy, Waiter},
+    wait::{Awaited, GaveUp, Signal, WaitPolicy, Waiter},
 };
 
 /// What sockets live in. Names of `inproc://` endpoints belong to one context; sockets of different contexts do not
@@ -32,6 +32,10 @@ type Streams = std::sync::Arc<stream::Streams>;
 /// The context has been shut down: no socket can be made in it and no call of its sockets waits any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContextClosed;
+
+/// A signal handler ran in the calling thread while it was parked, and ended the call, which may be made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupted;
 
 /// How a shutdown went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,14 +141,32 @@ impl Context {
     ///
     /// Always returns; says what was left. May be called again, and from several threads at once.
     pub fn shutdown(&self, timeout: Duration) -> ShutdownReport {
+        self.shut_down(timeout, false).expect("only an interruptible wait is interrupted")
+    }
+
+    /// As [`shutdown`](Self::shutdown), until a signal handler runs in the calling thread while it is parked; with
+    /// `SA_RESTART`, too. Linux only; elsewhere no signal ends it.
+    ///
+    /// # Errors
+    /// A signal ended the wait. The context is closed, and nothing has been dropped; call it again, or `shutdown`.
+    pub fn shutdown_interruptible(&self, timeout: Duration) -> Result<ShutdownReport, Interrupted> {
+        self.shut_down(timeout, true)
+    }
+
+    fn shut_down(&self, timeout: Duration, interruptible: bool) -> Result<ShutdownReport, Interrupted> {
         let deadline = Instant::now().checked_add(timeout);
         self.close();
         let signal = Arc::new(Signal::new());
         self.shared.shutdowns.lock().push(signal.clone());
-        let all_gone = Waiter::new(WaitPolicy::Park).wait(&signal, deadline, &mut AllGone(&self.shared));
+        let mut waiter = Waiter::new(WaitPolicy::Park);
+        waiter.set_interruptible(interruptible);
+        let all_gone = waiter.wait(&signal, deadline, &mut AllGone(&self.shared));
         self.shared.shutdowns.lock().retain(|other| !Arc::ptr_eq(other, &signal));
+        if all_gone == Err(GaveUp::Interrupted) {
+            return Err(Interrupted);
+        }
         self.shared.names.clear();
-        if all_gone.is_some() {
+        if all_gone.is_ok() {
             self.shared.streams.wait_for_the_last(deadline);
         }
         self.shared.streams.abandon_all();
@@ -153,11 +175,11 @@ impl Context {
             courier.settle();
         }
         let lost = self.shared.losses.total();
-        ShutdownReport {
-            sockets_left: if all_gone.is_some() { 0 } else { self.shared.sockets.lock().hubs.len() },
+        Ok(ShutdownReport {
+            sockets_left: if all_gone.is_ok() { 0 } else { self.shared.sockets.lock().hubs.len() },
             undelivered: lost.undelivered,
             unread: lost.unread,
-        }
+        })
     }
 
     /// Does what there is to do for the streams of a [caller-driven](ContextBuilder::caller_driven) context: waits until
@@ -305,3 +327,11 @@ impl fmt::Display for ContextClosed {
 }
 
 impl std::error::Error for ContextClosed {}
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a signal ended the wait")
+    }
+}
+
+impl std::error::Error for Interrupted {}

@@ -82,6 +82,9 @@ pub struct ProxyOptions<'a> {
     control: Option<Box<dyn Side + Send + 'a>>,
     handle: Option<ProxyControl>,
     wait: WaitPolicy,
+    interruptible: bool,
+    /// By way: received earlier and still to be sent.
+    in_hand: [Option<Message>; 2],
 }
 
 impl<'a> ProxyOptions<'a> {
@@ -123,6 +126,20 @@ impl<'a> ProxyOptions<'a> {
         self.wait = policy;
         self
     }
+
+    /// Makes a signal end the proxy, with [`ProxyEnd::Interrupted`], when it runs a handler in its thread while that is
+    /// parked; with `SA_RESTART`, too. One that comes while it forwards, or spins, goes unseen: see
+    /// [`Poller::set_interruptible`]. Unless said otherwise it goes on after a signal.
+    pub fn interruptible(mut self) -> Self {
+        self.interruptible = true;
+        self
+    }
+
+    /// Goes on where a proxy of the same sockets ended: what that had received and not sent is sent first.
+    pub fn after(mut self, report: ProxyReport) -> Self {
+        self.in_hand = [report.left_for_backend, report.left_for_frontend];
+        self
+    }
 }
 
 impl std::fmt::Debug for ProxyOptions<'_> {
@@ -132,7 +149,8 @@ impl std::fmt::Debug for ProxyOptions<'_> {
             .field("control", &self.control.is_some())
             .field("handle", &self.handle)
             .field("wait", &self.wait)
-            .finish()
+            .field("interruptible", &self.interruptible)
+            .finish_non_exhaustive()
     }
 }
 
@@ -221,6 +239,9 @@ pub enum ProxyEnd {
     /// The context of one of its sockets was shut down. What had arrived before was forwarded as far as the other side
     /// took it at once; where both are of that context, nothing can be sent any more, and it is still with the sockets.
     ContextClosed,
+    /// A signal ended it while it had nothing to do, as its options say. What had not been received is still with the
+    /// sockets; it may be run again, [after](ProxyOptions::after) this end.
+    Interrupted,
 }
 
 impl ProxyControl {
@@ -395,14 +416,16 @@ struct Proxy<'a, 'b, 's> {
 
 impl<'a, 'b, 's> Proxy<'a, 'b, 's> {
     fn new(sides: &'a mut [&'b mut dyn Side], ways: &'a [Way], options: ProxyOptions<'s>) -> Self {
+        let mut poller = Poller::with_policy(options.wait);
+        poller.set_interruptible(options.interruptible);
         Self {
             sides,
             ways,
-            in_hand: [None, None],
+            in_hand: options.in_hand,
             capture: options.capture,
             control: options.control,
             handle: options.handle.unwrap_or_default(),
-            poller: Poller::with_policy(options.wait),
+            poller,
         }
     }
 
@@ -467,7 +490,10 @@ impl<'a, 'b, 's> Proxy<'a, 'b, 's> {
             }
             // A paused proxy with nothing but a handle waits for its waker alone.
             let paused_for = timeout.or((state == PAUSED).then_some(LOOK_AROUND));
-            self.poller.wait(&mut events, paused_for)?;
+            match self.poller.wait(&mut events, paused_for) {
+                Err(PollError::Interrupted) => return Ok(ProxyEnd::Interrupted),
+                result => result?,
+            };
         }
     }
 

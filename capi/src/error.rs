@@ -7,6 +7,7 @@ use std::{
 };
 
 use libc::{c_char, c_int, c_long, c_ulong, c_void};
+use ringway::socket::{BindError, ConnectError, DetachError, RecvError, SendFailure};
 
 /// Why a function failed: an `errno` of the system's, or one of the four that libzmq adds.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,4 +118,71 @@ pub(crate) fn call<T: Returned>(body: impl FnOnce() -> Result<T>) -> T {
 fn fail<T: Returned>(errno: Errno) -> T {
     errno.set();
     T::FAILED
+}
+
+impl From<SendFailure> for Errno {
+    fn from(failure: SendFailure) -> Self {
+        match failure {
+            SendFailure::Full | SendFailure::NoPeer | SendFailure::TimedOut | SendFailure::PeerLeft => Self::EAGAIN,
+            SendFailure::Unroutable => Self::EHOSTUNREACH,
+            SendFailure::AwaitingReply | SendFailure::NoRequest => Self::EFSM,
+            SendFailure::OutOfMemory => Self::ENOMEM,
+            SendFailure::ContextClosed => Self::ETERM,
+            SendFailure::Interrupted => Self::EINTR,
+            // A message without a frame cannot be made here, nor one for a ROUTER without a body.
+            _ => Self::EINVAL,
+        }
+    }
+}
+
+impl From<RecvError> for Errno {
+    fn from(error: RecvError) -> Self {
+        match error {
+            RecvError::Empty | RecvError::TimedOut | RecvError::Missed => Self::EAGAIN,
+            RecvError::NoRequest | RecvError::ReplyDue => Self::EFSM,
+            RecvError::ContextClosed => Self::ETERM,
+            RecvError::Interrupted => Self::EINTR,
+            // Told only to who asked to be told, which nothing here does.
+            _ => Self::EAGAIN,
+        }
+    }
+}
+
+impl From<BindError> for Errno {
+    fn from(error: BindError) -> Self {
+        match error {
+            BindError::Endpoint(error) => crate::socket::endpoint_errno(&error),
+            BindError::AddrInUse => Self::EADDRINUSE,
+            BindError::AddrNotAvailable => Self::EADDRNOTAVAIL,
+            BindError::NoSuchInterface | BindError::NameNotResolved => Self::ENODEV,
+            BindError::PermissionDenied => Self::EACCES,
+            BindError::TooManyDescriptors => Self::EMFILE,
+            BindError::System(error) => system_errno(&error),
+            BindError::ContextClosed => Self::ETERM,
+            _ => Self::EINVAL,
+        }
+    }
+}
+
+impl From<ConnectError> for Errno {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Endpoint(error) => crate::socket::endpoint_errno(&error),
+            ConnectError::TooManyDescriptors => Self::EMFILE,
+            ConnectError::System(error) => system_errno(&error),
+            ConnectError::ContextClosed => Self::ETERM,
+            // Of two sockets that do not talk to each other, or of an id that is taken.
+            _ => Self::EINVAL,
+        }
+    }
+}
+
+impl From<DetachError> for Errno {
+    fn from(error: DetachError) -> Self {
+        match error {
+            DetachError::Endpoint(error) => crate::socket::endpoint_errno(&error),
+            // As libzmq says of an endpoint the socket does not have.
+            _ => Self::ENOENT,
+        }
+    }
 }

@@ -104,9 +104,9 @@ impl Socket {
     pub(super) fn send(&mut self, number: u8) -> bool {
         loop {
             match self.sending.wait(self.hub.signal(), None, &mut Room(&mut self.crew)) {
-                Some(Ok(key)) if self.crew.send_to(key, &mut Message::from([number])).is_ok() => return true,
+                Ok(Ok(key)) if self.crew.send_to(key, &mut Message::from([number])).is_ok() => return true,
                 // That peer has just left: the next one in turn.
-                Some(Ok(_)) => {}
+                Ok(Ok(_)) => {}
                 _ => return false,
             }
         }
@@ -119,7 +119,7 @@ impl Socket {
     /// Waits for a message. `None`: terminated.
     pub(super) fn recv(&mut self) -> Option<u8> {
         let arrival = self.receiving.wait(self.hub.signal(), None, &mut Arrival(&mut self.crew));
-        arrival.flatten().map(|message| message[0][0])
+        arrival.ok().flatten().map(|message| message[0][0])
     }
 
     pub(super) fn try_recv(&mut self) -> Option<u8> {

@@ -25,7 +25,7 @@ use crate::{
     pipe::{Crew, Hub, HubOptions, Key, Profile},
     reactor::Reactor,
     sync::{Arc, Ordering},
-    wait::{Awaited, Rest, Signal, WaitPolicy, Waiter, Watched},
+    wait::{Awaited, GaveUp, Rest, Signal, WaitPolicy, Waiter, Watched},
 };
 
 /// A socket, whatever its pattern: the pattern's decisions, and all that is the same around them.
@@ -65,8 +65,8 @@ impl<P: Pattern> Core<P> {
             pattern: P::new(options, &mut crew),
             crew,
             hub,
-            sending: Waiter::new(options.wait),
-            receiving: Waiter::new(options.wait),
+            sending: waiter(options),
+            receiving: waiter(options),
             send_timeout: options.send_timeout,
             recv_timeout: options.recv_timeout,
             linger: options.linger,
@@ -146,6 +146,12 @@ impl<P: Pattern> Core<P> {
         self.pattern.is_writable(&mut self.crew) || self.crew.is_terminated()
     }
 
+    /// Which of `interest` there is, asked by the application. Where no thread looks after the streams, it does once first.
+    pub(crate) fn answer(&mut self, interest: Interest) -> Interest {
+        self.turn_once();
+        self.readiness(interest).as_interest()
+    }
+
     /// The reactor of a context without threads, for somebody who sleeps in this socket's place.
     ///
     /// # Errors
@@ -190,8 +196,10 @@ impl<P: Pattern> Core<P> {
         loop {
             let alarm = awaited.pattern.alarm();
             let nearest = [deadline, alarm].into_iter().flatten().min();
-            if let Some(ready) = self.receiving.wait(self.hub.signal(), nearest, &mut awaited) {
-                return ready;
+            match self.receiving.wait(self.hub.signal(), nearest, &mut awaited) {
+                Ok(ready) => return ready,
+                Err(GaveUp::Interrupted) => return Err(RecvError::Interrupted),
+                Err(GaveUp::TimedOut) => {}
             }
             // Only the alarm, unless the deadline has passed too: the look the next wait begins with answers it.
             if alarm.is_none() || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -243,6 +251,11 @@ impl<P: Pattern> Core<P> {
     pub(crate) fn set_wait(&mut self, policy: WaitPolicy) {
         self.sending.set_policy(policy);
         self.receiving.set_policy(policy);
+    }
+
+    pub(crate) fn set_interruptible(&mut self, interruptible: bool) {
+        self.sending.set_interruptible(interruptible);
+        self.receiving.set_interruptible(interruptible);
     }
 
     pub(crate) fn set_linger(&mut self, linger: Duration) {
@@ -368,7 +381,11 @@ impl<P: Sending> Core<P> {
         };
         let mut room =
             Room { pattern: &mut self.pattern, crew: &mut self.crew, driven: self.driven.as_ref(), turns: 0, attempt };
-        self.sending.wait(self.hub.signal(), deadline, &mut room).unwrap_or(Err(SendFailure::TimedOut))
+        match self.sending.wait(self.hub.signal(), deadline, &mut room) {
+            Ok(result) => result,
+            Err(GaveUp::TimedOut) => Err(SendFailure::TimedOut),
+            Err(GaveUp::Interrupted) => Err(SendFailure::Interrupted),
+        }
     }
 }
 
@@ -473,6 +490,12 @@ impl<P: Pattern> Drop for Core<P> {
         self.hub.lose_taken_back();
         self.hub.monitors().close();
     }
+}
+
+fn waiter(options: &Options) -> Waiter {
+    let mut waiter = Waiter::new(options.wait);
+    waiter.set_interruptible(options.interruptible);
+    waiter
 }
 
 /// How long a call waits.

@@ -132,6 +132,16 @@ pub trait Pollable: sealed::Sealed + Send {
 
     /// Has its context been shut down? Final.
     fn is_closed(&self) -> bool;
+
+    /// Which of `interest` the socket is ready for. The socket's own method of that name.
+    fn readiness(&mut self, interest: Interest) -> Interest;
+
+    /// A descriptor that tells of news. The socket's own method of that name.
+    ///
+    /// # Errors
+    /// The system has no descriptor left.
+    #[cfg(target_os = "linux")]
+    fn edge_descriptor(&mut self) -> std::io::Result<Descriptor>;
 }
 
 /// Sockets that send, for code that does not care which. Each method is the socket's own of that name.

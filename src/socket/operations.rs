@@ -36,6 +36,15 @@ macro_rules! common_operations {
             fn is_closed(&self) -> bool {
                 self.core.with_ref(|core| core.hub().is_terminated())
             }
+
+            fn readiness(&mut self, interest: super::Interest) -> super::Interest {
+                <$socket>::readiness(self, interest)
+            }
+
+            #[cfg(target_os = "linux")]
+            fn edge_descriptor(&mut self) -> std::io::Result<super::Descriptor> {
+                <$socket>::edge_descriptor(self)
+            }
         }
 
         impl $socket {
@@ -147,9 +156,39 @@ macro_rules! common_operations {
                 self.core.with(|core| core.reconfigure(&builder.options));
             }
 
+            /// A descriptor that becomes readable when the socket turns ready for something it was found not to be ready
+            /// for, as libzmq's `ZMQ_FD` does: for programs written for that. See
+            /// [`Descriptor`](super::Descriptor#of-news) for what such a program has to keep to;
+            /// [`descriptor`](Self::descriptor) asks less of it.
+            ///
+            /// # Errors
+            /// The system has no descriptor left.
+            #[cfg(target_os = "linux")]
+            pub fn edge_descriptor(&mut self) -> std::io::Result<super::Descriptor> {
+                let driven = super::Pollable::to_drive(self)?;
+                let descriptor = super::Descriptor::of_news(self.core.watch())?.beside(driven)?;
+                self.core.with(|_| ());
+                Ok(descriptor)
+            }
+
+            /// Which of `interest` the socket is ready for: a call that receives, or one that sends, would return at
+            /// once, with an error that says so if the context has been shut down. Never waits. Where no thread looks
+            /// after the context's streams, it does so once first.
+            ///
+            /// This is what answers an [`edge_descriptor`](Self::edge_descriptor): it is not readable any more, until the
+            /// socket turns ready for something of `interest` that is missing from the answer.
+            pub fn readiness(&mut self, interest: super::Interest) -> super::Interest {
+                self.core.with(|core| core.answer(interest))
+            }
+
             /// Changes how waiting calls idle, from the next one on.
             pub fn set_wait(&mut self, policy: crate::WaitPolicy) {
                 self.core.with(|core| core.set_wait(policy));
+            }
+
+            /// Changes whether signals end waits, from the next one on. See [`Builder::interruptible`](super::Builder::interruptible).
+            pub fn set_interruptible(&mut self, interruptible: bool) {
+                self.core.with(|core| core.set_interruptible(interruptible));
             }
         }
     };

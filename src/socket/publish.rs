@@ -485,7 +485,8 @@ macro_rules! publishing_operations {
             /// must not begin too early.
             ///
             /// # Errors
-            /// They did not come in time, or the context has been shut down.
+            /// They did not come in time, a signal ended the wait of an
+            /// [interruptible](super::Builder::interruptible) socket, or the context has been shut down.
             pub fn wait_for_subscribers(&mut self, count: usize, timeout: Duration) -> Result<(), WaitError> {
                 self.wait_for_audience(timeout, |audience| audience.subscribers() >= count)
             }
@@ -512,6 +513,7 @@ macro_rules! publishing_operations {
                 });
                 arrived.map_err(|error| match error {
                     RecvError::ContextClosed => WaitError::ContextClosed,
+                    RecvError::Interrupted => WaitError::Interrupted,
                     _ => WaitError::TimedOut,
                 })
             }

@@ -171,7 +171,7 @@ impl Streams {
         }
         let signal = Arc::new(Signal::new());
         self.farewells.lock().push(Arc::downgrade(&signal));
-        Waiter::new(WaitPolicy::Park).wait(&signal, deadline, &mut Gone(self));
+        let _ = Waiter::new(WaitPolicy::Park).wait(&signal, deadline, &mut Gone(self));
         self.farewells.lock().retain(|other| !other.ptr_eq(&Arc::downgrade(&signal)));
     }
 
