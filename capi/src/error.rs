@@ -28,7 +28,7 @@ macro_rules! system_errors {
 }
 
 system_errors! {
-    EACCES EADDRINUSE EADDRNOTAVAIL EAGAIN EBUSY EEXIST EFAULT EHOSTUNREACH EINTR EINVAL EMFILE ENODEV ENOENT ENOMEM
+    EACCES EADDRINUSE EADDRNOTAVAIL EAGAIN EBUSY EFAULT EHOSTUNREACH EINTR EINVAL EMFILE ENODEV ENOENT ENOMEM
     ENOTSOCK ENOTSUP EPROTONOSUPPORT
 }
 
@@ -157,7 +157,7 @@ impl From<BindError> for Errno {
             BindError::NoSuchInterface | BindError::NameNotResolved => Self::ENODEV,
             BindError::PermissionDenied => Self::EACCES,
             BindError::TooManyDescriptors => Self::EMFILE,
-            BindError::System(error) => system_errno(&error),
+            BindError::System(error) => crate::socket::system_errno(&error),
             BindError::ContextClosed => Self::ETERM,
             _ => Self::EINVAL,
         }
@@ -169,7 +169,7 @@ impl From<ConnectError> for Errno {
         match error {
             ConnectError::Endpoint(error) => crate::socket::endpoint_errno(&error),
             ConnectError::TooManyDescriptors => Self::EMFILE,
-            ConnectError::System(error) => system_errno(&error),
+            ConnectError::System(error) => crate::socket::system_errno(&error),
             ConnectError::ContextClosed => Self::ETERM,
             // Of two sockets that do not talk to each other, or of an id that is taken.
             _ => Self::EINVAL,

@@ -5,10 +5,11 @@ use std::io;
 use libc::c_int;
 use ringway::{
     Context, Dealer, Endpoint, Monitor, Pair, PeerId, Pub, Pull, Push, Rep, Req, Router, Sub, XPub, XSub,
+    monitor::PeerMetadata,
     poll::Interest,
     socket::{
         BindError, Builder, ConnectError, Conflates, Descriptor, DetachError, DuplicateId, Duplex, Identified, Pollable,
-        Receives, PeerMetadata, Sends, Socket as _,
+        Receives, Sends,
     },
 };
 
