@@ -14,7 +14,9 @@ use ringway::{Context, WaitPolicy};
 use crate::{
     constants::*,
     error::{Errno, Result, call},
+    fork::Own,
     handle::{self, Handled, Spare},
+    reaper,
 };
 
 /// What a handle of a context points to, and its sockets share.
@@ -169,13 +171,12 @@ impl Home {
 #[derive(Debug)]
 pub(crate) struct Entry(Arc<Home>);
 
-static SPARE: Spare<Entry> = Spare::new();
-
 impl Handled for Entry {
     const TAG: u32 = 0x52c7_0000;
     const NOT_OPEN: Errno = Errno::EFAULT;
 
-    fn spare() -> &'static Spare<Self> {
+    fn spare() -> &'static Own<Spare<Self>> {
+        static SPARE: Own<Spare<Entry>> = Own::new();
         &SPARE
     }
 }
@@ -230,6 +231,8 @@ pub(crate) unsafe extern "C" fn zmq_ctx_term(context: *mut c_void) -> c_int {
             // Without end: how long lingers last is the sockets' to say.
             context.shutdown_interruptible(Duration::MAX).map_err(|_| Errno::EINTR)?;
         }
+        // What programs gave to be sent is theirs again.
+        reaper::settle();
         // SAFETY: the caller's duty.
         unsafe { handle::close::<Entry>(context) }?;
         Ok(0)

@@ -9,6 +9,8 @@ use std::{
 use libc::{c_char, c_int, c_long, c_ulong, c_void};
 use ringway::socket::{BindError, ConnectError, DetachError, RecvError, SendFailure};
 
+use crate::socket::system_errno;
+
 /// Why a function failed: an `errno` of the system's, or one of the four that libzmq adds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Errno(pub(crate) c_int);
@@ -28,7 +30,7 @@ macro_rules! system_errors {
 }
 
 system_errors! {
-    EACCES EADDRINUSE EADDRNOTAVAIL EAGAIN EBUSY EFAULT EHOSTUNREACH EINTR EINVAL EMFILE ENODEV ENOENT ENOMEM
+    EACCES EADDRINUSE EADDRNOTAVAIL EAGAIN EBUSY EEXIST EFAULT EHOSTUNREACH EINTR EINVAL EMFILE ENODEV ENOENT ENOMEM
     ENOTSOCK ENOTSUP EPROTONOSUPPORT
 }
 
@@ -157,7 +159,7 @@ impl From<BindError> for Errno {
             BindError::NoSuchInterface | BindError::NameNotResolved => Self::ENODEV,
             BindError::PermissionDenied => Self::EACCES,
             BindError::TooManyDescriptors => Self::EMFILE,
-            BindError::System(error) => crate::socket::system_errno(&error),
+            BindError::System(error) => system_errno(&error),
             BindError::ContextClosed => Self::ETERM,
             _ => Self::EINVAL,
         }
@@ -169,7 +171,7 @@ impl From<ConnectError> for Errno {
         match error {
             ConnectError::Endpoint(error) => crate::socket::endpoint_errno(&error),
             ConnectError::TooManyDescriptors => Self::EMFILE,
-            ConnectError::System(error) => crate::socket::system_errno(&error),
+            ConnectError::System(error) => system_errno(&error),
             ConnectError::ContextClosed => Self::ETERM,
             // Of two sockets that do not talk to each other, or of an id that is taken.
             _ => Self::EINVAL,

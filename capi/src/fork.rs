@@ -4,9 +4,12 @@
 //! descriptor is the parent's as well. So whatever was made before a fork answers with an error in the child and is not
 //! touched; closing it succeeds and leaves its memory alone. What the child makes itself is its own.
 
-use std::sync::{
-    Once,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    ptr,
+    sync::{
+        Once,
+        atomic::{AtomicPtr, AtomicU32, Ordering},
+    },
 };
 
 /// Forks between this process and the one that began.
@@ -43,4 +46,34 @@ impl Process {
 
 extern "C" fn in_child() {
     FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// What each process has its own of: a lock, say, which a thread of the parent's may have held. What the parent had is
+/// left alone.
+pub(crate) struct Own<T: 'static>(AtomicPtr<(Process, T)>);
+
+impl<T: Default + Sync + 'static> Own<T> {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// This process's, made when it is first asked for.
+    pub(crate) fn get(&self) -> &'static T {
+        let process = Process::begin();
+        loop {
+            // Acquire: what is behind it; pairs with the exchange below.
+            let there = self.0.load(Ordering::Acquire);
+            // SAFETY: it is null, or a box that was given away below and is never freed.
+            if let Some((owner, value)) = unsafe { there.as_ref() }
+                && *owner == process
+            {
+                return value;
+            }
+            let new = Box::into_raw(Box::new((process, T::default())));
+            if self.0.compare_exchange(there, new, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+                // SAFETY: it was made above, and nobody has seen it.
+                drop(unsafe { Box::from_raw(new) });
+            }
+        }
+    }
 }

@@ -18,7 +18,7 @@ use std::{
     collections::VecDeque,
     ops::{Deref, DerefMut},
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -27,7 +27,7 @@ use libc::c_void;
 
 use crate::{
     error::{Errno, Result},
-    fork::Process,
+    fork::{Own, Process},
 };
 
 /// Places kept unused before one is used again.
@@ -52,7 +52,7 @@ pub(crate) trait Handled: Sized + Send + 'static {
     const NOT_OPEN: Errno;
 
     /// The places of this kind that have nothing in them.
-    fn spare() -> &'static Spare<Self>;
+    fn spare() -> &'static Own<Spare<Self>>;
 }
 
 /// Places with nothing in them, those closed first at the front.
@@ -61,9 +61,15 @@ pub(crate) struct Spare<T: 'static>(Mutex<VecDeque<&'static Place<T>>>);
 // SAFETY: the value is touched only by the call that holds the word `BUSY`, one at a time, and may move between threads.
 unsafe impl<T: Send> Sync for Place<T> {}
 
-impl<T> Spare<T> {
-    pub(crate) const fn new() -> Self {
-        Self(Mutex::new(VecDeque::new()))
+impl<T> Default for Spare<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Handled> Spare<T> {
+    fn lock() -> MutexGuard<'static, VecDeque<&'static Place<T>>> {
+        T::spare().get().0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,7 +86,7 @@ pub(crate) struct Held<T: Handled> {
 /// Puts `value` where a program can hold a pointer to it.
 pub(crate) fn open<T: Handled>(value: T) -> *mut c_void {
     let process = Process::begin();
-    let mut spare = T::spare().0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut spare = Spare::<T>::lock();
     let place = if spare.len() > SPARE_MIN { spare.pop_front() } else { None };
     drop(spare);
     let place = place.unwrap_or_else(|| {
@@ -206,7 +212,7 @@ impl<T: Handled> Place<T> {
             std::mem::forget(value);
             self.word.store(T::TAG + FREE, Ordering::Release);
         }
-        T::spare().0.lock().unwrap_or_else(PoisonError::into_inner).push_back(self);
+        Spare::<T>::lock().push_back(self);
     }
 }
 
@@ -255,13 +261,12 @@ mod tests {
 
     struct Thing(std::sync::Arc<()>);
 
-    static SPARE: Spare<Thing> = Spare::new();
-
     impl Handled for Thing {
         const TAG: u32 = 0x7e57_0000;
         const NOT_OPEN: Errno = Errno::ENOTSOCK;
 
-        fn spare() -> &'static Spare<Self> {
+        fn spare() -> &'static Own<Spare<Self>> {
+            static SPARE: Own<Spare<Thing>> = Own::new();
             &SPARE
         }
     }

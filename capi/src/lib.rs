@@ -8,8 +8,9 @@
 //! pointer that points nowhere is as fatal as in every C library.
 //!
 //! Contents: `error` what a function fails with, and the frame around each; `constants` libzmq's numbers; `library` what it
-//! says of itself; `handle` the pointers programs hold; `fork` what a child process may do with them; `context`; `socket`
-//! with sending, receiving, endpoints and options; `message` and `metadata` what is sent and who sent it; `poll`, `proxy`,
+//! says of itself; `handle` the pointers programs hold, `registry` those that are none; `fork` what a child process may do with them; `context`; `socket`
+//! with sending, receiving, endpoints and options; `message` and `metadata` what is sent and who sent it; `reaper` a
+//! thread that runs free functions; `poll`, `proxy`,
 //! `monitor`; the helpers `counter`, `iovec`, `stopwatch`, `thread`, `timers`, `z85`; and `draft`, what is not here.
 
 mod constants;
@@ -26,6 +27,7 @@ mod metadata;
 mod monitor;
 mod poll;
 mod proxy;
+mod reaper;
 mod registry;
 mod socket;
 mod stopwatch;

@@ -33,6 +33,7 @@ use crate::{
     constants::{ZMQ_GROUP_MAX_LENGTH, ZMQ_MORE, ZMQ_SHARED, ZMQ_SRCFD},
     error::{Errno, Result, Returned, call},
     metadata::{self, Metadata},
+    reaper::{self, Free},
 };
 
 /// A frame as a C program holds it: 64 bytes aligned 8, as libzmq's. See the head of this file.
@@ -216,7 +217,7 @@ impl zmq_msg_t {
     #[inline]
     fn discard(self) {
         metadata::release(self.metadata());
-        drop(self.into_frame());
+        reaper::freeing(|| drop(self.into_frame()));
     }
 
     /// Replaces the metadata by `change` of what there is.
@@ -266,8 +267,7 @@ impl AsRef<[u8]> for Foreign {
 impl Drop for Foreign {
     fn drop(&mut self) {
         if let Some(free) = self.free {
-            // SAFETY: what `zmq_msg_init_data` was given, passed on once.
-            unsafe { free(self.data.cast(), self.hint) };
+            reaper::free(Free { function: free, data: self.data.cast(), hint: self.hint });
         }
     }
 }

@@ -185,7 +185,7 @@ unsafe fn wanted(items: &[zmq_pollitem_t]) -> Result<Vec<Wanted>> {
 
 fn interest(events: c_short) -> Interest {
     let of = |bit, interest| if events & bit != 0 { interest } else { Interest::NONE };
-    of(ZMQ_POLLIN, Interest::READABLE) | of(ZMQ_POLLOUT, Interest::WRITABLE)
+    of(IN, Interest::READABLE) | of(OUT, Interest::WRITABLE)
 }
 
 /// Sets what there is of each item. Returns of how many there is something.
@@ -204,7 +204,7 @@ unsafe fn look(items: &mut [zmq_pollitem_t]) -> Result<c_int> {
         let mut socket = unsafe { socket::enter(item.socket) }?;
         let ready = socket.readiness(interest(item.events));
         let bit = |is_set, bit| if is_set { bit } else { 0 };
-        item.revents = bit(ready.has_readable(), ZMQ_POLLIN) | bit(ready.has_writable(), ZMQ_POLLOUT);
+        item.revents = bit(ready.has_readable(), IN) | bit(ready.has_writable(), OUT);
     }
     if !descriptors.is_empty() {
         // SAFETY: the pointer and the number are of one vector.
@@ -229,11 +229,17 @@ fn system_events(events: c_short) -> c_short {
 fn our_events(events: c_short) -> c_short {
     let known = PAIRS.iter().filter(|(_, system)| events & system != 0).fold(0, |all, (ours, _)| all | ours);
     let others = events & !PAIRS.iter().fold(0, |all, (_, system)| all | system);
-    if others == 0 { known } else { known | ZMQ_POLLERR }
+    if others == 0 { known } else { known | ERR }
 }
 
+/// libzmq's, as a pollitem has them.
+const IN: c_short = ZMQ_POLLIN as c_short;
+const OUT: c_short = ZMQ_POLLOUT as c_short;
+const ERR: c_short = ZMQ_POLLERR as c_short;
+const PRI: c_short = ZMQ_POLLPRI as c_short;
+
 const PAIRS: [(c_short, c_short); 3] =
-    [(ZMQ_POLLIN, libc::POLLIN), (ZMQ_POLLOUT, libc::POLLOUT), (ZMQ_POLLPRI, libc::POLLPRI)];
+    [(IN, libc::POLLIN), (OUT, libc::POLLOUT), (PRI, libc::POLLPRI)];
 
 /// The descriptors of `items`, in one that is readable when one of them is ready.
 fn epoll_of(items: &[zmq_pollitem_t]) -> Result<OwnedFd> {

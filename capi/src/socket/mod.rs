@@ -35,6 +35,7 @@ use crate::{
     constants::*,
     context::{self, Home},
     error::{Errno, Result, call},
+    fork::Own,
     handle::{self, Handled, Held, Spare},
     monitor::Pump,
 };
@@ -69,13 +70,12 @@ struct Outgoing {
     message: Message,
 }
 
-static SPARE: Spare<Socket> = Spare::new();
-
 impl Handled for Socket {
     const TAG: u32 = 0x50c4_0000;
     const NOT_OPEN: Errno = Errno::ENOTSOCK;
 
-    fn spare() -> &'static Spare<Self> {
+    fn spare() -> &'static Own<Spare<Self>> {
+        static SPARE: Own<Spare<Socket>> = Own::new();
         &SPARE
     }
 }

@@ -36,7 +36,7 @@ impl Socket {
         Ok(match option {
             ZMQ_TYPE => Value::Int(self.kind()),
             ZMQ_RCVMORE => Value::Int(self.has_more.into()),
-            ZMQ_EVENTS => Value::Int(self.events().into()),
+            ZMQ_EVENTS => Value::Int(self.events()),
             ZMQ_FD => Value::Int(self.fd()?),
             ZMQ_LAST_ENDPOINT => {
                 let last = self.core.last_endpoint();
@@ -49,7 +49,7 @@ impl Socket {
     }
 
     /// What of `ZMQ_POLLIN` and `ZMQ_POLLOUT` the socket is ready for. The descriptor tells of changes after this.
-    pub(crate) fn events(&mut self) -> i16 {
+    pub(crate) fn events(&mut self) -> c_int {
         let ready = self.readiness(Interest::READABLE | Interest::WRITABLE);
         let bit = |is_set, bit| if is_set { bit } else { 0 };
         bit(ready.has_readable(), ZMQ_POLLIN) | bit(ready.has_writable(), ZMQ_POLLOUT)
@@ -218,6 +218,13 @@ impl Settings {
             ZMQ_IPV4ONLY => Value::Int((!self.ipv6).into()),
             ZMQ_BINDTODEVICE => Value::Text(self.device.clone()),
             ZMQ_AFFINITY => Value::Int64(0),
+            // What is not here can be asked for, and is off, or as libzmq has it by default.
+            ZMQ_PLAIN_SERVER | ZMQ_ZAP_ENFORCE_DOMAIN | ZMQ_LOOPBACK_FASTPATH => Value::Int(0),
+            ZMQ_USE_FD => Value::Int(-1),
+            ZMQ_RATE => Value::Int(100),
+            ZMQ_RECOVERY_IVL => Value::Int(10_000),
+            ZMQ_MULTICAST_HOPS | ZMQ_MULTICAST_LOOP => Value::Int(1),
+            ZMQ_MULTICAST_MAXTPDU => Value::Int(1500),
             _ => return Err(Errno::EINVAL),
         })
     }

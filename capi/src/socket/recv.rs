@@ -10,7 +10,7 @@ use crate::{
     constants::*,
     error::{Errno, Result, call},
     message::zmq_msg_t,
-    metadata,
+    metadata, reaper,
 };
 
 /// A frame as it was received.
@@ -92,7 +92,11 @@ pub(crate) unsafe extern "C" fn zmq_recv(socket: *mut c_void, buffer: *mut c_voi
             // SAFETY: the caller's duty; the frame's bytes are its own.
             unsafe { ptr::copy_nonoverlapping(frame.as_ptr(), buffer.cast(), frame.len().min(len)) };
         }
-        Ok(sent_size(frame.len()))
+        let size = frame.len();
+        // As a message's content is: once the socket is free.
+        drop(socket);
+        reaper::freeing(|| drop(frame));
+        Ok(sent_size(size))
     })
 }
 
