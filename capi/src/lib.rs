@@ -16,13 +16,17 @@
 mod constants;
 mod context;
 mod counter;
+mod draft;
 mod error;
 mod fork;
 mod handle;
+mod iovec;
 mod library;
 mod message;
 mod metadata;
+mod monitor;
 mod poll;
+mod proxy;
 mod reaper;
 mod registry;
 mod socket;

@@ -135,8 +135,8 @@ impl zmq_msg_t {
     }
 
     /// The payload.
-    #[inline]
-    pub(crate) fn bytes(&self) -> &[u8] {
+    #[cfg(test)]
+    fn bytes(&self) -> &[u8] {
         match self.inline_size() {
             // SAFETY: a short frame's first word is the number of its bytes, which are initialised and follow it.
             Some(size) => unsafe { slice::from_raw_parts(self.words.as_ptr().wrapping_add(1).cast(), size) },

@@ -37,6 +37,7 @@ use crate::{
     error::{Errno, Result, call},
     fork::Own,
     handle::{self, Handled, Held, Spare},
+    monitor::Pump,
 };
 
 /// What a handle of a socket points to.
@@ -57,6 +58,7 @@ pub(crate) struct Socket {
     senders: Senders,
     /// Endpoints connected to, by types that connect to one only once.
     connected: Vec<String>,
+    monitor: Option<Pump>,
     has_threads: bool,
     home: Arc<Home>,
 }
@@ -90,6 +92,11 @@ impl Socket {
 
     pub(crate) fn home(&self) -> &Arc<Home> {
         &self.home
+    }
+
+    /// What feeds its monitor's socket.
+    pub(crate) fn monitor_mut(&mut self) -> &mut Option<Pump> {
+        &mut self.monitor
     }
 
     /// What of `interest` is there now, frames of messages under way among it.
@@ -145,6 +152,7 @@ pub(crate) unsafe extern "C" fn zmq_socket(context: *mut c_void, r#type: c_int) 
             descriptor: None,
             senders: Senders::default(),
             connected: Vec::new(),
+            monitor: None,
             has_threads: defaults.has_threads,
             home,
         }))
