@@ -97,11 +97,13 @@ fn what_is_not_implemented_says_so() {
             // SAFETY: a C function takes no notice of arguments it does not know, and these look at none of theirs.
             let function: extern "C" fn(usize, usize, usize, usize, usize) -> usize =
                 unsafe { std::mem::transmute::<*mut c_void, _>(function) };
-            // SAFETY: the calling thread's.
-            unsafe { *libc::__errno_location() = 0 };
+            // SAFETY: asks for nothing.
+            let place = unsafe { libc::__errno_location() };
+            // SAFETY: this thread's own.
+            unsafe { place.write(0) };
             let returned = function(argument, argument, argument, argument, argument);
             // SAFETY: as above.
-            let errno = unsafe { *libc::__errno_location() };
+            let errno = unsafe { place.read() };
             let failed = match fails {
                 Fails::MinusOne => returned as c_int == -1,
                 Fails::Zero => returned == 0,
