@@ -189,11 +189,7 @@ pub(crate) unsafe extern "C" fn zmq_poller_add(
 /// # Safety
 /// As for [`zmq_poller_add`].
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn zmq_poller_modify(
-    poller: *mut c_void,
-    socket: *mut c_void,
-    events: c_short,
-) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_poller_modify(poller: *mut c_void, socket: *mut c_void, events: c_short) -> c_int {
     // SAFETY: the caller's duty.
     modify(poller, || unsafe { Of::socket(socket) }, events)
 }
@@ -301,8 +297,7 @@ pub(crate) unsafe extern "C" fn zmq_poller_wait_all(
         let mut found = 0;
         for (item, polled) in ready.take(room) {
             let user_data = item.user_data;
-            let event =
-                zmq_poller_event_t { socket: polled.socket, fd: polled.fd, user_data, events: polled.revents };
+            let event = zmq_poller_event_t { socket: polled.socket, fd: polled.fd, user_data, events: polled.revents };
             // SAFETY: there is room for more than were found.
             unsafe { events.wrapping_add(found).write(event) };
             found += 1;
