@@ -238,8 +238,7 @@ const OUT: c_short = ZMQ_POLLOUT as c_short;
 const ERR: c_short = ZMQ_POLLERR as c_short;
 const PRI: c_short = ZMQ_POLLPRI as c_short;
 
-const PAIRS: [(c_short, c_short); 3] =
-    [(IN, libc::POLLIN), (OUT, libc::POLLOUT), (PRI, libc::POLLPRI)];
+const PAIRS: [(c_short, c_short); 3] = [(IN, libc::POLLIN), (OUT, libc::POLLOUT), (PRI, libc::POLLPRI)];
 
 /// The descriptors of `items`, in one that is readable when one of them is ready.
 fn epoll_of(items: &[zmq_pollitem_t]) -> Result<OwnedFd> {

@@ -59,7 +59,10 @@ fn handles_that_are_closed_or_null_are_errors() {
     let socket = context.socket(PAIR);
     let old = Socket(socket.0);
     socket.close().unwrap();
-    assert_eq!((old.send("x", 0), old.recv(0), old.get(EVENTS)), (Err(libc::ENOTSOCK), Err(libc::ENOTSOCK), Err(libc::ENOTSOCK)));
+    assert_eq!(
+        (old.send("x", 0), old.recv(0), old.get(EVENTS)),
+        (Err(libc::ENOTSOCK), Err(libc::ENOTSOCK), Err(libc::ENOTSOCK))
+    );
     assert_eq!((old.bind("inproc://x"), old.poll(POLLIN, 0)), (Err(libc::ENOTSOCK), Err(libc::ENOTSOCK)));
     assert_eq!(old.close(), Err(libc::ENOTSOCK));
     assert_eq!(Socket(NOWHERE).send("x", 0), Err(libc::ENOTSOCK));

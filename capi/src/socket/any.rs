@@ -8,8 +8,8 @@ use ringway::{
     monitor::PeerMetadata,
     poll::Interest,
     socket::{
-        BindError, Builder, ConnectError, Conflates, Descriptor, DetachError, DuplicateId, Duplex, Identified, Pollable,
-        Receives, Sends,
+        BindError, Builder, Conflates, ConnectError, Descriptor, DetachError, Duplex, DuplicateId, Identified,
+        Pollable, Receives, Sends,
     },
 };
 

@@ -2,7 +2,10 @@
 //! has room.
 
 use libc::{c_int, c_void, size_t};
-use ringway::{Frame, Message, socket::{SendError, SendFailure}};
+use ringway::{
+    Frame, Message,
+    socket::{SendError, SendFailure},
+};
 
 use super::{Outgoing, Socket, enter};
 use crate::{
@@ -74,7 +77,12 @@ impl Socket {
 /// # Safety
 /// `socket` is null, or was made by [`zmq_socket`](super::zmq_socket); `buffer` points to `len` bytes.
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn zmq_send(socket: *mut c_void, buffer: *const c_void, len: size_t, flags: c_int) -> c_int {
+pub(crate) unsafe extern "C" fn zmq_send(
+    socket: *mut c_void,
+    buffer: *const c_void,
+    len: size_t,
+    flags: c_int,
+) -> c_int {
     call(|| {
         // SAFETY: the caller's duty.
         let mut socket = unsafe { enter(socket) }?;

@@ -58,11 +58,8 @@ impl Drop for Senders {
 /// Puts what is known of a peer into the table.
 fn insert(peer: PeerMetadata) -> Option<u32> {
     let properties = Properties::new(peer.socket_type, &peer.routing_id);
-    let properties = if peer.address.is_empty() {
-        properties
-    } else {
-        properties.with("Peer-Address", peer.address.as_bytes())
-    };
+    let properties =
+        if peer.address.is_empty() { properties } else { properties.with("Peer-Address", peer.address.as_bytes()) };
     let properties = peer.properties.iter().fold(properties, |all, (name, value)| all.with(name, value));
     metadata::insert(Metadata::of_peer(properties))
 }
