@@ -95,6 +95,25 @@ fn requests_and_replies_take_turns() {
 }
 
 #[test]
+fn a_request_is_awaited_though_its_peer_has_left() {
+    let context = Context::new();
+    let (req, rep) = (context.socket(REQ), context.socket(REP));
+    rep.bind("inproc://left").unwrap();
+    req.connect("inproc://left").unwrap();
+    req.send("x", 0).unwrap();
+    assert_eq!(rep.recv(0).unwrap(), b"x");
+    rep.close().unwrap();
+    // As with libzmq: there is nothing to receive, and nothing may be sent.
+    assert_eq!(
+        (req.poll(POLLIN | POLLOUT, 0), req.recv(DONTWAIT), req.send("y", 0)),
+        (Ok(0), Err(libc::EAGAIN), Err(EFSM))
+    );
+    req.set(RCVTIMEO, 1).unwrap();
+    assert_eq!(req.recv(0), Err(libc::EAGAIN));
+    assert_eq!(req.send("y", 0), Err(EFSM));
+}
+
+#[test]
 fn publishers_that_drop_nothing_say_at_the_first_frame_who_is_full() {
     let context = Context::new();
     let (publisher, subscriber) = (context.socket(PUB), context.socket(SUB));

@@ -199,6 +199,15 @@ impl Builder<Req> {
         self
     }
 
+    /// Goes on awaiting the reply when the peer that was asked has left, as libzmq's REQ does: `recv` waits as long as it
+    /// may, though nothing can come any more, and only a [`relaxed`](Self::relaxed) socket can send. Off unless said
+    /// otherwise: `recv` ends with [`RecvError::PeerLeft`](super::RecvError::PeerLeft) then. For programs that rely on their
+    /// own time-outs.
+    pub fn wait_on(mut self) -> Self {
+        self.options.req.waits_on = true;
+        self
+    }
+
     /// How long an attempt at a request may take: then it is sent again if [`resend`](Self::resend) says so, or `recv`
     /// fails with [`RecvError::NoReply`](super::RecvError::NoReply) and the request is forgotten. Implies
     /// [`correlate`](Self::correlate) and [`relaxed`](Self::relaxed). For ever unless said otherwise.

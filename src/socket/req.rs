@@ -77,6 +77,8 @@ pub(crate) struct ReqOptions {
     pub(crate) reply_timeout: Option<Duration>,
     /// Attempts after the first.
     pub(crate) resend: u32,
+    /// Waits on when the peer that was asked has left.
+    pub(crate) waits_on: bool,
 }
 
 impl ReqOptions {
@@ -324,6 +326,9 @@ impl Ask {
         let is_late = self.until.is_some_and(|until| until <= Instant::now());
         let was_asking = self.state != State::Homeless;
         if was_asking && !is_gone && !is_late {
+            return Err(RecvError::Empty);
+        }
+        if was_asking && !is_late && self.options.waits_on && self.attempts_left == 0 {
             return Err(RecvError::Empty);
         }
         if was_asking || is_late {

@@ -305,7 +305,8 @@ configured!(Pull: receiving conflating; builder, settings => builder);
 configured!(Dealer: sending receiving conflating identified; builder, settings => builder);
 configured!(Rep: sending receiving; builder, settings => builder);
 configured!(Req: sending receiving identified; builder, settings => {
-    let builder = with(settings.req_correlate, builder, Builder::<Req>::correlate);
+    // libzmq's REQ knows no peer that has left: programs have their own time-outs.
+    let builder = with(settings.req_correlate, builder.wait_on(), Builder::<Req>::correlate);
     with(settings.req_relaxed, builder, Builder::<Req>::relaxed)
 });
 configured!(Router: sending receiving identified; builder, settings => {
