@@ -509,7 +509,9 @@ impl<'a, 'b, 's> Proxy<'a, 'b, 's> {
     fn forward(&mut self, index: usize) -> Burst {
         let Way { from, to } = self.ways[index];
         for _ in 0..BURST_MAX {
-            if !self.sides[to].has_room() {
+            // A REP by itself has none until it has a request.
+            let needs_room = from != to || self.in_hand[index].is_some();
+            if needs_room && !self.sides[to].has_room() {
                 return Burst::NoRoom;
             }
             let message = match self.in_hand[index].take() {

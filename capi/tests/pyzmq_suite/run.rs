@@ -165,9 +165,11 @@ impl Session {
                 self.seen.entry(test.to_owned()).or_insert_with(|| Outcome::Skipped(why()));
             }
             // Of three phases: one that was skipped or failed says more.
-            ["told", test, "passed", ..] => {
+            ["told", test, "passed", _] => {
                 self.seen.entry(test.to_owned()).or_insert(Outcome::Passed);
             }
+            // It failed, and is tried again.
+            ["told", _, "rerun", _] => {}
             _ => panic!("report.py does not write: {line:?}"),
         }
     }
