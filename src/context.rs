@@ -12,7 +12,7 @@ use crate::{
     pipe::{Hub, HubOptions, Losses, Profile},
     sync::{Arc, Mutex},
     transport::{inproc, stream},
-    wait::{Awaited, Signal, WaitPolicy, Waiter},
+    wait::{Awaited, GaveUp, Signal, WaitPolicy, Waiter},
 };
 
 /// What sockets live in. Names of `inproc://` endpoints belong to one context; sockets of different contexts do not
@@ -32,6 +32,10 @@ type Streams = std::sync::Arc<stream::Streams>;
 /// The context has been shut down: no socket can be made in it and no call of its sockets waits any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContextClosed;
+
+/// A signal handler ran in the calling thread while it was parked, and ended the call, which may be made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupted;
 
 /// How a shutdown went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +110,30 @@ impl Context {
         }
     }
 
+    /// Says that the context is to end: every waiting call of its sockets returns at once with an error that says so, every
+    /// later one too (receiving still hands out what has arrived), and no socket can be made any more. Nothing is dropped,
+    /// and what was sent still goes its way. Never waits; from any thread, as often as you like. [`Context::shutdown`]
+    /// begins with it, and does the rest.
+    ///
+    /// ```
+    /// use ringway::{Context, Pull, socket::RecvError};
+    ///
+    /// let context = Context::new();
+    /// let mut pull = Pull::new(&context)?;
+    /// let receiving = std::thread::spawn(move || pull.recv());
+    /// context.close();
+    /// assert_eq!(receiving.join().unwrap(), Err(RecvError::ContextClosed));
+    /// # Ok::<(), ringway::ContextClosed>(())
+    /// ```
+    pub fn close(&self) {
+        let hubs: Vec<Arc<Hub>> = {
+            let mut sockets = self.shared.sockets.lock();
+            sockets.closed = true;
+            sockets.hubs.values().cloned().collect()
+        };
+        hubs.iter().for_each(|hub| hub.terminate());
+    }
+
     /// Ends the context: every waiting call of its sockets returns at once with an error that says so, every later one
     /// too (receiving still hands out what has arrived), and no socket can be made any more. Then waits until the
     /// application has dropped all sockets, and until what they sent over streams is given to the system, or their lingers
@@ -113,33 +141,46 @@ impl Context {
     ///
     /// Always returns; says what was left. May be called again, and from several threads at once.
     pub fn shutdown(&self, timeout: Duration) -> ShutdownReport {
+        self.shut_down(timeout, false).expect("only an interruptible wait is interrupted")
+    }
+
+    /// As [`shutdown`](Self::shutdown), until a signal handler runs in the calling thread while it is parked; with
+    /// `SA_RESTART`, too. Linux only; elsewhere no signal ends it.
+    ///
+    /// # Errors
+    /// A signal ended the wait. The context is closed, and nothing has been dropped; call it again, or `shutdown`.
+    pub fn shutdown_interruptible(&self, timeout: Duration) -> Result<ShutdownReport, Interrupted> {
+        self.shut_down(timeout, true)
+    }
+
+    fn shut_down(&self, timeout: Duration, interruptible: bool) -> Result<ShutdownReport, Interrupted> {
         let deadline = Instant::now().checked_add(timeout);
-        let hubs: Vec<Arc<Hub>> = {
-            let mut sockets = self.shared.sockets.lock();
-            sockets.closed = true;
-            sockets.hubs.values().cloned().collect()
-        };
-        hubs.iter().for_each(|hub| hub.terminate());
-        drop(hubs);
+        self.close();
         let signal = Arc::new(Signal::new());
         self.shared.shutdowns.lock().push(signal.clone());
-        let all_gone = Waiter::new(WaitPolicy::Park).wait(&signal, deadline, &mut AllGone(&self.shared));
+        let mut waiter = Waiter::new(WaitPolicy::Park);
+        waiter.set_interruptible(interruptible);
+        let all_gone = waiter.wait(&signal, deadline, &mut AllGone(&self.shared));
         self.shared.shutdowns.lock().retain(|other| !Arc::ptr_eq(other, &signal));
-        self.shared.names.clear();
-        if all_gone.is_some() {
-            self.shared.streams.wait_for_the_last(deadline);
+        let all_sent = match all_gone {
+            Ok(()) => self.shared.streams.wait_for_the_last(deadline, interruptible),
+            gave_up => gave_up,
+        };
+        if all_sent == Err(GaveUp::Interrupted) {
+            return Err(Interrupted);
         }
+        self.shared.names.clear();
         self.shared.streams.abandon_all();
         #[cfg(feature = "awkward-pipes")]
         if let Some(courier) = self.shared.names.courier() {
             courier.settle();
         }
         let lost = self.shared.losses.total();
-        ShutdownReport {
-            sockets_left: if all_gone.is_some() { 0 } else { self.shared.sockets.lock().hubs.len() },
+        Ok(ShutdownReport {
+            sockets_left: if all_gone.is_ok() { 0 } else { self.shared.sockets.lock().hubs.len() },
             undelivered: lost.undelivered,
             unread: lost.unread,
-        }
+        })
     }
 
     /// Does what there is to do for the streams of a [caller-driven](ContextBuilder::caller_driven) context: waits until
@@ -225,7 +266,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // A payload's destructor, run by a reactor thread, may have held the last handle.
         if !self.streams.is_own_thread() {
-            self.streams.wait_for_the_last(None);
+            let _ = self.streams.wait_for_the_last(None, false);
         }
         self.streams.abandon_all();
     }
@@ -287,3 +328,11 @@ impl fmt::Display for ContextClosed {
 }
 
 impl std::error::Error for ContextClosed {}
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a signal ended the wait")
+    }
+}
+
+impl std::error::Error for Interrupted {}

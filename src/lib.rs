@@ -72,7 +72,7 @@ mod transport;
 pub mod wait;
 mod zmtp;
 
-pub use context::{Context, ContextBuilder, ContextClosed, ShutdownReport};
+pub use context::{Context, ContextBuilder, ContextClosed, Interrupted, ShutdownReport};
 pub use endpoint::{Endpoint, EndpointError};
 pub use message::{Frame, Message};
 pub use monitor::{Monitor, PeerId};

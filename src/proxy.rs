@@ -36,7 +36,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     Frame, Message, SocketType, WaitPolicy,
     poll::{AddError, Events, Interest, Key, PollError, Poller, Waker},
-    socket::{Receives, RecvError, SendFailure, Sends},
+    socket::{Duplex, Receives, RecvError, SendFailure, Sends},
     sync::{AtomicU32, AtomicU64, Mutex, Ordering},
 };
 
@@ -45,8 +45,8 @@ use crate::{
 /// # Errors
 /// Waiting failed; see [`PollError`].
 pub fn proxy<'a>(
-    frontend: &mut (impl Sends + Receives),
-    backend: &mut (impl Sends + Receives),
+    frontend: &mut (impl Duplex + ?Sized),
+    backend: &mut (impl Duplex + ?Sized),
     options: ProxyOptions<'a>,
 ) -> Result<ProxyReport, PollError> {
     let mut sides: [&mut dyn Side; 2] = [&mut Both(frontend), &mut Both(backend)];
@@ -58,8 +58,8 @@ pub fn proxy<'a>(
 /// # Errors
 /// As [`proxy`].
 pub fn proxy_one_way(
-    frontend: &mut impl Receives,
-    backend: &mut impl Sends,
+    frontend: &mut (impl Receives + ?Sized),
+    backend: &mut (impl Sends + ?Sized),
     options: ProxyOptions<'_>,
 ) -> Result<ProxyReport, PollError> {
     let mut sides: [&mut dyn Side; 2] = [&mut In(frontend), &mut Out(backend)];
@@ -70,7 +70,7 @@ pub fn proxy_one_way(
 ///
 /// # Errors
 /// As [`proxy`].
-pub fn proxy_one(socket: &mut (impl Sends + Receives), options: ProxyOptions<'_>) -> Result<ProxyReport, PollError> {
+pub fn proxy_one(socket: &mut (impl Duplex + ?Sized), options: ProxyOptions<'_>) -> Result<ProxyReport, PollError> {
     let mut sides: [&mut dyn Side; 1] = [&mut Both(socket)];
     Proxy::new(&mut sides, &[Way { from: 0, to: 0 }], options).run()
 }
@@ -82,6 +82,9 @@ pub struct ProxyOptions<'a> {
     control: Option<Box<dyn Side + Send + 'a>>,
     handle: Option<ProxyControl>,
     wait: WaitPolicy,
+    interruptible: bool,
+    /// By way: received earlier and still to be sent.
+    in_hand: [Option<Message>; 2],
 }
 
 impl<'a> ProxyOptions<'a> {
@@ -92,7 +95,7 @@ impl<'a> ProxyOptions<'a> {
 
     /// A socket that gets a copy of every message, as it is received. It never holds the flow up: a copy it has no room
     /// for is dropped and counted.
-    pub fn capture(mut self, socket: &'a mut (impl Sends + Send)) -> Self {
+    pub fn capture(mut self, socket: &'a mut (impl Sends + ?Sized)) -> Self {
         self.capture = Some(Box::new(Out(socket)));
         self
     }
@@ -101,13 +104,13 @@ impl<'a> ProxyOptions<'a> {
     /// by eight frames, each a `u64` in native order: the frontend's messages in, bytes in, messages out, bytes out, then
     /// the backend's. A REP socket answers every command, others than that with an empty message; a PAIR answers no
     /// other. What is no command is ignored and counted. As libzmq's `zmq_proxy_steerable` does after 4.3.5.
-    pub fn control(mut self, socket: &'a mut (impl Sends + Receives + Send)) -> Self {
+    pub fn control(mut self, socket: &'a mut (impl Duplex + ?Sized)) -> Self {
         self.control = Some(Box::new(Both(socket)));
         self
     }
 
     /// As [`control`](Self::control), for a socket that cannot answer: PULL, SUB.
-    pub fn control_one_way(mut self, socket: &'a mut (impl Receives + Send)) -> Self {
+    pub fn control_one_way(mut self, socket: &'a mut (impl Receives + ?Sized)) -> Self {
         self.control = Some(Box::new(In(socket)));
         self
     }
@@ -123,6 +126,20 @@ impl<'a> ProxyOptions<'a> {
         self.wait = policy;
         self
     }
+
+    /// Makes a signal end the proxy, with [`ProxyEnd::Interrupted`], when it runs a handler in its thread while that is
+    /// parked; with `SA_RESTART`, too. One that comes while it forwards, or spins, goes unseen: see
+    /// [`Poller::set_interruptible`]. Unless said otherwise it goes on after a signal.
+    pub fn interruptible(mut self) -> Self {
+        self.interruptible = true;
+        self
+    }
+
+    /// Goes on where a proxy of the same sockets ended: what that had received and not sent is sent first.
+    pub fn after(mut self, report: ProxyReport) -> Self {
+        self.in_hand = [report.left_for_backend, report.left_for_frontend];
+        self
+    }
 }
 
 impl std::fmt::Debug for ProxyOptions<'_> {
@@ -132,7 +149,8 @@ impl std::fmt::Debug for ProxyOptions<'_> {
             .field("control", &self.control.is_some())
             .field("handle", &self.handle)
             .field("wait", &self.wait)
-            .finish()
+            .field("interruptible", &self.interruptible)
+            .finish_non_exhaustive()
     }
 }
 
@@ -221,6 +239,9 @@ pub enum ProxyEnd {
     /// The context of one of its sockets was shut down. What had arrived before was forwarded as far as the other side
     /// took it at once; where both are of that context, nothing can be sent any more, and it is still with the sockets.
     ContextClosed,
+    /// A signal ended it while it had nothing to do, as its options say. What had not been received is still with the
+    /// sockets; it may be run again, [after](ProxyOptions::after) this end.
+    Interrupted,
 }
 
 impl ProxyControl {
@@ -305,9 +326,9 @@ trait Side {
     fn register(&mut self, poller: &mut Poller) -> Result<Key, AddError>;
 }
 
-struct In<'a, S>(&'a mut S);
-struct Out<'a, S>(&'a mut S);
-struct Both<'a, S>(&'a mut S);
+struct In<'a, S: ?Sized>(&'a mut S);
+struct Out<'a, S: ?Sized>(&'a mut S);
+struct Both<'a, S: ?Sized>(&'a mut S);
 
 /// What is the same for all three.
 macro_rules! any_side {
@@ -326,7 +347,7 @@ macro_rules! any_side {
     };
 }
 
-impl<S: Receives> Side for In<'_, S> {
+impl<S: Receives + ?Sized> Side for In<'_, S> {
     fn take(&mut self) -> Result<Message, RecvError> {
         self.0.try_recv()
     }
@@ -334,7 +355,7 @@ impl<S: Receives> Side for In<'_, S> {
     any_side!();
 }
 
-impl<S: Sends> Side for Out<'_, S> {
+impl<S: Sends + ?Sized> Side for Out<'_, S> {
     fn give(&mut self, message: Message) -> Result<(), (Message, SendFailure)> {
         self.0.try_send(message).map_err(|error| (error.message, error.reason))
     }
@@ -346,7 +367,7 @@ impl<S: Sends> Side for Out<'_, S> {
     any_side!();
 }
 
-impl<S: Sends + Receives> Side for Both<'_, S> {
+impl<S: Duplex + ?Sized> Side for Both<'_, S> {
     fn take(&mut self) -> Result<Message, RecvError> {
         self.0.try_recv()
     }
@@ -395,14 +416,16 @@ struct Proxy<'a, 'b, 's> {
 
 impl<'a, 'b, 's> Proxy<'a, 'b, 's> {
     fn new(sides: &'a mut [&'b mut dyn Side], ways: &'a [Way], options: ProxyOptions<'s>) -> Self {
+        let mut poller = Poller::with_policy(options.wait);
+        poller.set_interruptible(options.interruptible);
         Self {
             sides,
             ways,
-            in_hand: [None, None],
+            in_hand: options.in_hand,
             capture: options.capture,
             control: options.control,
             handle: options.handle.unwrap_or_default(),
-            poller: Poller::with_policy(options.wait),
+            poller,
         }
     }
 
@@ -467,7 +490,10 @@ impl<'a, 'b, 's> Proxy<'a, 'b, 's> {
             }
             // A paused proxy with nothing but a handle waits for its waker alone.
             let paused_for = timeout.or((state == PAUSED).then_some(LOOK_AROUND));
-            self.poller.wait(&mut events, paused_for)?;
+            match self.poller.wait(&mut events, paused_for) {
+                Err(PollError::Interrupted) => return Ok(ProxyEnd::Interrupted),
+                result => result?,
+            };
         }
     }
 

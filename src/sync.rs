@@ -228,70 +228,159 @@ mod asymmetric {
     }
 }
 
-/// One thread's `park` and `unpark`. The token is shared with all else that parks the thread, so a park may return for
-/// no reason of ours.
-#[cfg(not(loom))]
+/// One thread's park and unpark, on a futex: other than `std`'s it tells of signals.
+#[cfg(all(target_os = "linux", not(any(loom, shuttle, miri))))]
 #[derive(Debug)]
-pub(crate) struct Parker(thread::Thread);
+pub(crate) struct Parker {
+    thread: thread::ThreadId,
+    /// | value | meaning | written by |
+    /// |---|---|---|
+    /// | `EMPTY` | neither of the others | the thread, when its park is over |
+    /// | `PARKED` | the thread sleeps, or is about to | the thread |
+    /// | `TOKEN` | it is not to park, or not any longer | those who unpark it |
+    token: AtomicU32,
+}
 
-#[cfg(not(loom))]
+#[cfg(all(target_os = "linux", not(any(loom, shuttle, miri))))]
 impl Parker {
+    const EMPTY: u32 = 0;
+    const TOKEN: u32 = 1;
+    const PARKED: u32 = 2;
+    /// A day: stands for no end at all where the park must have one. The kernel begins a park without an end anew after a
+    /// handler with `SA_RESTART`, and none that has one.
+    const NO_END: Duration = Duration::from_secs(24 * 60 * 60);
+
     /// The calling thread's.
     pub(crate) fn current() -> Self {
-        Self(thread::current())
+        Self { thread: thread::current().id(), token: AtomicU32::new(Self::EMPTY) }
     }
 
     /// Is it the calling thread's?
     pub(crate) fn is_current(&self) -> bool {
+        self.thread == thread::current().id()
+    }
+
+    /// Parks the calling thread, whose parker this must be, until it is unparked, `timeout` passes, or for no reason.
+    ///
+    /// True if it is `interruptible` and a signal handler ran in this thread meanwhile.
+    pub(crate) fn park(&self, timeout: Option<Duration>, interruptible: bool) -> bool {
+        use rustix::{
+            event::Timespec,
+            io::Errno,
+            thread::futex::{Flags, wait},
+        };
+        // Acquire: pairs with Release in `unpark`. A token stays, as nobody takes one but us, and is taken below.
+        let was = self.token.compare_exchange(Self::EMPTY, Self::PARKED, Ordering::Acquire, Ordering::Acquire);
+        if was.is_err() {
+            self.token.swap(Self::EMPTY, Ordering::Acquire);
+            return false;
+        }
+        let timeout = if interruptible { Some(timeout.unwrap_or(Self::NO_END)) } else { timeout };
+        // A time the kernel cannot count is for ever.
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        let slept = wait(&self.token, Flags::PRIVATE, Self::PARKED, timeout.as_ref());
+        // As above.
+        self.token.swap(Self::EMPTY, Ordering::Acquire);
+        interruptible && slept == Err(Errno::INTR)
+    }
+
+    /// Ends the thread's present or next park.
+    pub(crate) fn unpark(&self) {
+        use rustix::thread::futex::{Flags, wake};
+        // Release: what the caller did before; pairs with Acquire in `park`.
+        if self.token.swap(Self::TOKEN, Ordering::Release) == Self::PARKED {
+            // The word is ours and mapped: it cannot fail.
+            let _ = wake(&self.token, Flags::PRIVATE, 1);
+        }
+    }
+}
+
+/// Elsewhere: `std`'s. The token is shared with all else that parks the thread, so a park may return for no reason of ours;
+/// it does not tell of signals.
+#[cfg(not(any(loom, shuttle, all(target_os = "linux", not(miri)))))]
+#[derive(Debug)]
+pub(crate) struct Parker(thread::Thread);
+
+#[cfg(not(any(loom, shuttle, all(target_os = "linux", not(miri)))))]
+impl Parker {
+    pub(crate) fn current() -> Self {
+        Self(thread::current())
+    }
+
+    pub(crate) fn is_current(&self) -> bool {
         self.0.id() == thread::current().id()
     }
 
-    /// Parks the calling thread, whose parker this must be, until it is unparked or `timeout` passes.
-    pub(crate) fn park(&self, timeout: Option<Duration>) {
+    pub(crate) fn park(&self, timeout: Option<Duration>, _interruptible: bool) -> bool {
         match timeout {
             None => thread::park(),
             Some(timeout) => thread::park_timeout(timeout),
         }
+        false
     }
 
-    /// Ends the thread's present or next park.
     pub(crate) fn unpark(&self) {
         self.0.unpark();
     }
 }
 
-/// A token under a lock: loom's own `unpark` also ends what is no park, such as a join, and then fails the model.
-#[cfg(loom)]
+/// In a model: a token under a lock. loom's own `unpark` also ends what is no park, such as a join, and then fails the
+/// model; and neither checker has signals.
+#[cfg(any(loom, shuttle))]
 #[derive(Debug)]
 pub(crate) struct Parker {
     thread: thread::ThreadId,
-    token: lock::Mutex<bool>,
-    unparked: lock::Condvar,
+    state: lock::Mutex<Parked>,
+    changed: lock::Condvar,
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
+#[derive(Debug, Default)]
+struct Parked {
+    token: bool,
+    /// The thread sleeps: signals that come at any other time are not seen.
+    asleep: bool,
+    /// A signal handler ran in its sleep, before there was a token: after that the kernel does not say so.
+    interrupted: bool,
+}
+
+#[cfg(any(loom, shuttle))]
 impl Parker {
     pub(crate) fn current() -> Self {
-        Self { thread: thread::current().id(), token: lock::Mutex::new(false), unparked: lock::Condvar::new() }
+        let state = lock::Mutex::new(Parked::default());
+        Self { thread: thread::current().id(), state, changed: lock::Condvar::new() }
     }
 
     pub(crate) fn is_current(&self) -> bool {
         self.thread == thread::current().id()
     }
 
-    pub(crate) fn park(&self, timeout: Option<Duration>) {
+    pub(crate) fn park(&self, timeout: Option<Duration>, interruptible: bool) -> bool {
         assert!(self.is_current(), "a thread parks with another's parker");
         assert!(timeout.is_none(), "a model has no time");
-        let mut token = self.token.lock().unwrap();
-        while !*token {
-            token = self.unparked.wait(token).unwrap();
+        let mut state = self.state.lock().unwrap();
+        state.asleep = true;
+        while !state.token && !state.interrupted {
+            state = self.changed.wait(state).unwrap();
         }
-        *token = false;
+        let interrupted = state.interrupted;
+        *state = Parked::default();
+        interruptible && interrupted
     }
 
     pub(crate) fn unpark(&self) {
-        *self.token.lock().unwrap() = true;
-        self.unparked.notify_one();
+        self.state.lock().unwrap().token = true;
+        self.changed.notify_one();
+    }
+
+    /// A signal handler runs in the thread.
+    #[cfg(test)]
+    pub(crate) fn interrupt(&self) {
+        let mut state = self.state.lock().unwrap();
+        if state.asleep && !state.token {
+            state.interrupted = true;
+            self.changed.notify_one();
+        }
     }
 }
 

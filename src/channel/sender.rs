@@ -142,8 +142,8 @@ impl<T, K: Kind> Sender<T, K> {
         let room = &self.share.0.room;
         let mut awaited = Room::<T, K> { producer: &mut self.producer, item: Some(item), bell: room, seat: &self.seat };
         match self.waiter.wait(room.signal(&self.seat), deadline, &mut awaited) {
-            Some(pushed) => pushed,
-            None => match awaited.item {
+            Ok(pushed) => pushed,
+            Err(_) => match awaited.item {
                 Some(item) => Err(PushError::Full(item)),
                 None => unreachable!("an item is out of hand only when the wait is over"),
             },

@@ -12,7 +12,7 @@ use std::{
     borrow::Cow,
     cell::UnsafeCell,
     fmt,
-    mem::{ManuallyDrop, MaybeUninit},
+    mem::{self, ManuallyDrop, MaybeUninit},
     ops::Deref,
     ptr, slice,
 };
@@ -91,7 +91,7 @@ impl Frame {
     #[inline(never)]
     fn copy_from_long(bytes: &[u8]) -> Self {
         if bytes.len() > POOLED_MAX {
-            return Self::shared(Bytes::copy_from_slice(bytes));
+            return Self::owned(bytes.to_vec());
         }
         Self::pooled_with(bytes.len(), |block| block.copy_from_slice(bytes))
     }
@@ -119,7 +119,7 @@ impl Frame {
         }
         let mut bytes = vec![0; len];
         fill(&mut bytes);
-        Self::shared(bytes.into())
+        Self::owned(bytes)
     }
 
     /// Copies nothing; `bytes` is dropped by whoever drops the last clone of the frame, on that thread.
@@ -172,10 +172,59 @@ impl Frame {
         unsafe { frame.payload.get().cast::<Bytes>().read() }
     }
 
+    /// The frame as eight words, for who keeps frames in memory of another language's: a C struct of 64 bytes that is aligned
+    /// to 8. The first word is initialised and below 64; the others may be anything, pointers among them. Words that do not
+    /// become a frame again by [`Frame::from_words`] are a leak, and nothing worse.
+    ///
+    /// ```
+    /// # use ringway::Frame;
+    /// let words = Frame::from("kept elsewhere").into_words();
+    /// // SAFETY: the words of a frame, used once.
+    /// assert_eq!(unsafe { Frame::from_words(words) }, "kept elsewhere");
+    /// ```
+    pub const fn into_words(self) -> [MaybeUninit<u64>; 8] {
+        // SAFETY: a frame is eight words, any of which may be uninitialised here; its invariants go with them.
+        unsafe { mem::transmute(self) }
+    }
+
+    /// The frame that [`Frame::into_words`] has made into `words`.
+    ///
+    /// # Safety
+    /// They are what `into_words` returned, all eight, and no other frame is made of them. They may have been moved as bytes,
+    /// and to another thread, by what keeps pointers intact.
+    pub const unsafe fn from_words(words: [MaybeUninit<u64>; 8]) -> Self {
+        // SAFETY: the caller's duty: they were a frame.
+        unsafe { mem::transmute(words) }
+    }
+
+    /// The payload's bytes, to be written from outside Rust: by a C program into a message of its own. Good until the frame
+    /// is moved, cloned or dropped.
+    ///
+    /// Writing is sound for a frame whose bytes are nobody else's: one made by [`Frame::copy_from`] or [`Frame::build`], or
+    /// of a `Vec`, and not cloned since. Other frames share theirs, with clones or with an owner; who may write there, and
+    /// when, is between the program and the owner.
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        let payload = self.payload.get_mut().as_mut_ptr();
+        match self.kind {
+            // SAFETY: a pooled frame holds a block, and it is borrowed exclusively.
+            Kind::Pooled => unsafe { (*payload.cast::<Block>()).as_mut_ptr() },
+            // A `Bytes` gives a pointer to read by. Who made the memory has exposed it (`Self::owned`).
+            Kind::Shared => ptr::with_exposed_provenance_mut(self.as_bytes().as_ptr().addr()),
+            _ => payload.cast(),
+        }
+    }
+
     /// Is the payload shared, so that a clone costs a reference count and not a copy?
     #[inline]
     pub const fn is_shared(&self) -> bool {
         matches!(self.kind, Kind::Shared)
+    }
+
+    /// A shared frame whose memory was nobody else's until now.
+    fn owned(mut bytes: Vec<u8>) -> Self {
+        // For `as_mut_ptr`.
+        let _ = bytes.as_mut_ptr().expose_provenance();
+        Self::shared(bytes.into())
     }
 
     fn shared(bytes: Bytes) -> Self {
@@ -364,7 +413,7 @@ impl From<&str> for Frame {
 impl From<Vec<u8>> for Frame {
     /// Takes the vector's memory when longer than [`POOLED_MAX`]; copies it otherwise.
     fn from(bytes: Vec<u8>) -> Self {
-        if bytes.len() > POOLED_MAX { Self::shared(bytes.into()) } else { Self::copy_from(&bytes) }
+        if bytes.len() > POOLED_MAX { Self::owned(bytes) } else { Self::copy_from(&bytes) }
     }
 }
 

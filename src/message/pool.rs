@@ -4,7 +4,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::{cell::RefCell, ops::Deref};
+use std::{cell::RefCell, ops::Deref, ptr::NonNull};
 
 use super::Frame;
 
@@ -34,6 +34,12 @@ impl Block {
         fill(&mut bytes[..len]);
         // The assertion above keeps it below 2^16.
         Self { bytes: Some(bytes), len: len as u16 }
+    }
+
+    /// Where the bytes are, for who writes there. Asking twice does no harm to what was written through the first answer.
+    pub(super) fn as_mut_ptr(&mut self) -> *mut u8 {
+        // No reference to the bytes is made.
+        self.bytes.as_mut().map_or(NonNull::dangling().as_ptr(), |bytes| (&raw mut **bytes).cast())
     }
 }
 

@@ -209,6 +209,20 @@ pub struct PeerInfo {
     pub sent: Traffic,
 }
 
+/// Who a peer is, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerMetadata {
+    /// Its socket's type.
+    pub socket_type: SocketType,
+    /// The routing id it chose; empty if it chose none.
+    pub routing_id: Frame,
+    /// Its address, as the system writes it: over `tcp://` the IP address, without the port. Empty in process.
+    pub address: Box<str>,
+    /// What else it has said of itself over a stream, as name and value: by custom the names begin with `X-`.
+    pub properties: Vec<(String, Vec<u8>)>,
+}
+
 /// How much has gone one way between two sockets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

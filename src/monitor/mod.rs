@@ -36,7 +36,7 @@
 mod event;
 mod failure;
 
-pub use event::{Event, EventKind, PeerId, PeerInfo, PeerState, Traffic};
+pub use event::{Event, EventKind, PeerId, PeerInfo, PeerMetadata, PeerState, Traffic};
 pub use failure::{
     AcceptFailure, BindFailure, ConnectFailure, DisconnectReason, Fault, HandshakeFailure, ProtocolViolation,
 };
@@ -111,6 +111,11 @@ impl Monitor {
         self.waiter.wait(&self.queue.signal, deadline, &mut awaited).unwrap_or(Err(RecvError::TimedOut))
     }
 
+    /// What ends this monitor, from any thread, while another waits for its events.
+    pub fn stopper(&self) -> MonitorStopper {
+        MonitorStopper { queue: self.queue.clone(), monitors: self.monitors.clone() }
+    }
+
     /// Notified after each event, and when the socket is closed.
     #[allow(dead_code, reason = "a poller waits by it")]
     pub(crate) fn signal(&self) -> &Signal {
@@ -143,6 +148,32 @@ impl Drop for Monitor {
 impl fmt::Debug for Monitor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Monitor").finish_non_exhaustive()
+    }
+}
+
+/// Ends a [`Monitor`] from any thread. Made by [`Monitor::stopper`].
+#[derive(Clone)]
+pub struct MonitorStopper {
+    queue: Arc<Queue>,
+    monitors: Arc<Monitors>,
+}
+
+impl MonitorStopper {
+    /// The monitor is told nothing any more. What it has been told is read to the end; then reading fails, as if the socket
+    /// were closed, and a call that waits returns. The socket is not touched, and other monitors go on.
+    pub fn stop(&self) {
+        self.monitors.detach(&self.queue);
+        self.queue.backlog.lock().closed = true;
+        if !planted("monitor-stop-silent") {
+            // No fence, as in `Monitors::wake`.
+            self.queue.signal.notify();
+        }
+    }
+}
+
+impl fmt::Debug for MonitorStopper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MonitorStopper").finish_non_exhaustive()
     }
 }
 
@@ -421,6 +452,30 @@ mod models {
         drop(ManuallyDrop::into_inner(monitor));
     }
 
+    /// A monitor is stopped by a third while it sleeps and is told: it reads the first of what was told, and ends.
+    fn stopped(events: u64) {
+        let monitors = ManuallyDrop::new(Monitors::new());
+        let mut monitor = ManuallyDrop::new(Monitors::attach(&monitors, 1, 9, Vec::new()));
+        let stopper = monitor.stopper();
+        let telling = thread::spawn(move || {
+            (0..events).for_each(|number| monitors.tell(event(number)));
+            monitors
+        });
+        let stopping = thread::spawn(move || {
+            stopper.stop();
+            ManuallyDrop::new(stopper)
+        });
+        let mut next = 0;
+        while let Ok(told) = monitor.recv() {
+            assert_eq!(told.kind, event(next));
+            next += 1;
+        }
+        assert!(next <= events && monitor.recv() == Err(RecvError::Closed));
+        drop(ManuallyDrop::into_inner(stopping.join().unwrap()));
+        drop(ManuallyDrop::into_inner(telling.join().unwrap()));
+        drop(ManuallyDrop::into_inner(monitor));
+    }
+
     #[cfg(loom)]
     fn explore(name: &str, program: fn()) {
         let executions = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -445,6 +500,7 @@ mod models {
         explore("told_and_closed(2, 9)", || told_and_closed(2, 9));
         explore("told_and_closed(3, 1)", || told_and_closed(3, 1));
         explore("detached(1)", || detached(1));
+        explore("stopped(1)", || stopped(1));
     }
 
     #[test]
@@ -452,6 +508,7 @@ mod models {
         let caught = |plant, program| assert!(with_plant(plant, || explore(plant, program)), "{plant} was not caught");
         caught("monitor-close-silent", || told_and_closed(1, 9));
         caught("monitor-wake-silent", || detached(1));
+        caught("monitor-stop-silent", || stopped(0));
         caught("monitor-missed-uncounted", || told_and_closed(3, 1));
         caught("waiter-no-second-look", || detached(1));
     }

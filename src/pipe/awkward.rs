@@ -301,9 +301,9 @@ impl Desk {
         let mut waiter = Waiter::new(WaitPolicy::Park);
         loop {
             match waiter.wait(&this.signal, None, &mut Next(this)) {
-                Some(Job::Move(pipe, from)) => Self::step(this, pipe, from),
-                Some(Job::Close(end)) => Self::drop_elsewhere(this, end),
-                Some(Job::Stop) | None => return,
+                Ok(Job::Move(pipe, from)) => Self::step(this, pipe, from),
+                Ok(Job::Close(end)) => Self::drop_elsewhere(this, end),
+                Ok(Job::Stop) | Err(_) => return,
             }
         }
     }

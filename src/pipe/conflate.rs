@@ -264,7 +264,8 @@ mod tests {
         let losses = Arc::new(Losses::default());
         let tie = Tie::new(Hub::new(Profile::plain(), OPTIONS, losses.clone()));
         if bound {
-            tie.introduce(Side::Second, Hub::new(Profile::plain(), OPTIONS, losses.clone()));
+            let far = Hub::new(Profile::plain(), OPTIONS, losses.clone());
+            tie.introduce(Side::Second, far.clone(), far.profile());
         }
         let (near, far) = conflating_pair(&tie, Directions { forth: true, back: true });
         (near, far, losses)
@@ -429,7 +430,7 @@ mod tests {
             (Crew::new(hubs[0].clone(), Outward::Balanced), Crew::new(hubs[1].clone(), Outward::Balanced));
         let tie = Tie::new(hubs[0].clone());
         let (near, far) = conflating_pair(&tie, Directions { forth: true, back: false });
-        tie.introduce(Side::Second, hubs[1].clone());
+        tie.introduce(Side::Second, hubs[1].clone(), hubs[1].profile());
         assert!(matches!((hubs[0].join(near), hubs[1].join(far)), (Joined::Seated, Joined::Seated)));
         for number in 1..=9 {
             let key = sender.writable().unwrap();

@@ -7,7 +7,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{OnceLock, Weak},
+    sync::{Arc as Counted, OnceLock, Weak},
     time::Duration,
 };
 
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use super::{Drive, End, Key, Lost, Side, Tie, news, ready::ReadySet};
 use crate::{
     Endpoint, Frame, Message, SocketType,
-    monitor::{EventKind, Monitor, Monitors, Number, PeerInfo, Sink},
+    monitor::{EventKind, Monitor, Monitors, Number, PeerId, PeerInfo, PeerMetadata, Sink},
     route::{Added, Interest, Removed, Wish},
     sync::{
         Arc, AtomicBool, AtomicU64, CachePadded, Mutex, MutexGuard, Ordering, full_fence, planted,
@@ -28,7 +28,9 @@ use crate::{
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    profile: Profile,
+    socket_type: SocketType,
+    /// For endpoints to come. Those there are have that of their time, and pipes too ([`Tie::profile`]).
+    profile: Mutex<Counted<Profile>>,
     /// Read by the owner and its peers on every call, written when something changes.
     quiet: CachePadded<Quiet>,
     members: Mutex<Members>,
@@ -53,6 +55,8 @@ struct Quiet {
     epoch: AtomicU64,
     signal: Signal,
     terminated: AtomicBool,
+    /// It publishes, and may have sent what its peer did not subscribe to.
+    sends_unasked: AtomicBool,
     /// Made by the owner before it first arms a pipe.
     ready: OnceLock<Box<ReadySet>>,
     room: OnceLock<Box<ReadySet>>,
@@ -68,8 +72,8 @@ pub(crate) struct HubOptions {
     pub(crate) seats: usize,
 }
 
-/// What peers may know of a socket. Constant.
-#[derive(Clone, Debug)]
+/// What peers may know of a socket, and its greeting. Constant for an endpoint, and for a pipe.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Profile {
     pub(crate) socket_type: SocketType,
     /// Under which id a ROUTER is to know it; empty if it may choose one.
@@ -78,15 +82,13 @@ pub(crate) struct Profile {
     pub(crate) hello: Option<Message>,
     /// Its pipes keep the newest message only.
     pub(crate) conflates: bool,
-    /// It publishes, and may send what its peer did not subscribe to.
-    pub(crate) unasked: bool,
 }
 
 #[cfg(test)]
 impl Profile {
     /// Of a socket whose pattern is not looked at.
     pub(super) fn plain() -> Self {
-        Self { socket_type: SocketType::Pair, routing_id: Frame::new(), hello: None, conflates: false, unasked: false }
+        Self { socket_type: SocketType::Pair, routing_id: Frame::new(), hello: None, conflates: false }
     }
 }
 
@@ -237,6 +239,9 @@ struct Tally {
     links: LinkTally,
 }
 
+/// A linger of so many nanoseconds, or more, is for ever.
+const FOR_EVER_NS: u64 = u64::MAX;
+
 /// What became of a pipe that came to a hub.
 #[derive(Debug)]
 pub(crate) enum Joined {
@@ -264,8 +269,8 @@ impl Hub {
 
     /// The hub of a connection, for the one pipe it has: its peer has `profile`, and it is driven through `link`. A sender
     /// that finds nobody at work for it wakes `link`.
-    pub(crate) fn of_link<L: Drive + Sleep + 'static>(profile: Profile, link: &std::sync::Arc<L>) -> Arc<Self> {
-        let weak: Weak<L> = std::sync::Arc::downgrade(link);
+    pub(crate) fn of_link<L: Drive + Sleep + 'static>(profile: Profile, link: &Counted<L>) -> Arc<Self> {
+        let weak: Weak<L> = Counted::downgrade(link);
         let options = HubOptions { send_hwm: 0, recv_hwm: 0, seats: 1 };
         let hub = Self::with_link(profile, options, Arc::default(), Some(weak));
         hub.signal().install(Target::Loop(link.clone()));
@@ -293,11 +298,13 @@ impl Hub {
             closed: false,
         };
         let hub = Arc::new(Self {
-            profile,
+            socket_type: profile.socket_type,
+            profile: Mutex::new(Counted::new(profile)),
             quiet: CachePadded::new(Quiet {
                 epoch: AtomicU64::new(0),
                 signal: Signal::new(),
                 terminated: AtomicBool::new(false),
+                sends_unasked: AtomicBool::new(false),
                 ready: OnceLock::new(),
                 room: OnceLock::new(),
             }),
@@ -319,8 +326,32 @@ impl Hub {
         hub
     }
 
-    pub(crate) fn profile(&self) -> &Profile {
-        &self.profile
+    pub(crate) fn socket_type(&self) -> SocketType {
+        self.socket_type
+    }
+
+    /// What those see who meet this socket from now on.
+    pub(crate) fn profile(&self) -> Counted<Profile> {
+        self.profile.lock().clone()
+    }
+
+    /// Shows another profile to those who come by endpoints to come.
+    pub(crate) fn set_profile(&self, profile: Profile) {
+        let before = std::mem::replace(&mut *self.profile.lock(), Counted::new(profile));
+        // Without the lock: it may hold payloads with destructors.
+        drop(before);
+    }
+
+    /// May it have sent what its peer did not subscribe to? Read by who has popped what it sent.
+    #[inline(always)]
+    pub(crate) fn sends_unasked(&self) -> bool {
+        // Relaxed: set before what it is about was pushed, and read after that was popped.
+        self.quiet.sends_unasked.load(Ordering::Relaxed)
+    }
+
+    /// From now on it may. For good: who has not received yet what was sent must still look.
+    pub(crate) fn set_sends_unasked(&self) {
+        self.quiet.sends_unasked.store(true, Ordering::Relaxed);
     }
 
     /// Is it a connection's?
@@ -329,18 +360,20 @@ impl Hub {
     }
 
     /// The connection whose hub this is.
-    pub(crate) fn link(&self) -> Option<std::sync::Arc<dyn Drive>> {
+    pub(crate) fn link(&self) -> Option<Counted<dyn Drive>> {
         self.link.as_ref()?.upgrade()
     }
 
     /// How long what this socket has sent is kept for when it is gone.
     pub(crate) fn linger(&self) -> Duration {
-        Duration::from_nanos(self.linger_ns.load(Ordering::Relaxed))
+        match self.linger_ns.load(Ordering::Relaxed) {
+            FOR_EVER_NS => Duration::MAX,
+            nanoseconds => Duration::from_nanos(nanoseconds),
+        }
     }
 
     pub(crate) fn set_linger(&self, linger: Duration) {
-        // 2^64 ns are as good as for ever.
-        self.linger_ns.store(linger.as_nanos().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.linger_ns.store(linger.as_nanos().try_into().unwrap_or(FOR_EVER_NS), Ordering::Relaxed);
     }
 
     #[inline(always)]
@@ -535,7 +568,11 @@ impl Hub {
         let mut members = self.members.lock();
         members.options.send_hwm = send.unwrap_or(members.options.send_hwm);
         members.options.recv_hwm = recv.unwrap_or(members.options.recv_hwm);
-        let ties: Vec<_> = members.seats.iter().flatten().map(|member| (member.tie.clone(), member.side)).collect();
+        let seated = members.seats.iter().flatten().map(|member| (&member.tie, member.side));
+        // As in `join`.
+        let of_links = members.waiting.iter().map(|end| (end.tie(), end.side()));
+        let of_links = of_links.filter(|(tie, side)| tie.hub(side.other()).is_some_and(Self::is_link));
+        let ties: Vec<_> = seated.chain(of_links).map(|(tie, side)| (tie.clone(), side)).collect();
         let options = members.options;
         drop(members);
         for (tie, side) in &ties {
@@ -638,6 +675,15 @@ impl Hub {
     /// The peers there are.
     pub(crate) fn peer_list(&self) -> Vec<PeerInfo> {
         self.members.lock().ties().map(|(tie, side)| news::info(tie, side)).collect()
+    }
+
+    /// What is known of `peer`, if it is there.
+    pub(crate) fn peer_metadata(&self, peer: PeerId) -> Option<PeerMetadata> {
+        let members = self.members.lock();
+        let (tie, side) = members.ties().find(|(tie, _)| tie.number() == peer.number())?;
+        let (tie, side) = (tie.clone(), side);
+        drop(members);
+        news::metadata(&tie, side)
     }
 
     /// Our end on `side` of `tie` has closed, and so many messages with it.

@@ -63,7 +63,7 @@ pub(crate) use tie::{Side, Stage, Tie, Way};
 
 use crate::{
     Frame, Message,
-    monitor::Traffic,
+    monitor::{PeerMetadata, Traffic},
     sync::{Arc, planted},
     wait::Watched,
 };
@@ -94,6 +94,9 @@ pub(crate) trait Drive: Send + Sync + std::fmt::Debug {
 
     /// What has come in and gone out, for those who list peers.
     fn traffic(&self) -> (Traffic, Traffic);
+
+    /// Who is there, for those who ask. `None` before anybody is.
+    fn metadata(&self) -> Option<PeerMetadata>;
 }
 
 /// What a receiver that is about to sleep watches of a connection.
@@ -191,7 +194,12 @@ impl End {
 
     /// What is known of the socket at the other end: nothing while it is still to come.
     pub(crate) fn peer(&self) -> Option<&Profile> {
-        self.tie.hub(self.side.other()).map(Hub::profile)
+        self.tie.profile(self.side.other())
+    }
+
+    /// May the socket at the other end have sent what this one did not subscribe to?
+    pub(crate) fn peer_sends_unasked(&self) -> bool {
+        self.tie.hub(self.side.other()).is_some_and(Hub::sends_unasked)
     }
 
     /// Under which id a ROUTER at this end knows its peer, as far as it is settled: what it calls it itself, or what the

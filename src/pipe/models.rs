@@ -104,9 +104,9 @@ impl Socket {
     pub(super) fn send(&mut self, number: u8) -> bool {
         loop {
             match self.sending.wait(self.hub.signal(), None, &mut Room(&mut self.crew)) {
-                Some(Ok(key)) if self.crew.send_to(key, &mut Message::from([number])).is_ok() => return true,
+                Ok(Ok(key)) if self.crew.send_to(key, &mut Message::from([number])).is_ok() => return true,
                 // That peer has just left: the next one in turn.
-                Some(Ok(_)) => {}
+                Ok(Ok(_)) => {}
                 _ => return false,
             }
         }
@@ -119,7 +119,7 @@ impl Socket {
     /// Waits for a message. `None`: terminated.
     pub(super) fn recv(&mut self) -> Option<u8> {
         let arrival = self.receiving.wait(self.hub.signal(), None, &mut Arrival(&mut self.crew));
-        arrival.flatten().map(|message| message[0][0])
+        arrival.ok().flatten().map(|message| message[0][0])
     }
 
     pub(super) fn try_recv(&mut self) -> Option<u8> {
@@ -152,7 +152,7 @@ fn connect_ahead(from: &Arc<Hub>) -> End {
 }
 
 fn seat(far: End, to: &Arc<Hub>) -> Joined {
-    far.tie().introduce(Side::Second, to.clone());
+    far.tie().introduce(Side::Second, to.clone(), to.profile());
     to.join(far)
 }
 
@@ -566,7 +566,8 @@ pub(super) fn conflating_closed_from_both_ends(messages: u8, looks: u8) {
     let losses = losses();
     let hub = || Hub::new(Profile::plain(), HubOptions { send_hwm: 1, recv_hwm: 1, seats: 1 }, (*losses).clone());
     let tie = Tie::new(hub());
-    tie.introduce(Side::Second, hub());
+    let far = hub();
+    tie.introduce(Side::Second, far.clone(), far.profile());
     let (near, far) = conflating_pair(&tie, Directions { forth: true, back: false });
     drop(tie);
     let (mut near, mut far) = (ManuallyDrop::new(near), ManuallyDrop::new(far));

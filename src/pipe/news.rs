@@ -18,7 +18,7 @@
 use super::{Hub, Lost, Side, Stage, Tie};
 use crate::{
     Frame,
-    monitor::{DisconnectReason, EventKind, Monitors, Number, PeerId, PeerInfo, PeerState, Sink},
+    monitor::{DisconnectReason, EventKind, Monitors, Number, PeerId, PeerInfo, PeerMetadata, PeerState, Sink},
     sync::{Ordering, planted},
 };
 
@@ -104,7 +104,7 @@ pub(super) fn taken_out(tie: &Tie, side: Side, monitors: Number) {
 pub(super) fn info(tie: &Tie, side: Side) -> PeerInfo {
     let shows = shows(tie, side);
     let hub = tie.hub(side.other());
-    let profile = hub.map(Hub::profile);
+    let profile = tie.profile(side.other());
     let (received, sent) = hub.and_then(Hub::link).map(|link| link.traffic()).unwrap_or_default();
     PeerInfo {
         peer: peer(tie),
@@ -125,6 +125,21 @@ pub(super) fn info(tie: &Tie, side: Side) -> PeerInfo {
     }
 }
 
+/// Who is at the other end of `tie`, as far as it is known. Any thread, any time.
+pub(super) fn metadata(tie: &Tie, side: Side) -> Option<PeerMetadata> {
+    let hub = tie.hub(side.other())?;
+    let profile = tie.profile(side.other())?;
+    let said = hub.link().and_then(|link| link.metadata());
+    said.or_else(|| {
+        Some(PeerMetadata {
+            socket_type: profile.socket_type,
+            routing_id: own(&profile.routing_id),
+            address: Box::default(),
+            properties: Vec::new(),
+        })
+    })
+}
+
 /// What is to be told of `tie` by and by, as bits.
 fn shows(tie: &Tie, side: Side) -> u32 {
     let mut bits = 0;
@@ -142,7 +157,7 @@ fn shows(tie: &Tie, side: Side) -> u32 {
 
 fn event(tie: &Tie, side: Side, bit: u32) -> Option<EventKind> {
     let peer = peer(tie);
-    let profile = tie.hub(side.other()).map(|hub| hub.profile());
+    let profile = tie.profile(side.other());
     match bit {
         REACHED => {
             let endpoint = tie.endpoint()?.clone();

@@ -46,7 +46,7 @@ fn connect_ahead(from: &Arc<Hub>) -> End {
 }
 
 fn seat(far: End, to: &Arc<Hub>) -> Joined {
-    far.tie().introduce(Side::Second, to.clone());
+    far.tie().introduce(Side::Second, to.clone(), to.profile());
     to.join(far)
 }
 

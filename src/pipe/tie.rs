@@ -12,11 +12,11 @@
 
 use std::ptr;
 
-use std::sync::OnceLock;
+use std::sync::{Arc as Counted, OnceLock};
 
 use bytes::Bytes;
 
-use super::{Hub, Key, Lost, news};
+use super::{Hub, Key, Lost, Profile, news};
 use crate::sync::{
     Arc, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number, weakened,
 };
@@ -111,6 +111,8 @@ struct Terms {
 struct Seat {
     /// From `Arc::into_raw`; null until the socket is known; constant afterwards.
     hub: AtomicPtr<Hub>,
+    /// As who the socket is here. Set before `hub` is.
+    profile: OnceLock<Counted<Profile>>,
     /// Where the socket keeps its end. Meaningful once seated.
     key: AtomicU32,
     told: Told,
@@ -149,6 +151,7 @@ impl Tie {
 
     /// A tie whose first seat is `hub`'s, which connects to `endpoint` and calls its peer `peer_name`.
     pub(crate) fn through(endpoint: Option<Endpoint>, peer_name: Frame, hub: Arc<Hub>) -> Arc<Self> {
+        let profile = hub.profile();
         let tie = Self {
             number: unique_number(),
             peer_name,
@@ -162,7 +165,7 @@ impl Tie {
                 wishes: Mutex::default(),
             }),
         };
-        tie.introduce(Side::First, hub);
+        tie.introduce(Side::First, hub, profile);
         Arc::new(tie)
     }
 
@@ -219,8 +222,9 @@ impl Tie {
         &self.seat(side).told
     }
 
-    /// Makes the socket behind `side` known. Once for each side.
-    pub(crate) fn introduce(&self, side: Side, hub: Arc<Hub>) {
+    /// Makes the socket behind `side` known, as who it is here. Once for each side.
+    pub(crate) fn introduce(&self, side: Side, hub: Arc<Hub>, profile: Counted<Profile>) {
+        let _ = self.seat(side).profile.set(profile);
         let hub = Arc::into_raw(hub).cast_mut();
         // Release: the hub; pairs with Acquire in Tie::hub.
         let before = self.seat(side).hub.swap(hub, Ordering::AcqRel);
@@ -256,6 +260,13 @@ impl Tie {
         let hub = self.seat(side).hub.load(Ordering::Acquire);
         // SAFETY: from `Arc::into_raw` in `introduce`, given back in `drop` only.
         unsafe { hub.as_ref() }
+    }
+
+    /// As who the socket behind `side` is here. `None` while it is not known.
+    pub(crate) fn profile(&self, side: Side) -> Option<&Profile> {
+        // In this order: who sees the hub sees the profile.
+        self.hub(side)?;
+        self.seat(side).profile.get().map(|profile| &**profile)
     }
 
     /// To be called by `from` after pushing and one full fence: wakes the consumer if it sleeps, and marks the pipe
@@ -374,7 +385,7 @@ impl Drop for Tie {
 impl Seat {
     fn new() -> Self {
         let told = Told { what: AtomicU32::new(0), last: AtomicU32::new(monitor::EVERYBODY) };
-        Self { hub: AtomicPtr::new(ptr::null_mut()), key: AtomicU32::new(NO_KEY), told }
+        Self { hub: AtomicPtr::new(ptr::null_mut()), profile: OnceLock::new(), key: AtomicU32::new(NO_KEY), told }
     }
 }
 

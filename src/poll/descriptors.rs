@@ -128,7 +128,7 @@ impl Descriptors {
         if self.by_fd.is_empty() {
             return Ok(());
         }
-        self.collect(events, Some(Duration::ZERO))
+        self.collect(events, Some(Duration::ZERO)).map(drop)
     }
 
     /// As `look`, once in so many calls.
@@ -141,13 +141,14 @@ impl Descriptors {
         if self.turns_left > 0 { Ok(()) } else { self.look(events) }
     }
 
-    /// Sleeps until something is ready or the bell is rung, and adds what is ready to `events`.
-    pub(super) fn sleep(&mut self, events: &mut Events, deadline: Option<Instant>) -> io::Result<()> {
+    /// Sleeps until something is ready, the bell is rung, or a signal handler ran, and adds what is ready to `events`. Tells
+    /// whether it was a handler: the kernel begins no `epoll_wait` anew after one, whatever its flags.
+    pub(super) fn sleep(&mut self, events: &mut Events, deadline: Option<Instant>) -> io::Result<bool> {
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         self.collect(events, timeout)
     }
 
-    fn collect(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+    fn collect(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<bool> {
         self.turns_left = TURNS_PER_LOOK;
         self.looks += 1;
         // Longer than the kernel counts is for ever.
@@ -155,8 +156,7 @@ impl Descriptors {
         let mut buffer = [MaybeUninit::uninit(); READY_MAX];
         let ready = match epoll::wait(&self.epoll, &mut buffer, timeout.as_ref()) {
             Ok((ready, _)) => ready,
-            // A signal handler ran: a look like any other that finds nothing.
-            Err(Errno::INTR) => return Ok(()),
+            Err(Errno::INTR) => return Ok(true),
             Err(error) => return Err(error.into()),
         };
         for ready in ready {
@@ -179,7 +179,7 @@ impl Descriptors {
                 hung_up: flags.intersects(EventFlags::HUP | EventFlags::RDHUP),
             });
         }
-        Ok(())
+        Ok(false)
     }
 }
 

@@ -24,6 +24,9 @@ pub struct NotRegistered;
 pub enum PollError {
     /// The wait was to last until something is ready, and nothing is registered that ever could be.
     NothingRegistered,
+    /// A signal handler ran in the calling thread while it was parked. Only from pollers that
+    /// [are interruptible](super::Poller::set_interruptible); the wait may be begun again.
+    Interrupted,
     /// The system refuses to wait for descriptors.
     System(io::Error),
 }
@@ -47,6 +50,7 @@ impl fmt::Display for PollError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NothingRegistered => write!(f, "a wait without end for nothing at all"),
+            Self::Interrupted => write!(f, "a signal ended the wait"),
             Self::System(error) => error.fmt(f),
         }
     }
@@ -66,7 +70,7 @@ impl std::error::Error for NotRegistered {}
 impl std::error::Error for PollError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::NothingRegistered => None,
+            Self::NothingRegistered | Self::Interrupted => None,
             Self::System(error) => Some(error),
         }
     }

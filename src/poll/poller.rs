@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     socket::{Interest, Pollable},
-    wait::{Awaited, WaitCounters, WaitPolicy, Waiter},
+    wait::{Awaited, GaveUp, WaitCounters, WaitPolicy, Waiter},
 };
 
 #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
@@ -101,7 +101,12 @@ impl Poller {
     ///
     /// # Errors
     /// It is registered with this poller already. Its context is caller-driven, and the system has no descriptor left.
-    pub fn add(&mut self, socket: &mut impl Pollable, interest: Interest, data: u64) -> Result<Key, AddError> {
+    pub fn add(
+        &mut self,
+        socket: &mut (impl Pollable + ?Sized),
+        interest: Interest,
+        data: u64,
+    ) -> Result<Key, AddError> {
         let driven = socket.to_drive().map_err(AddError::System)?;
         #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
         if driven.is_some() {
@@ -141,7 +146,7 @@ impl Poller {
     }
 
     /// Under which key `socket` is registered here.
-    pub fn key_of(&self, socket: &impl Pollable) -> Option<Key> {
+    pub fn key_of(&self, socket: &(impl Pollable + ?Sized)) -> Option<Key> {
         self.list.key_of(socket)
     }
 
@@ -174,6 +179,21 @@ impl Poller {
         self.waiter.set_policy(policy);
     }
 
+    /// Do signals end waits?
+    pub fn is_interruptible(&self) -> bool {
+        self.waiter.is_interruptible()
+    }
+
+    /// Makes a signal end a wait, from the next one on: one whose thread is parked when a signal handler runs in it fails with
+    /// [`PollError::Interrupted`] unless something is ready; with `SA_RESTART`, too. Unless said so it goes on.
+    ///
+    /// Only a park can be ended. A signal that comes before, while the wait still spins or has just begun, goes unseen, and
+    /// so does every one under [`WaitPolicy::Spin`]: who must not miss one registers a descriptor that the handler writes.
+    /// Linux only; elsewhere nothing changes.
+    pub fn set_interruptible(&mut self, interruptible: bool) {
+        self.waiter.set_interruptible(interruptible);
+    }
+
     /// What it did so far.
     pub fn counters(&self) -> PollCounters {
         PollCounters {
@@ -197,7 +217,8 @@ impl Poller {
     /// sent to or a peer leaves.
     ///
     /// # Errors
-    /// There is no time-out and nothing is registered, or the system refuses to wait for descriptors.
+    /// There is no time-out and nothing is registered; a signal ended the wait of a poller that
+    /// [is interruptible](Self::set_interruptible); or the system refuses to wait for descriptors.
     pub fn wait(&mut self, events: &mut Events, timeout: Option<Duration>) -> Result<usize, PollError> {
         if let Some(result) = self.first_look(events) {
             return result;
@@ -215,17 +236,19 @@ impl Poller {
             };
             #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
             let end = if turn.descriptors.is_some() {
-                self.waiter.wait_elsewhere(deadline, &mut turn, |turn| turn.sleep(deadline))
+                let interruptible = self.waiter.is_interruptible();
+                self.waiter.wait_elsewhere(deadline, &mut turn, |turn| turn.sleep(deadline, interruptible))
             } else {
                 self.waiter.wait(&self.bell.signal, deadline, &mut turn)
             };
             #[cfg(not(all(target_os = "linux", not(any(loom, shuttle)))))]
             let end = self.waiter.wait(&self.bell.signal, deadline, &mut turn);
             match end {
-                Some(End::Again) => {}
-                Some(End::Ready | End::Called) | None => return Ok(events.len()),
-                Some(End::Empty) => return Err(PollError::NothingRegistered),
-                Some(End::Failed(error)) => return Err(PollError::System(error)),
+                Ok(End::Again) => {}
+                Ok(End::Ready | End::Called) | Err(GaveUp::TimedOut) => return Ok(events.len()),
+                Ok(End::Empty) => return Err(PollError::NothingRegistered),
+                Ok(End::Failed(error)) => return Err(PollError::System(error)),
+                Err(GaveUp::Interrupted) => return Err(PollError::Interrupted),
             }
         }
     }
@@ -398,27 +421,30 @@ impl Turn<'_> {
 
     /// The sleep protocol, asleep in `epoll_wait`.
     #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
-    fn sleep(&mut self, deadline: Option<Instant>) -> Option<End> {
+    fn sleep(&mut self, deadline: Option<Instant>, interruptible: bool) -> Result<End, GaveUp> {
         let end = loop {
             self.bell.signal.announce();
             self.announce();
             // Full: the announcements against the look below; pairs with the one of whoever makes something ready.
             crate::sync::full_fence();
             if let Some(end) = self.look() {
-                break Some(end);
+                break Ok(end);
             }
-            let Some(descriptors) = &mut self.descriptors else { break Some(End::Again) };
+            let Some(descriptors) = &mut self.descriptors else { break Ok(End::Again) };
             let upkeep = &mut self.list.upkeep;
-            let slept = descriptors.watch(upkeep).and_then(|()| descriptors.sleep(self.events, deadline));
-            if let Err(error) = slept {
-                break Some(End::Failed(error));
-            }
+            let interrupted = match descriptors.watch(upkeep).and_then(|()| descriptors.sleep(self.events, deadline)) {
+                Ok(interrupted) => interrupted,
+                Err(error) => break Ok(End::Failed(error)),
+            };
             upkeep.turn();
             if let Some(end) = self.look() {
-                break Some(end);
+                break Ok(end);
+            }
+            if interrupted && interruptible {
+                break Err(GaveUp::Interrupted);
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                break None;
+                break Err(GaveUp::TimedOut);
             }
         };
         self.bell.signal.disarm();

@@ -76,7 +76,9 @@ impl Upkeep {
     /// Does what there is to do. Never waits.
     pub(super) fn turn(&mut self) {
         self.looks_left = LOOKS_PER_TURN;
-        self.reactors().for_each(|reactor| reactor.turn(Some(Duration::ZERO)));
+        for reactor in self.reactors() {
+            reactor.turn(Some(Duration::ZERO));
+        }
     }
 
     /// As `turn`, once in so many calls. Tells whether it did.

@@ -113,7 +113,7 @@ impl Watchlist {
     /// Turns `driven` for it, if that is given.
     pub(super) fn add(
         &mut self,
-        socket: &mut dyn Pollable,
+        socket: &mut (impl Pollable + ?Sized),
         driven: Option<Reactor>,
         interest: Interest,
         data: u64,
@@ -152,7 +152,7 @@ impl Watchlist {
         Key { place, turn: self.places[place as usize].turn }
     }
 
-    pub(super) fn key_of(&self, socket: &dyn Pollable) -> Option<Key> {
+    pub(super) fn key_of(&self, socket: &(impl Pollable + ?Sized)) -> Option<Key> {
         let place = *self.by_socket.get(&socket.identity())?;
         Some(Key { place, turn: self.places[place as usize].turn })
     }

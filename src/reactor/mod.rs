@@ -288,10 +288,11 @@ impl Reactor {
         }
     }
 
-    /// Waits until something is to be done, `timeout` at the most, and does it. At once if another thread is at it.
-    pub(crate) fn turn(&self, timeout: Option<Duration>) {
-        let Some(mut wheel) = self.shared.wheel.try_lock().or_else(|| self.ask_and_try()) else { return };
-        self.turn_with(&mut wheel, timeout);
+    /// Waits until something is to be done, `timeout` at the most, and does it. At once if another thread is at it. Tells
+    /// whether the wait ended because a signal handler ran.
+    pub(crate) fn turn(&self, timeout: Option<Duration>) -> bool {
+        let Some(mut wheel) = self.shared.wheel.try_lock().or_else(|| self.ask_and_try()) else { return false };
+        let interrupted = self.turn_with(&mut wheel, timeout);
         drop(wheel);
         if self.shared.owes_edges.load(Ordering::Relaxed) {
             // Full: the wheel given back against the word; pairs with the one in `ask_and_try`.
@@ -300,6 +301,7 @@ impl Reactor {
                 self.shared.bell.wake();
             }
         }
+        interrupted
     }
 
     /// From now on the descriptor has an edge after each turn that kept another thread from one of its own: who sleeps until
@@ -343,13 +345,14 @@ impl Reactor {
         self.shared.signal.fence_and_notify();
     }
 
-    fn turn_with(&self, wheel: &mut MutexGuard<'_, Wheel>, timeout: Option<Duration>) {
+    fn turn_with(&self, wheel: &mut MutexGuard<'_, Wheel>, timeout: Option<Duration>) -> bool {
         let shared = &*self.shared;
         let wheel = &mut **wheel;
         shared.signal.arm();
         let timeout = if shared.has_work() { Some(Duration::ZERO) } else { shared.shortened(timeout) };
         // An interrupted wait is one with no events.
-        let _ = wheel.poll.poll(&mut wheel.events, timeout);
+        let polled = wheel.poll.poll(&mut wheel.events, timeout);
+        let interrupted = polled.is_err_and(|error| error.kind() == io::ErrorKind::Interrupted);
         shared.signal.disarm();
         shared.turns.fetch_add(1, Ordering::Relaxed);
         let mut count = 0;
@@ -391,6 +394,7 @@ impl Reactor {
             // An alarm set after the look is one that wakes.
             due.set(shared.timers.lock().next());
         }
+        interrupted
     }
 }
 

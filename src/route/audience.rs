@@ -150,6 +150,17 @@ impl Audience {
         self.forget_places();
     }
 
+    /// Calls `each` with every pair there is, in any order.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(Key, &[u8])) {
+        let mut prefix = Vec::new();
+        for (peer, key) in self.peers.iter().zip(0..) {
+            for id in &peer.wants {
+                self.topics.write_prefix(*id, &mut prefix);
+                each(key, &prefix);
+            }
+        }
+    }
+
     /// Who wants `topic`: each key once, in any order.
     #[inline]
     pub(crate) fn matching(&mut self, topic: &[u8]) -> &[Key] {

@@ -25,7 +25,7 @@ pub(super) struct Attachments {
     /// What was bound or connected to last, as it turned out.
     last: Option<Endpoint>,
     options: StreamOptions,
-    /// Since there is a stream.
+    /// Since there is a stream: of those to come.
     origin: Option<Counted<Origin>>,
 }
 
@@ -57,6 +57,18 @@ impl Bound {
 impl Attachments {
     pub(super) fn new(options: StreamOptions) -> Self {
         Self { bound: Vec::new(), connected: Vec::new(), last: None, options, origin: None }
+    }
+
+    /// Changes what is chosen about streams, for endpoints to come.
+    pub(super) fn set_options(&mut self, options: &StreamOptions, hub: &Arc<Hub>) {
+        if self.options != *options {
+            self.options = options.clone();
+        }
+        if let Some(origin) = &self.origin
+            && !origin.is_of(options, &hub.profile())
+        {
+            self.origin = Some(origin.successor(options.clone()));
+        }
     }
 
     /// What connections over streams share; the first that asks makes it.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    admission::Admission,
     attachments::{Attachments, tell_bind_failure},
     counters::Counters,
     error::{BindError, ConnectError, DetachError, RecvError, SendFailure},
@@ -20,11 +21,11 @@ use super::{
 use crate::{
     Context, ContextClosed, Endpoint, EndpointError, Frame, Message,
     context::Membership,
-    monitor::{BindFailure, Monitor, PeerInfo},
+    monitor::{BindFailure, Monitor, PeerId, PeerInfo, PeerMetadata},
     pipe::{Crew, Hub, HubOptions, Key, Profile},
     reactor::Reactor,
     sync::{Arc, Ordering},
-    wait::{Awaited, Rest, Signal, WaitPolicy, Waiter, Watched},
+    wait::{Awaited, GaveUp, Rest, Signal, WaitPolicy, Waiter, Watched},
 };
 
 /// A socket, whatever its pattern: the pattern's decisions, and all that is the same around them.
@@ -48,24 +49,20 @@ pub(crate) struct Core<P: Pattern> {
 
 impl<P: Pattern> Core<P> {
     pub(crate) fn new(context: &Context, options: &Options) -> Result<Self, ContextClosed> {
-        let profile = Profile {
-            socket_type: P::TYPE,
-            routing_id: options.routing_id.clone(),
-            hello: options.hello.clone(),
-            conflates: options.conflates,
-            unasked: options.hello.is_some() || options.publishing.sends_unasked(),
-        };
         let hub_options =
             HubOptions { send_hwm: options.send_hwm, recv_hwm: options.recv_hwm, seats: P::TYPE.peers_max() };
-        let (membership, hub) = context.join(profile, hub_options)?;
+        let (membership, hub) = context.join(Self::profile(options), hub_options)?;
         hub.set_linger(options.linger);
+        if Self::sends_unasked(options) {
+            hub.set_sends_unasked();
+        }
         let mut crew = Crew::new(hub.clone(), P::OUTWARD);
         Ok(Self {
             pattern: P::new(options, &mut crew),
             crew,
             hub,
-            sending: Waiter::new(options.wait),
-            receiving: Waiter::new(options.wait),
+            sending: waiter(options),
+            receiving: waiter(options),
             send_timeout: options.send_timeout,
             recv_timeout: options.recv_timeout,
             linger: options.linger,
@@ -74,6 +71,20 @@ impl<P: Pattern> Core<P> {
             driven: None,
             membership,
         })
+    }
+
+    /// What peers see of a socket with `options`.
+    fn profile(options: &Options) -> Profile {
+        Profile {
+            socket_type: P::TYPE,
+            routing_id: options.routing_id.clone(),
+            hello: options.hello.clone(),
+            conflates: options.conflates,
+        }
+    }
+
+    fn sends_unasked(options: &Options) -> bool {
+        options.hello.is_some() || options.publishing.sends_unasked()
     }
 
     // Endpoints.
@@ -145,6 +156,12 @@ impl<P: Pattern> Core<P> {
         self.pattern.is_writable(&mut self.crew) || self.crew.is_terminated()
     }
 
+    /// Which of `interest` there is, asked by the application. Where no thread looks after the streams, it does once first.
+    pub(crate) fn answer(&mut self, interest: Interest) -> Interest {
+        self.turn_once();
+        self.readiness(interest).as_interest()
+    }
+
     /// The reactor of a context without threads, for somebody who sleeps in this socket's place.
     ///
     /// # Errors
@@ -189,14 +206,45 @@ impl<P: Pattern> Core<P> {
         loop {
             let alarm = awaited.pattern.alarm();
             let nearest = [deadline, alarm].into_iter().flatten().min();
-            if let Some(ready) = self.receiving.wait(self.hub.signal(), nearest, &mut awaited) {
-                return ready;
+            match self.receiving.wait(self.hub.signal(), nearest, &mut awaited) {
+                Ok(ready) => return ready,
+                Err(GaveUp::Interrupted) => return Err(RecvError::Interrupted),
+                Err(GaveUp::TimedOut) => {}
             }
             // Only the alarm, unless the deadline has passed too: the look the next wait begins with answers it.
             if alarm.is_none() || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(RecvError::TimedOut);
             }
         }
+    }
+
+    /// Takes over what `options` say and a socket can change.
+    pub(crate) fn reconfigure(&mut self, options: &Options) {
+        if self.hwm() != (options.send_hwm, options.recv_hwm) {
+            self.set_hwm(Some(options.send_hwm), Some(options.recv_hwm));
+        }
+        self.set_wait(options.wait);
+        self.set_linger(options.linger);
+        (self.send_timeout, self.recv_timeout) = (options.send_timeout, options.recv_timeout);
+        self.monitor_capacity = options.monitor_capacity;
+        // First: what is sent unasked from now on is looked at.
+        if Self::sends_unasked(options) {
+            self.hub.set_sends_unasked();
+        }
+        let profile = Self::profile(options);
+        if profile != *self.hub.profile() {
+            self.hub.set_profile(profile);
+        }
+        self.attachments.set_options(&options.stream, &self.hub);
+        self.pattern.reconfigure(options, &mut self.crew);
+    }
+
+    pub(crate) fn last_sender(&self) -> Option<PeerId> {
+        self.crew.last_sender()
+    }
+
+    pub(crate) fn peer_metadata(&self, peer: PeerId) -> Option<PeerMetadata> {
+        self.hub.peer_metadata(peer)
     }
 
     pub(crate) fn monitor(&self) -> Monitor {
@@ -224,6 +272,11 @@ impl<P: Pattern> Core<P> {
     pub(crate) fn set_wait(&mut self, policy: WaitPolicy) {
         self.sending.set_policy(policy);
         self.receiving.set_policy(policy);
+    }
+
+    pub(crate) fn set_interruptible(&mut self, interruptible: bool) {
+        self.sending.set_interruptible(interruptible);
+        self.receiving.set_interruptible(interruptible);
     }
 
     pub(crate) fn set_linger(&mut self, linger: Duration) {
@@ -274,6 +327,26 @@ impl<P: Sending> Core<P> {
             return Err(SendFailure::NoFrames);
         }
         self.pattern.commit(&mut self.crew, key, message)
+    }
+
+    /// Decides on a message by its `first` frame, waiting as long as `until` says.
+    pub(crate) fn admit_by(&mut self, first: &Frame, until: Until) -> Result<Admission, SendFailure> {
+        match self.pattern.admit(&mut self.crew, first) {
+            Ok(admission) => Ok(admission),
+            Err(failure) => self.wait_for_room(failure, until, |pattern, crew| pattern.admit(crew, first)),
+        }
+    }
+
+    /// Sends `message`, which was admitted, and leaves nothing in it; on failure it is unchanged.
+    pub(crate) fn send_admitted(&mut self, admission: Admission, message: &mut Message) -> Result<(), SendFailure> {
+        if message.is_empty() {
+            return Err(SendFailure::NoFrames);
+        }
+        self.crew.sync();
+        if self.crew.is_terminated() {
+            return Err(SendFailure::ContextClosed);
+        }
+        self.pattern.send_admitted(&mut self.crew, admission, message)
     }
 
     /// Sends all of `messages`, waiting for room as long as `until` says; what was not sent stays. Returns how many were
@@ -329,7 +402,11 @@ impl<P: Sending> Core<P> {
         };
         let mut room =
             Room { pattern: &mut self.pattern, crew: &mut self.crew, driven: self.driven.as_ref(), turns: 0, attempt };
-        self.sending.wait(self.hub.signal(), deadline, &mut room).unwrap_or(Err(SendFailure::TimedOut))
+        match self.sending.wait(self.hub.signal(), deadline, &mut room) {
+            Ok(result) => result,
+            Err(GaveUp::TimedOut) => Err(SendFailure::TimedOut),
+            Err(GaveUp::Interrupted) => Err(SendFailure::Interrupted),
+        }
     }
 }
 
@@ -434,6 +511,12 @@ impl<P: Pattern> Drop for Core<P> {
         self.hub.lose_taken_back();
         self.hub.monitors().close();
     }
+}
+
+fn waiter(options: &Options) -> Waiter {
+    let mut waiter = Waiter::new(options.wait);
+    waiter.set_interruptible(options.interruptible);
+    waiter
 }
 
 /// How long a call waits.

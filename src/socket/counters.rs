@@ -83,7 +83,7 @@ impl StreamCounters {
 impl Counters {
     pub(crate) fn of(hub: &Hub, conflated: u64, send_waits: WaitCounters, recv_waits: WaitCounters) -> Self {
         let (flow, lost) = (hub.flow(), hub.lost());
-        let publishes = matches!(hub.profile().socket_type, SocketType::Pub | SocketType::XPub);
+        let publishes = matches!(hub.socket_type(), SocketType::Pub | SocketType::XPub);
         let (welcomes, probes) = if publishes { (hub.hellos(), 0) } else { (0, hub.hellos()) };
         Self {
             messages_sent: flow.messages_out.load(Ordering::Relaxed) + probes,

@@ -75,6 +75,10 @@ use crate::{
 /// }
 /// # }
 /// ```
+///
+/// # Of news
+///
+/// The one that the sockets' `edge_descriptor` makes tells less.
 #[derive(Debug)]
 pub struct Descriptor {
     flag: Counted<Flag>,
@@ -118,6 +122,11 @@ impl Descriptor {
             #[cfg(not(any(loom, shuttle)))]
             both: None,
         })
+    }
+
+    /// Raised; readable when the socket turns ready for what it was found not to be ready for.
+    pub(crate) fn of_news(socket: Counted<dyn Watchable>) -> io::Result<Self> {
+        Self::new(socket, Interest::READABLE | Interest::WRITABLE)
     }
 
     /// Readable also when there is something to do for `driven`, if that is given.

@@ -25,6 +25,9 @@ pub enum SendFailure {
     NoPeer,
     /// Neither room nor a peer came up in time.
     TimedOut,
+    /// A signal handler ran in the calling thread while it was parked. Only from sockets that are
+    /// [interruptible](super::Builder::interruptible); the call may be made again.
+    Interrupted,
     /// The peer a permit was for has left. The next attempt picks another.
     PeerLeft,
     /// The message has no frame (one of no bytes is a frame). The caller's doing.
@@ -54,6 +57,9 @@ pub enum RecvError {
     Empty,
     /// None came in time.
     TimedOut,
+    /// A signal handler ran in the calling thread while it was parked. Only from sockets that are
+    /// [interruptible](super::Builder::interruptible); the call may be made again.
+    Interrupted,
     /// The context has been shut down, and everything that had arrived has been taken.
     ContextClosed,
     /// A publisher had no room for messages this socket subscribes to. Only from subscribers that asked to be told; the
@@ -75,6 +81,9 @@ pub enum RecvError {
 pub enum WaitError {
     /// Not in time.
     TimedOut,
+    /// A signal handler ran in the calling thread while it was parked. Only from sockets that are
+    /// [interruptible](super::Builder::interruptible); the call may be made again.
+    Interrupted,
     /// The context has been shut down.
     ContextClosed,
 }
@@ -153,6 +162,7 @@ impl fmt::Display for SendFailure {
             Self::Full => "every peer's queue is at its high-water mark",
             Self::NoPeer => "there is no peer to send to",
             Self::TimedOut => "neither room nor a peer came up in time",
+            Self::Interrupted => INTERRUPTED,
             Self::PeerLeft => "the peer this place was reserved with has left",
             Self::NoFrames => "a message needs at least one frame",
             Self::NoBody => "the message has an id and nothing to send to it",
@@ -170,6 +180,7 @@ impl fmt::Display for RecvError {
         f.write_str(match self {
             Self::Empty => "no message is there",
             Self::TimedOut => "no message came in time",
+            Self::Interrupted => INTERRUPTED,
             Self::ContextClosed => "the context has been shut down",
             Self::Missed => "a publisher had no room for messages this socket subscribes to",
             Self::NoRequest => "no request has been sent",
@@ -184,6 +195,7 @@ impl fmt::Display for WaitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TimedOut => "it did not come to pass in time",
+            Self::Interrupted => INTERRUPTED,
             Self::ContextClosed => "the context has been shut down",
         })
     }
@@ -297,3 +309,5 @@ impl From<EndpointError> for DetachError {
         Self::Endpoint(error)
     }
 }
+
+const INTERRUPTED: &str = "a signal ended the wait";

@@ -73,4 +73,10 @@ impl Readiness {
     pub(crate) fn any(self) -> bool {
         self.readable || self.writable
     }
+
+    pub(crate) fn as_interest(self) -> Interest {
+        let readable = if self.readable { Interest::READABLE } else { Interest::NONE };
+        let writable = if self.writable { Interest::WRITABLE } else { Interest::NONE };
+        readable | writable
+    }
 }

@@ -38,9 +38,10 @@
 //! Contents: `core` what all of them have, `options` what can be chosen and `stream_options`
 //! about connections over streams, `error` what can go wrong, `counters` what
 //! happened, `held` and `watch` how a socket is shared with those who wait for it to become ready, `interest` for what,
-//! `descriptor` one of the system that tells, `permit` a place reserved for a message, `routing_id` how a ROUTER's peers
+//! `descriptor` one of the system that tells, `permit` a place reserved for a message, `admission` one decided on its first frame, `routing_id` how a ROUTER's peers
 //! are called, and the patterns.
 
+mod admission;
 mod attachments;
 mod core;
 mod counters;
@@ -77,6 +78,7 @@ pub use crate::transport::options::{
     DEFAULT_BACKLOG, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_RECONNECT_INTERVAL, DEFAULT_RECONNECT_INTERVAL_MAX,
     DEFAULT_SUBSCRIPTION_MEMORY_MAX, Keepalive,
 };
+pub use admission::Admission;
 pub use counters::{Counters, StreamCounters};
 pub use dealer::Dealer;
 #[cfg(target_os = "linux")]
@@ -100,10 +102,10 @@ pub(crate) use watch::{Looked, Ready, Settled, Watchable, Watcher};
 
 use std::sync::Arc as Counted;
 
-use crate::{Context, ContextClosed, Message, SocketType};
+use crate::{Context, ContextClosed, Frame, Message, PeerId, SocketType};
 
 /// A socket type, as a [`Builder`] makes it. Implemented by the sockets of this crate only.
-pub trait Socket: sealed::Sealed {
+pub trait Socket: sealed::Sealed + Send {
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "only the builder calls it, and only this crate implements it")]
     fn with_options(context: &Context, options: &options::Options) -> Result<Self, ContextClosed>
@@ -112,7 +114,7 @@ pub trait Socket: sealed::Sealed {
 }
 
 /// What a [`Poller`](crate::Poller) waits on: every socket.
-pub trait Pollable: sealed::Sealed {
+pub trait Pollable: sealed::Sealed + Send {
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "only the poller calls it, and only this crate implements it")]
     fn watch(&mut self) -> Counted<dyn Watchable>;
@@ -130,9 +132,30 @@ pub trait Pollable: sealed::Sealed {
 
     /// Has its context been shut down? Final.
     fn is_closed(&self) -> bool;
+
+    /// Which of `interest` the socket is ready for. The socket's own method of that name.
+    fn readiness(&mut self, interest: Interest) -> Interest;
+
+    /// A descriptor that tells of news. The socket's own method of that name.
+    ///
+    /// # Errors
+    /// The system has no descriptor left.
+    #[cfg(target_os = "linux")]
+    fn edge_descriptor(&mut self) -> std::io::Result<Descriptor>;
 }
 
 /// Sockets that send, for code that does not care which. Each method is the socket's own of that name.
+///
+/// `dyn Sends` is a socket that sends as well:
+///
+/// ```
+/// use ringway::{Context, Pair, Push, socket::Sends};
+///
+/// let context = Context::new();
+/// let mut outputs: Vec<Box<dyn Sends>> = vec![Box::new(Push::new(&context)?), Box::new(Pair::new(&context)?)];
+/// assert!(outputs.iter_mut().all(|output| !output.can_send()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Sends: Socket + Pollable {
     #[doc(hidden)]
     fn commit(&mut self, key: crate::pipe::Key, message: &mut Message) -> Result<(), SendFailure>;
@@ -151,6 +174,24 @@ pub trait Sends: Socket + Pollable {
 
     /// Would `try_send` send now?
     fn can_send(&mut self) -> bool;
+
+    /// Decides on a message whose first frame is `first`: may it be sent, and to whom? Waits as `send` does.
+    ///
+    /// # Errors
+    /// As `send`, but for those that need the whole message to be seen.
+    fn admit(&mut self, first: &Frame) -> Result<Admission, SendFailure>;
+
+    /// As [`admit`](Self::admit), without waiting.
+    ///
+    /// # Errors
+    /// As `try_send`, but for those that need the whole message to be seen.
+    fn try_admit(&mut self, first: &Frame) -> Result<Admission, SendFailure>;
+
+    /// Sends `message`, its first frame included, which was admitted. Never waits.
+    ///
+    /// # Errors
+    /// The message has no frame, memory ran out, or the context has been shut down. The message comes back.
+    fn send_admitted(&mut self, admission: Admission, message: Message) -> Result<(), SendError>;
 }
 
 /// Sockets that receive, for code that does not care which. Each method is the socket's own of that name.
@@ -166,7 +207,16 @@ pub trait Receives: Socket + Pollable {
     /// # Errors
     /// There is none, and why.
     fn try_recv(&mut self) -> Result<Message, RecvError>;
+
+    /// Whom the message received last came from, if it came over a stream.
+    fn last_sender(&self) -> Option<PeerId>;
 }
+
+/// Sockets that do both, for code that does not care which: `&mut dyn Duplex` goes into a
+/// [`proxy`](crate::proxy::proxy()), say.
+pub trait Duplex: Sends + Receives {}
+
+impl<S: Sends + Receives> Duplex for S {}
 
 /// Sockets that a [`Router`] may know by an id they choose.
 pub trait Identified: Socket {}

@@ -36,6 +36,15 @@ macro_rules! common_operations {
             fn is_closed(&self) -> bool {
                 self.core.with_ref(|core| core.hub().is_terminated())
             }
+
+            fn readiness(&mut self, interest: super::Interest) -> super::Interest {
+                <$socket>::readiness(self, interest)
+            }
+
+            #[cfg(target_os = "linux")]
+            fn edge_descriptor(&mut self) -> std::io::Result<super::Descriptor> {
+                <$socket>::edge_descriptor(self)
+            }
         }
 
         impl $socket {
@@ -130,9 +139,56 @@ macro_rules! common_operations {
                 Ok(descriptor)
             }
 
+            /// What is known of the peer `peer`: who it says it is, and where it is. `None` if it is no peer of this socket,
+            /// or not any more, or still to come. Takes a lock and looks through all peers: for once per peer, not per
+            /// message.
+            pub fn peer_metadata(&self, peer: crate::PeerId) -> Option<crate::monitor::PeerMetadata> {
+                self.core.with_ref(|core| core.peer_metadata(peer))
+            }
+
+            /// Takes over what `builder` says, as far as a socket can change. Never waits, and cannot fail.
+            ///
+            /// At once, for connections there are too: high-water marks, how calls wait and for how long, linger. From the
+            /// next call on: what the pattern does (of REQ, ROUTER, PUB, XPUB, SUB). For endpoints bound or connected to
+            /// from now on: routing id, greetings, conflation, and everything about streams; endpoints there are stay as
+            /// they were, whoever comes to them. For monitors from now on: how much they hold. Not looked at: subscriptions.
+            pub fn reconfigure(&mut self, builder: &super::Builder<Self>) {
+                self.core.with(|core| core.reconfigure(&builder.options));
+            }
+
+            /// A descriptor that becomes readable when the socket turns ready for something it was found not to be ready
+            /// for, as libzmq's `ZMQ_FD` does: for programs written for that. See
+            /// [`Descriptor`](super::Descriptor#of-news) for what such a program has to keep to;
+            /// [`descriptor`](Self::descriptor) asks less of it.
+            ///
+            /// # Errors
+            /// The system has no descriptor left.
+            #[cfg(target_os = "linux")]
+            pub fn edge_descriptor(&mut self) -> std::io::Result<super::Descriptor> {
+                let driven = super::Pollable::to_drive(self)?;
+                let descriptor = super::Descriptor::of_news(self.core.watch())?.beside(driven)?;
+                self.core.with(|_| ());
+                Ok(descriptor)
+            }
+
+            /// Which of `interest` the socket is ready for: a call that receives, or one that sends, would return at
+            /// once, with an error that says so if the context has been shut down. Never waits. Where no thread looks
+            /// after the context's streams, it does so once first.
+            ///
+            /// This is what answers an [`edge_descriptor`](Self::edge_descriptor): it is not readable any more, until the
+            /// socket turns ready for something of `interest` that is missing from the answer.
+            pub fn readiness(&mut self, interest: super::Interest) -> super::Interest {
+                self.core.with(|core| core.answer(interest))
+            }
+
             /// Changes how waiting calls idle, from the next one on.
             pub fn set_wait(&mut self, policy: crate::WaitPolicy) {
                 self.core.with(|core| core.set_wait(policy));
+            }
+
+            /// Changes whether signals end waits, from the next one on. See [`Builder::interruptible`](super::Builder::interruptible).
+            pub fn set_interruptible(&mut self, interruptible: bool) {
+                self.core.with(|core| core.set_interruptible(interruptible));
             }
         }
     };
@@ -236,6 +292,22 @@ macro_rules! single_sending_operations {
             fn can_send(&mut self) -> bool {
                 <$socket>::can_send(self)
             }
+
+            fn admit(&mut self, first: &crate::Frame) -> Result<super::Admission, super::SendFailure> {
+                <$socket>::admit(self, first)
+            }
+
+            fn try_admit(&mut self, first: &crate::Frame) -> Result<super::Admission, super::SendFailure> {
+                <$socket>::try_admit(self, first)
+            }
+
+            fn send_admitted(
+                &mut self,
+                admission: super::Admission,
+                message: crate::Message,
+            ) -> Result<(), super::SendError> {
+                <$socket>::send_admitted(self, admission, message)
+            }
         }
 
         impl $socket {
@@ -272,6 +344,41 @@ macro_rules! single_sending_operations {
             ) -> Result<(), super::SendError> {
                 let mut message = message.into();
                 let result = self.core.with(|core| core.send_by(&mut message, super::core::Until::After(timeout)));
+                result.map_err(|reason| super::SendError { message, reason })
+            }
+
+            /// Decides on a message whose first frame is `first`: may it be sent, and to whom? Waits as
+            /// [`send`](Self::send) does. For programs that have a message frame by frame; see
+            /// [`Admission`](super::Admission).
+            ///
+            /// # Errors
+            /// As [`send`](Self::send), but for those that need the whole message to be seen.
+            pub fn admit(&mut self, first: &crate::Frame) -> Result<super::Admission, super::SendFailure> {
+                self.core.with(|core| core.admit_by(first, super::core::Until::AsSet))
+            }
+
+            /// As [`admit`](Self::admit), without waiting.
+            ///
+            /// # Errors
+            /// As [`try_send`](Self::try_send), but for those that need the whole message to be seen.
+            pub fn try_admit(&mut self, first: &crate::Frame) -> Result<super::Admission, super::SendFailure> {
+                self.core.with(|core| core.admit_by(first, super::core::Until::Now))
+            }
+
+            /// Sends `message`, its first frame included, which was admitted. Never waits.
+            ///
+            /// If the peer it was to go to has left meanwhile, it goes to the next in turn that has room, where messages are
+            /// handed out in turn; otherwise, or if there is none, it is dropped and counted.
+            ///
+            /// # Errors
+            /// The message has no frame, memory ran out, or the context has been shut down. The message comes back.
+            pub fn send_admitted(
+                &mut self,
+                admission: super::Admission,
+                message: impl Into<crate::Message>,
+            ) -> Result<(), super::SendError> {
+                let mut message = message.into();
+                let result = self.core.with(|core| core.send_admitted(admission, &mut message));
                 result.map_err(|reason| super::SendError { message, reason })
             }
 
@@ -351,6 +458,10 @@ macro_rules! single_receiving_operations {
             fn try_recv(&mut self) -> Result<crate::Message, super::RecvError> {
                 <$socket>::try_recv(self)
             }
+
+            fn last_sender(&self) -> Option<crate::PeerId> {
+                <$socket>::last_sender(self)
+            }
         }
 
         impl $socket {
@@ -378,6 +489,13 @@ macro_rules! single_receiving_operations {
             /// None came in time, or the context has been shut down.
             pub fn recv_timeout(&mut self, timeout: std::time::Duration) -> Result<crate::Message, super::RecvError> {
                 self.core.with(|core| core.recv_by(super::core::Until::After(timeout)))
+            }
+
+            /// Whom the message received last came from: which peer, for [`peer_metadata`](Self::peer_metadata). `None`
+            /// before the first message, for one that came within the process, and for what this socket tells itself, as an
+            /// XPUB does of subscriptions.
+            pub fn last_sender(&self) -> Option<crate::PeerId> {
+                self.core.with_ref(|core| core.last_sender())
             }
 
             /// Would a call that receives return at once, for another reason than that it is not its turn? May become true

@@ -22,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) send_hwm: u32,
     pub(crate) recv_hwm: u32,
     pub(crate) wait: WaitPolicy,
+    /// Signals end waits.
+    pub(crate) interruptible: bool,
     pub(crate) linger: Duration,
     /// How long `send` and `recv` wait; for ever if not set.
     pub(crate) send_timeout: Option<Duration>,
@@ -61,6 +63,7 @@ impl<S: Socket> Builder<S> {
             send_hwm: DEFAULT_HWM,
             recv_hwm: DEFAULT_HWM,
             wait: WaitPolicy::default(),
+            interruptible: false,
             linger: DEFAULT_LINGER,
             send_timeout: None,
             recv_timeout: None,
@@ -80,6 +83,19 @@ impl<S: Socket> Builder<S> {
     /// How the socket's waiting calls idle. [`WaitPolicy::Adaptive`] unless said otherwise.
     pub fn wait(mut self, policy: WaitPolicy) -> Self {
         self.options.wait = policy;
+        self
+    }
+
+    /// Makes a signal end the waits of this socket: a call whose thread is parked when a signal handler runs in it fails with
+    /// `Interrupted` ([`RecvError`](super::RecvError), [`SendFailure`](super::SendFailure),
+    /// [`WaitError`](super::WaitError)) unless what it waits for has come; with `SA_RESTART`, too. It may be made again,
+    /// and nothing is lost. Unless said otherwise a wait goes on after a signal.
+    ///
+    /// Only a park can be ended. A signal that comes before, while the call still spins or has just begun, goes unseen, and
+    /// so does every one under [`WaitPolicy::Spin`]: who must not miss one waits with a [`Poller`](crate::Poller), for a
+    /// descriptor that its handler writes or for a [`Waker`](crate::poll::Waker). Linux only; elsewhere nothing changes.
+    pub fn interruptible(mut self) -> Self {
+        self.options.interruptible = true;
         self
     }
 
@@ -180,6 +196,15 @@ impl Builder<Req> {
     /// [`correlate`](Self::correlate) a late reply to it may pass for one to the next. Off unless said otherwise.
     pub fn relaxed(mut self) -> Self {
         self.options.req.relaxed = true;
+        self
+    }
+
+    /// Goes on awaiting the reply when the peer that was asked has left, as libzmq's REQ does: `recv` waits as long as it
+    /// may, though nothing can come any more, and only a [`relaxed`](Self::relaxed) socket can send. Off unless said
+    /// otherwise: `recv` ends with [`RecvError::PeerLeft`](super::RecvError::PeerLeft) then. For programs that rely on their
+    /// own time-outs.
+    pub fn wait_on(mut self) -> Self {
+        self.options.req.waits_on = true;
         self
     }
 

@@ -8,6 +8,7 @@
 use std::{collections::VecDeque, time::Instant};
 
 use super::{
+    admission::{Addressee, Admission},
     error::{RecvError, SendFailure},
     options::Options,
 };
@@ -54,6 +55,9 @@ pub(crate) trait Pattern: std::fmt::Debug + Send + Sized + 'static {
         false
     }
 
+    /// The socket's owner wants other options, as far as the pattern reads any.
+    fn reconfigure(&mut self, _options: &Options, _crew: &mut Crew) {}
+
     /// The socket is closed: what the pattern has received and nobody will get is lost.
     fn close(&mut self, _crew: &mut Crew) {}
 }
@@ -88,6 +92,40 @@ pub(crate) trait Sending: Pattern {
         }
     }
 
+    /// Decides on a message by its `first` frame. What [`send`](Self::send) would wait for, this is worth waiting for.
+    ///
+    /// # Errors
+    /// As [`reserve`](Self::reserve).
+    fn admit(&mut self, crew: &mut Crew, _first: &Frame) -> Result<Admission, SendFailure> {
+        let key = self.reserve(crew)?;
+        let number = crew.number(key).ok_or(SendFailure::NoPeer)?;
+        Ok(Admission::of(Addressee::Peer { key, number }))
+    }
+
+    /// Sends `message`, which was admitted and has a frame, and leaves nothing in it: to whom it was to go, to another if
+    /// that one has left and the pattern does not mind, or to nobody, and counts it.
+    ///
+    /// # Errors
+    /// Memory ran out, or the context is closed; `message` is unchanged.
+    fn send_admitted(
+        &mut self,
+        crew: &mut Crew,
+        admission: Admission,
+        message: &mut Message,
+    ) -> Result<(), SendFailure> {
+        if let Addressee::Peer { key, number } = admission.addressee
+            && crew.number(key) == Some(number)
+            && crew.admits(key).is_ok()
+        {
+            match self.commit(crew, key, message) {
+                // The next in turn, if there is one.
+                Err(SendFailure::PeerLeft) => {}
+                result => return result,
+            }
+        }
+        send_or_drop(crew, message, |crew, message| self.send(crew, message))
+    }
+
     /// Sends from the front of `messages` as many as it can. Returns how many, and why it stopped if some are left.
     fn send_batch(&mut self, crew: &mut Crew, messages: &mut VecDeque<Message>) -> (usize, Result<(), SendFailure>) {
         let mut count = 0;
@@ -120,6 +158,28 @@ pub(crate) trait Receiving: Pattern {
             (count, _) => Ok(count),
         }
     }
+}
+
+/// Sends `message`, which was admitted, by `send`; drops and counts it if nobody is there for it any more, or has room.
+///
+/// # Errors
+/// Those of `send` that say something else.
+#[cold]
+#[inline(never)]
+pub(crate) fn send_or_drop(
+    crew: &mut Crew,
+    message: &mut Message,
+    send: impl FnOnce(&mut Crew, &mut Message) -> Result<(), SendFailure>,
+) -> Result<(), SendFailure> {
+    match send(crew, message) {
+        Err(SendFailure::Full) => crew.count(|flow| &flow.dropped, 1),
+        Err(SendFailure::NoPeer | SendFailure::PeerLeft | SendFailure::Unroutable) => {
+            crew.count(|flow| &flow.unroutable, 1);
+        }
+        result => return result,
+    }
+    *message = Message::new();
+    Ok(())
 }
 
 /// Adds up to `max` messages to `messages`, one by one. Returns how many, and why it stopped before `max`.

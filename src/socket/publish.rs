@@ -7,6 +7,7 @@ use std::{collections::VecDeque, time::Duration};
 use bytes::Bytes;
 
 use super::{
+    admission::{Addressee, Admission},
     core::Until,
     error::{RecvError, SendFailure, WaitError},
     held::Held,
@@ -173,6 +174,17 @@ impl<const SEES: bool> Pattern for Publisher<SEES> {
         !self.options.no_drop || !self.blockade.stands(crew, self.audience.peers())
     }
 
+    fn reconfigure(&mut self, options: &Options, crew: &mut Crew) {
+        // What has come is under the old options.
+        self.attend(crew);
+        let was_manual = std::mem::replace(&mut self.options, options.publishing.clone()).manual;
+        match (was_manual, self.options.manual) {
+            (false, true) => self.becomes_manual(),
+            (true, false) => self.becomes_automatic(crew),
+            _ => {}
+        }
+    }
+
     fn want_room(&mut self, crew: &mut Crew) {
         self.blockade.watch(crew);
     }
@@ -199,6 +211,25 @@ impl<const SEES: bool> Sending for Publisher<SEES> {
     fn send(&mut self, crew: &mut Crew, message: &mut Message) -> Result<(), SendFailure> {
         let key = self.reserve(crew)?;
         self.commit(crew, key, message)
+    }
+
+    /// By its topic; whoever has come to want it by then gets it too.
+    fn admit(&mut self, crew: &mut Crew, topic: &Frame) -> Result<Admission, SendFailure> {
+        self.reserve(crew)?;
+        if self.options.no_drop {
+            self.audience_of(crew, topic)?;
+        }
+        Ok(Admission::of(Addressee::Whoever))
+    }
+
+    /// Who has no room any more misses it: it was admitted.
+    fn send_admitted(&mut self, crew: &mut Crew, _: Admission, message: &mut Message) -> Result<(), SendFailure> {
+        self.attend(crew);
+        // There is a frame: the core has looked.
+        let Some(topic) = message.frames().first() else { return Err(SendFailure::NoFrames) };
+        let keys = self.matching(topic);
+        crew.send_to_all(keys, message);
+        Ok(())
     }
 
     /// Peers are told once, at the end.
@@ -231,6 +262,7 @@ impl Receiving for Publisher<true> {
         match self.next.take().or_else(|| self.take_notice(crew)) {
             Some(notice) => {
                 self.last = notice.asker;
+                crew.set_last_sender(None);
                 *place = notice.into();
             }
             None => _ = pattern::fair(crew, place)?,
@@ -246,15 +278,27 @@ impl<const SEES: bool> Publisher<SEES> {
     /// One of them has no room, and nobody may miss it; or it has no frame.
     #[inline(always)]
     fn addressees(&mut self, crew: &mut Crew, message: &Message) -> Result<&[Key], SendFailure> {
-        let keys = match (message.frames().first(), self.options.invert) {
-            (Some(topic), false) => self.audience.matching(topic),
-            (Some(topic), true) => self.audience.not_matching(topic),
-            (None, _) => return Err(SendFailure::NoFrames),
-        };
-        if self.options.no_drop && self.blockade.stands(crew, keys) {
+        let topic = message.frames().first().ok_or(SendFailure::NoFrames)?;
+        self.audience_of(crew, topic)
+    }
+
+    /// Who gets a message on `topic`.
+    ///
+    /// # Errors
+    /// One of them has no room, and nobody may miss it.
+    #[inline(always)]
+    fn audience_of(&mut self, crew: &mut Crew, topic: &Frame) -> Result<&[Key], SendFailure> {
+        let Self { audience, blockade, options, .. } = self;
+        let keys = if options.invert { audience.not_matching(topic) } else { audience.matching(topic) };
+        if options.no_drop && blockade.stands(crew, keys) {
             return Err(SendFailure::Full);
         }
         Ok(keys)
+    }
+
+    /// Who gets a message on `topic`, room or not.
+    fn matching(&mut self, topic: &Frame) -> &[Key] {
+        if self.options.invert { self.audience.not_matching(topic) } else { self.audience.matching(topic) }
     }
 
     /// Takes note of peers and of what they want.
@@ -329,6 +373,25 @@ impl<const SEES: bool> Publisher<SEES> {
                 notices.push(topic.to_vec().into(), told);
             }
         });
+    }
+
+    /// What peers have was given to them as they asked for it.
+    #[cold]
+    fn becomes_manual(&mut self) {
+        let Self { audience, asked, .. } = self;
+        audience.for_each(|key, topic| _ = asked.subscribe(key, topic));
+    }
+
+    /// What peers ask for and the application has not heard of is given to them. What it gave them otherwise they keep.
+    #[cold]
+    fn becomes_automatic(&mut self, crew: &Crew) {
+        (self.asked, self.last) = (Audience::default(), None);
+        while let Some(key) = self.asking.take() {
+            let Some(end) = crew.end(key) else { continue };
+            while let Some((topic, wish)) = end.tie().take_wish() {
+                self.grant(key, topic, wish);
+            }
+        }
     }
 
     fn take_notice(&mut self, crew: &Crew) -> Option<Notice> {
@@ -453,7 +516,8 @@ macro_rules! publishing_operations {
             /// must not begin too early.
             ///
             /// # Errors
-            /// They did not come in time, or the context has been shut down.
+            /// They did not come in time, a signal ended the wait of an
+            /// [interruptible](super::Builder::interruptible) socket, or the context has been shut down.
             pub fn wait_for_subscribers(&mut self, count: usize, timeout: Duration) -> Result<(), WaitError> {
                 self.wait_for_audience(timeout, |audience| audience.subscribers() >= count)
             }
@@ -480,6 +544,7 @@ macro_rules! publishing_operations {
                 });
                 arrived.map_err(|error| match error {
                     RecvError::ContextClosed => WaitError::ContextClosed,
+                    RecvError::Interrupted => WaitError::Interrupted,
                     _ => WaitError::TimedOut,
                 })
             }

@@ -11,13 +11,14 @@
 #![forbid(unsafe_code)]
 
 use super::{
+    admission::{Addressee, Admission},
     error::{RecvError, SendFailure},
     held::Held,
     options::Options,
     pattern::{self, Pattern, Receiving, Sending},
 };
 use crate::{
-    Message, SocketType,
+    Frame, Message, PeerId, SocketType,
     pipe::{Crew, Fold, Key, Outward, Refusal},
 };
 
@@ -67,6 +68,7 @@ struct Envelope {
 #[derive(Debug)]
 struct Request {
     from: (Key, u64),
+    sender: Option<PeerId>,
     envelope: Envelope,
     body: Message,
 }
@@ -84,12 +86,13 @@ impl Pattern for Answer {
         if self.due.is_some() {
             return false;
         }
-        let mut body = Message::new();
-        if self.ahead.is_none()
-            && let Some(from) = self.take_request(crew, &mut body)
-        {
-            let envelope = std::mem::replace(&mut self.envelope, Envelope::none());
-            self.ahead = Some(Request { from, envelope, body });
+        if self.ahead.is_none() {
+            let (mut body, last) = (Message::new(), crew.last_sender());
+            if let Some(from) = self.take_request(crew, &mut body) {
+                let envelope = std::mem::replace(&mut self.envelope, Envelope::none());
+                self.ahead = Some(Request { from, sender: crew.last_sender(), envelope, body });
+            }
+            crew.set_last_sender(last);
         }
         self.ahead.is_some()
     }
@@ -133,6 +136,15 @@ impl Sending for Answer {
         self.due = None;
         Ok(())
     }
+
+    fn admit(&mut self, crew: &mut Crew, _first: &Frame) -> Result<Admission, SendFailure> {
+        self.reserve(crew).map(|_| Admission::of(Addressee::Whoever))
+    }
+
+    /// Whoever asked.
+    fn send_admitted(&mut self, crew: &mut Crew, _: Admission, message: &mut Message) -> Result<(), SendFailure> {
+        self.send(crew, message)
+    }
 }
 
 impl Receiving for Answer {
@@ -142,6 +154,7 @@ impl Receiving for Answer {
             return Err(RecvError::ReplyDue);
         }
         if let Some(request) = self.ahead.take() {
+            crew.set_last_sender(request.sender);
             (self.due, self.envelope, *place) = (Some(request.from), request.envelope, request.body);
             return Ok(());
         }

@@ -22,7 +22,7 @@ use super::{
     pattern::{self, Pattern, Receiving, Sending},
 };
 use crate::{
-    Frame, Message, SocketType,
+    Frame, Message, PeerId, SocketType,
     pipe::{Crew, Fold, Key, Outward},
 };
 
@@ -77,6 +77,17 @@ pub(crate) struct ReqOptions {
     pub(crate) reply_timeout: Option<Duration>,
     /// Attempts after the first.
     pub(crate) resend: u32,
+    /// Waits on when the peer that was asked has left.
+    pub(crate) waits_on: bool,
+}
+
+impl ReqOptions {
+    /// With what they imply.
+    fn settled(self) -> Self {
+        // Replies to attempts given up may come at any time.
+        let is_repeated = self.resend > 0 || self.reply_timeout.is_some();
+        Self { correlate: self.correlate || is_repeated, relaxed: self.relaxed || is_repeated, ..self }
+    }
 }
 
 #[derive(Debug)]
@@ -85,6 +96,8 @@ struct Ask {
     state: State,
     /// The number of the last request.
     number: u32,
+    /// It was sent with it: the options may be others by now.
+    is_correlated: bool,
     /// When the attempt under way is over.
     until: Option<Instant>,
     /// Attempts left after it.
@@ -93,6 +106,8 @@ struct Ask {
     kept: Option<Message>,
     /// What the next receive returns: it was taken to see whether there is something.
     ahead: Option<Result<Message, RecvError>>,
+    /// Whom that came from.
+    ahead_from: Option<PeerId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,19 +126,16 @@ impl Pattern for Ask {
     const OUTWARD: Outward = Outward::Balanced;
 
     fn new(options: &Options, _crew: &mut Crew) -> Self {
-        let mut options = options.req;
-        if options.resend > 0 || options.reply_timeout.is_some() {
-            // Replies to attempts given up may come at any time.
-            (options.correlate, options.relaxed) = (true, true);
-        }
         Self {
-            options,
+            options: options.req.settled(),
+            is_correlated: false,
             state: State::Idle,
             number: random_number(),
             until: None,
             attempts_left: 0,
             kept: None,
             ahead: None,
+            ahead_from: None,
         }
     }
 
@@ -134,11 +146,14 @@ impl Pattern for Ask {
         }
         if self.ahead.is_none() {
             let mut place = Message::new();
+            let last = crew.last_sender();
             self.ahead = match self.take_reply(crew, &mut place) {
                 Ok(()) => Some(Ok(place)),
                 Err(RecvError::Empty) => None,
                 Err(error) => Some(Err(error)),
             };
+            self.ahead_from = crew.last_sender();
+            crew.set_last_sender(last);
         }
         self.ahead.is_some()
     }
@@ -155,9 +170,14 @@ impl Pattern for Ask {
         self.state == State::Homeless
     }
 
+    /// A request that is under way stays as it was sent.
+    fn reconfigure(&mut self, options: &Options, _crew: &mut Crew) {
+        self.options = options.req.settled();
+    }
+
     fn close(&mut self, crew: &mut Crew) {
         if let Some(Ok(reply)) = self.ahead.take() {
-            crew.lose(reply.size() + self.envelope(self.number).size());
+            crew.lose(reply.size() + self.envelope().size());
         }
     }
 }
@@ -177,8 +197,8 @@ impl Sending for Ask {
         self.drop_input(crew);
         let request = self.number.wrapping_add(1);
         let kept = if self.options.resend > 0 { Some(message.clone()) } else { None };
-        pattern::send_folded(crew, key, message, self.envelope(request))?;
-        self.number = request;
+        pattern::send_folded(crew, key, message, envelope(self.options.correlate, request))?;
+        (self.number, self.is_correlated) = (request, self.options.correlate);
         self.state = State::Asking { key, number };
         if self.options.resend > 0 || self.until.is_some() || self.options.reply_timeout.is_some() {
             (self.kept, self.attempts_left) = (kept, self.options.resend);
@@ -195,7 +215,7 @@ impl Receiving for Ask {
             return Err(RecvError::NoRequest);
         }
         if self.ahead.is_some() {
-            return self.receive_ahead(place);
+            return self.receive_ahead(crew, place);
         }
         self.take_reply(crew, place)?;
         self.forget();
@@ -220,8 +240,9 @@ impl Ask {
     }
 
     #[cold]
-    fn receive_ahead(&mut self, place: &mut Message) -> Result<(), RecvError> {
+    fn receive_ahead(&mut self, crew: &mut Crew, place: &mut Message) -> Result<(), RecvError> {
         self.forget();
+        crew.set_last_sender(self.ahead_from);
         *place = self.ahead.take().unwrap_or(Err(RecvError::Empty))?;
         Ok(())
     }
@@ -234,7 +255,7 @@ impl Ask {
     fn take_reply(&mut self, crew: &mut Crew, place: &mut Message) -> Result<(), RecvError> {
         while let Some((key, fold)) = pattern::fair_folded(crew, place) {
             if self.is_asked(crew, key) {
-                let envelope = self.envelope(self.number);
+                let envelope = self.envelope();
                 if fold == envelope {
                     return Ok(());
                 }
@@ -262,18 +283,16 @@ impl Ask {
     /// Has `message` the envelope of a reply to the last request, and something in it?
     fn is_reply(&self, message: &Message) -> bool {
         match message.frames() {
-            [number, empty, _, ..] if self.options.correlate => {
-                *number == self.number.to_ne_bytes() && empty.is_empty()
-            }
-            [empty, _, ..] => !self.options.correlate && empty.is_empty(),
+            [number, empty, _, ..] if self.is_correlated => *number == self.number.to_ne_bytes() && empty.is_empty(),
+            [empty, _, ..] => !self.is_correlated && empty.is_empty(),
             _ => false,
         }
     }
 
-    /// What comes before the request of this number, and before its reply.
+    /// What came before the last request, and comes before its reply.
     #[inline(always)]
-    fn envelope(&self, number: u32) -> Fold {
-        if self.options.correlate { Fold::Number(number) } else { Fold::Delimiter }
+    fn envelope(&self) -> Fold {
+        envelope(self.is_correlated, self.number)
     }
 
     /// Throws away what has arrived.
@@ -293,7 +312,7 @@ impl Ask {
     #[cold]
     fn drop_ahead(&mut self, crew: &mut Crew) {
         if let Some(Ok(reply)) = self.ahead.take() {
-            crew.discard(reply.size() + self.envelope(self.number).size());
+            crew.discard(reply.size() + self.envelope().size());
         }
     }
 
@@ -309,8 +328,11 @@ impl Ask {
         if was_asking && !is_gone && !is_late {
             return Err(RecvError::Empty);
         }
+        if was_asking && !is_late && self.options.waits_on && self.attempts_left == 0 {
+            return Err(RecvError::Empty);
+        }
         if was_asking || is_late {
-            if self.attempts_left == 0 {
+            if self.attempts_left == 0 || self.kept.is_none() {
                 self.forget();
                 return Err(if is_late { RecvError::NoReply } else { RecvError::PeerLeft });
             }
@@ -327,7 +349,7 @@ impl Ask {
         while let Ok(key) = pattern::balance(crew) {
             let (Some(request), Some(number)) = (&self.kept, crew.number(key)) else { return };
             let mut request = request.clone();
-            match pattern::send_folded(crew, key, &mut request, self.envelope(self.number)) {
+            match pattern::send_folded(crew, key, &mut request, self.envelope()) {
                 Ok(()) => {
                     self.state = State::Asking { key, number };
                     self.until = self.attempt_ends();
@@ -344,6 +366,12 @@ impl Ask {
     fn attempt_ends(&self) -> Option<Instant> {
         self.options.reply_timeout.and_then(|timeout| Instant::now().checked_add(timeout))
     }
+}
+
+/// What comes before the request of this number, and before its reply.
+#[inline(always)]
+fn envelope(is_correlated: bool, number: u32) -> Fold {
+    if is_correlated { Fold::Number(number) } else { Fold::Delimiter }
 }
 
 /// A number nobody can guess, for the first request.

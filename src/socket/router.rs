@@ -14,6 +14,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::{
+    admission::{Addressee, Admission},
     core::Until,
     error::{ConnectError, RecvError, SendFailure},
     held::Held,
@@ -137,9 +138,7 @@ impl Router {
     pub fn set_duplicate_id(&mut self, policy: DuplicateId) {
         self.core.with(|core| {
             let (switchboard, crew) = core.parts();
-            // Those that have come are under the old policy.
-            switchboard.attend(crew);
-            switchboard.options.duplicates = policy;
+            switchboard.set_options(RouterOptions { duplicates: policy, ..switchboard.options }, crew);
         });
     }
 }
@@ -194,6 +193,10 @@ impl Pattern for Switchboard {
         !crew.is_terminated() && (!self.options.mandatory || self.table.iter().any(|(_, key)| crew.admits(key).is_ok()))
     }
 
+    fn reconfigure(&mut self, options: &Options, crew: &mut Crew) {
+        self.set_options(options.router, crew);
+    }
+
     fn want_room(&mut self, crew: &mut Crew) {
         self.awaited.into_iter().for_each(|key| crew.want_room_of(key));
     }
@@ -226,6 +229,41 @@ impl Sending for Switchboard {
         };
         self.fail(crew, message, failure)
     }
+
+    /// By the id in the first frame.
+    fn admit(&mut self, crew: &mut Crew, id: &Frame) -> Result<Admission, SendFailure> {
+        let addressee = match self.reserve_for(crew, id) {
+            Ok(key) => match crew.number(key) {
+                Some(number) => Addressee::Peer { key, number },
+                None => Addressee::Nobody,
+            },
+            Err(SendFailure::Unroutable) if !self.options.mandatory => Addressee::Nobody,
+            Err(SendFailure::Full) if !self.options.mandatory => Addressee::NobodyWithRoom,
+            Err(failure) => return Err(failure),
+        };
+        Ok(Admission::of(addressee))
+    }
+
+    fn send_admitted(
+        &mut self,
+        crew: &mut Crew,
+        admission: Admission,
+        message: &mut Message,
+    ) -> Result<(), SendFailure> {
+        let failure = match admission.addressee {
+            Addressee::Peer { key, number } if crew.number(key) == Some(number) && message.len() > 1 => {
+                match crew.admits(key).and_then(|()| self.send_behind_id(crew, key, message)) {
+                    Ok(()) => return Ok(()),
+                    Err(Refusal::OutOfMemory) => return Err(SendFailure::OutOfMemory),
+                    Err(Refusal::Full) => SendFailure::Full,
+                    Err(Refusal::Closed) => SendFailure::Unroutable,
+                }
+            }
+            Addressee::NobodyWithRoom => SendFailure::Full,
+            _ => SendFailure::Unroutable,
+        };
+        pattern::send_or_drop(crew, message, |_, _| Err(failure))
+    }
 }
 
 impl Receiving for Switchboard {
@@ -252,6 +290,12 @@ impl Receiving for Switchboard {
 }
 
 impl Switchboard {
+    fn set_options(&mut self, options: RouterOptions, crew: &mut Crew) {
+        // Those that have come are under the old policy.
+        self.attend(crew);
+        self.options = options;
+    }
+
     /// The pipe of the peer called `id`, which has room.
     #[inline(always)]
     fn reserve_for(&mut self, crew: &mut Crew, id: &[u8]) -> Result<Key, SendFailure> {

@@ -3,14 +3,15 @@
 #![forbid(unsafe_code)]
 
 use super::{
+    admission::{Addressee, Admission},
     error::{RecvError, SendFailure},
     held::Held,
     options::{Builder, Options},
     pattern::{self, Pattern, Receiving, Sending},
 };
 use crate::{
-    Message, SocketType,
-    pipe::{Crew, Flow, Hub, Key, Lost, Outward},
+    Frame, Message, PeerId, SocketType,
+    pipe::{Crew, End, Flow, Hub, Key, Lost, Outward},
     route::Removed,
     sync::Arc,
 };
@@ -77,6 +78,7 @@ struct MissedAt {
 #[derive(Debug)]
 struct Unhanded {
     message: Option<Message>,
+    from: Option<PeerId>,
     hub: Arc<Hub>,
 }
 
@@ -109,15 +111,34 @@ impl<const SENDS: bool> Pattern for Subscriber<SENDS> {
             return true;
         }
         let mut place = Message::new();
+        let last = crew.last_sender();
         match self.receive(crew, &mut place) {
             Ok(()) => {
                 crew.count_not_received(&place);
-                self.held = Some(Unhanded { message: Some(place), hub: crew.hub().clone() });
+                let from = crew.last_sender();
+                self.held = Some(Unhanded { message: Some(place), from, hub: crew.hub().clone() });
             }
             Err(RecvError::Missed) => self.tells_missed = true,
             Err(_) => return false,
         }
+        crew.set_last_sender(last);
         true
+    }
+
+    fn reconfigure(&mut self, options: &Options, crew: &mut Crew) {
+        let options = &options.subscribing;
+        if self.invert != options.invert {
+            // What is on its way was asked for the other way round.
+            (self.invert, self.filters) = (options.invert, true);
+        }
+        if options.reports_missed && !self.reports_missed {
+            // Those missed from now on.
+            let told = self.missed;
+            crew.sync();
+            crew.keys().for_each(|key| _ = self.has_missed(crew, key));
+            self.missed = told;
+        }
+        self.reports_missed = options.reports_missed;
     }
 
     /// Sending drops what a peer has no room for.
@@ -193,6 +214,14 @@ impl Sending for Subscriber<true> {
         *message = Message::new();
         Ok(())
     }
+
+    fn admit(&mut self, crew: &mut Crew, _first: &Frame) -> Result<Admission, SendFailure> {
+        self.reserve(crew).map(|_| Admission::of(Addressee::Whoever))
+    }
+
+    fn send_admitted(&mut self, crew: &mut Crew, _: Admission, message: &mut Message) -> Result<(), SendFailure> {
+        self.send(crew, message)
+    }
 }
 
 impl<const SENDS: bool> Subscriber<SENDS> {
@@ -201,8 +230,9 @@ impl<const SENDS: bool> Subscriber<SENDS> {
         if std::mem::take(&mut self.tells_missed) {
             return Err(RecvError::Missed);
         }
-        let held = self.held.take().and_then(|mut held| held.message.take());
-        *place = held.ok_or(RecvError::Empty)?;
+        let mut held = self.held.take().ok_or(RecvError::Empty)?;
+        crew.set_last_sender(held.from);
+        *place = held.message.take().ok_or(RecvError::Empty)?;
         crew.count(|flow: &Flow| &flow.messages_in, 1);
         crew.count(|flow: &Flow| &flow.bytes_in, place.size() as u64);
         Ok(())
@@ -211,8 +241,7 @@ impl<const SENDS: bool> Subscriber<SENDS> {
     /// May messages from the pipe under `key` be unwanted? Asked when one is there: whoever sent it is known by then.
     #[inline(always)]
     fn is_to_be_checked(&self, crew: &Crew, key: Key) -> bool {
-        let peer = || crew.end(key).and_then(|end| end.peer());
-        !SENDS && (self.filters || peer().is_some_and(|peer| peer.unasked))
+        !SENDS && (self.filters || crew.end(key).is_some_and(End::peer_sends_unasked))
     }
 
     fn wants(&self, crew: &Crew, message: &Message) -> bool {

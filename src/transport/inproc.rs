@@ -8,13 +8,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::Arc as Counted,
     time::{Duration, Instant},
 };
 
 use crate::{
     Endpoint, Frame, SocketType,
     monitor::{EventKind, PeerId, Sink},
-    pipe::{Directions, End, Hub, Joined, Side, Tie, conflating_pair, local_pair},
+    pipe::{Directions, End, Hub, Joined, Profile, Side, Tie, conflating_pair, local_pair},
     sync::{Arc, Mutex, full_fence},
 };
 
@@ -42,9 +43,17 @@ type Expiry = (Instant, u64);
 /// A name that somebody has bound, or that somebody waits for.
 #[derive(Debug, Default)]
 struct Name {
-    bound: Option<Arc<Hub>>,
+    bound: Option<Bound>,
     /// Far ends of pipes whose connecting side is there already, first come first.
     pending: Vec<Pending>,
+}
+
+/// The socket that has bound a name.
+#[derive(Clone, Debug)]
+struct Bound {
+    hub: Arc<Hub>,
+    /// As who it is there.
+    profile: Counted<Profile>,
 }
 
 #[derive(Debug)]
@@ -80,14 +89,15 @@ impl Registry {
     /// Gives `name` to the socket behind `hub`, and to it the pipes that wait for the name. Those of sockets it does not
     /// talk to go on waiting.
     pub(crate) fn bind(&self, name: &str, hub: &Arc<Hub>) -> Result<(), NameInUse> {
-        let socket_type = hub.profile().socket_type;
+        let bound = Bound { hub: hub.clone(), profile: hub.profile() };
+        let socket_type = hub.socket_type();
         self.drop_expired();
         let mut names = self.names.lock();
         let entry = names.by_name.entry(name.into()).or_default();
         if entry.bound.is_some() {
             return Err(NameInUse);
         }
-        entry.bound = Some(hub.clone());
+        entry.bound = Some(bound.clone());
         // Told under the lock: whoever connects is heard of later.
         Self::tell(hub, || EventKind::Listening { endpoint: Endpoint::Inproc(name.into()) });
         let ours: Vec<Pending> =
@@ -102,7 +112,7 @@ impl Registry {
             names.expiries.remove(&expiry);
         }
         // Under the lock, so that a connect after this one finds its place behind those that waited.
-        let refused: Vec<Joined> = ours.into_iter().map(|pending| Self::seat(pending.end, hub)).collect();
+        let refused: Vec<Joined> = ours.into_iter().map(|pending| Self::seat(pending.end, &bound)).collect();
         drop(names);
         drop(refused);
         Ok(())
@@ -110,32 +120,28 @@ impl Registry {
 
     /// Connects the socket behind `hub` to `name`, bound or not, which calls its peer `peer_name`, or nothing if that is
     /// empty. The pipe's tie tells it from others.
-    pub(crate) fn connect(
-        &self,
-        name: &std::sync::Arc<str>,
-        hub: &Arc<Hub>,
-        peer_name: Frame,
-    ) -> Result<Arc<Tie>, Mismatch> {
-        let socket_type = hub.profile().socket_type;
+    pub(crate) fn connect(&self, name: &Counted<str>, hub: &Arc<Hub>, peer_name: Frame) -> Result<Arc<Tie>, Mismatch> {
+        let socket_type = hub.socket_type();
         self.drop_expired();
         let mut names = self.names.lock();
         let entry = names.by_name.entry((&**name).into()).or_default();
         if let Some(bound) = &entry.bound
-            && let theirs = bound.profile().socket_type
+            && let theirs = bound.profile.socket_type
             && !theirs.talks_to(socket_type)
         {
-            Self::tell_incompatible(name, bound, socket_type);
+            Self::tell_incompatible(name, &bound.hub, socket_type);
             Self::tell_incompatible(name, hub, theirs);
             return Err(Mismatch(theirs));
         }
         let endpoint = Endpoint::Inproc(name.clone());
         let tie = Tie::through(Some(endpoint.clone()), peer_name, hub.clone());
-        let bound = entry.bound.as_ref().map(|bound| bound.profile().socket_type);
+        let bound = entry.bound.as_ref().map(|bound| &*bound.profile);
         let directions = Directions {
-            forth: socket_type.sends() && bound.is_none_or(SocketType::receives),
-            back: socket_type.receives() && bound.is_none_or(SocketType::sends),
+            forth: socket_type.sends() && bound.is_none_or(|bound| bound.socket_type.receives()),
+            back: socket_type.receives() && bound.is_none_or(|bound| bound.socket_type.sends()),
         };
-        let conflates = hub.profile().conflates || entry.bound.as_ref().is_some_and(|bound| bound.profile().conflates);
+        let sides = [tie.profile(Side::First), bound];
+        let conflates = sides.into_iter().flatten().any(|profile| profile.conflates);
         let (near, far) = if conflates { conflating_pair(&tie, directions) } else { self.pipe(&tie, directions) };
         // The near end first: it brings our part of the limits, without which the pipe has no room at all.
         let near = Self::join(near, hub);
@@ -156,13 +162,15 @@ impl Registry {
     pub(crate) fn unbind(&self, name: &str, hub: &Arc<Hub>) -> bool {
         let mut names = self.names.lock();
         let Some(entry) = names.by_name.get_mut(name) else { return false };
-        if !entry.bound.as_ref().is_some_and(|bound| Arc::ptr_eq(bound, hub)) {
+        if !entry.bound.as_ref().is_some_and(|bound| Arc::ptr_eq(&bound.hub, hub)) {
             return false;
         }
-        entry.bound = None;
+        let bound = entry.bound.take();
         // Told under the lock: whoever came here has been heard of.
         Self::tell(hub, || EventKind::Unbound { endpoint: Endpoint::Inproc(name.into()) });
         names.forget_unused(name);
+        drop(names);
+        drop(bound);
         true
     }
 
@@ -188,10 +196,10 @@ impl Registry {
         local_pair(tie, directions)
     }
 
-    /// Lets `hub` have `far`, the end of a pipe that was made by connecting.
-    fn seat(far: End, hub: &Arc<Hub>) -> Joined {
-        far.tie().introduce(Side::Second, hub.clone());
-        Self::join(far, hub)
+    /// Lets `bound` have `far`, the end of a pipe that was made by connecting.
+    fn seat(far: End, bound: &Bound) -> Joined {
+        far.tie().introduce(Side::Second, bound.hub.clone(), bound.profile.clone());
+        Self::join(far, &bound.hub)
     }
 
     /// Tells the monitors of `hub` what `event` makes, if there are any.
@@ -209,8 +217,8 @@ impl Registry {
     /// Lets `hub` have `end`, with what every new peer gets in the pipe: here and not when the application calls in, so
     /// that peers hear of an idle socket.
     fn join(mut end: End, hub: &Arc<Hub>) -> Joined {
-        let Some(hello) = &hub.profile().hello else { return hub.join(end) };
         let (tie, side) = (end.tie().clone(), end.side());
+        let Some(hello) = tie.profile(side).and_then(|profile| profile.hello.as_ref()) else { return hub.join(end) };
         // The first message of its way, so there is room for it whatever the mark says.
         if end.push_copy(hello).is_ok() {
             hub.count_hello();
@@ -292,7 +300,7 @@ mod tests {
     }
 
     fn crew(socket_type: SocketType) -> (Arc<Hub>, Crew) {
-        let profile = Profile { socket_type, routing_id: Frame::new(), hello: None, conflates: false, unasked: false };
+        let profile = Profile { socket_type, routing_id: Frame::new(), hello: None, conflates: false };
         let hub = Hub::new(profile, HubOptions { send_hwm: 0, recv_hwm: 0, seats: 8 }, Arc::default());
         (hub.clone(), Crew::new(hub, Outward::Balanced))
     }

@@ -213,6 +213,15 @@ impl ByteStream {
     }
 
     /// Who is there, for people: an address and port, or a process.
+    /// Where the peer is, as a host: its IP address, without the port.
+    pub(crate) fn peer_address(&self) -> String {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().map_or_else(|_| String::new(), |address| address.ip().to_string()),
+            #[cfg(unix)]
+            Self::Ipc(_) => self.peer_label(),
+        }
+    }
+
     pub(crate) fn peer_label(&self) -> String {
         match self {
             Self::Tcp(stream) => stream.peer_addr().map_or_else(|_| "unknown".into(), |address| address.to_string()),

@@ -9,10 +9,13 @@ use std::{
     time::Instant,
 };
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
 
 use super::{
-    target::{EventTarget, Target},
+    target::{EventTarget, Slept, Target},
     waiter::{Awaited, Rest, Watched},
 };
 
@@ -41,9 +44,10 @@ impl Post {
         what.watch(&mut self.watched)
     }
 
-    /// Sleeps until it is woken, something watched is readable, or `until`. Tells whether anything was.
-    pub(super) fn sleep(&self, until: Option<Instant>) -> bool {
-        let Some(bell) = &self.bell else { return false };
+    /// Sleeps until it is woken, something watched is readable, a signal handler ran, or `until`. The kernel begins no `poll`
+    /// anew after a handler, whatever its flags.
+    pub(super) fn sleep(&self, until: Option<Instant>) -> Slept {
+        let Some(bell) = &self.bell else { return Slept::TimedOut };
         let of = |descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN);
         let watched = self.watched.iter().map(|watched| -> BorrowedFd<'_> { watched.as_fd() });
         let mut polled: smallvec::SmallVec<[PollFd<'_>; 10]> =
@@ -51,14 +55,17 @@ impl Post {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         // A time the kernel cannot count is for ever.
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        // An interrupted sleep is one that nothing ended.
-        let count = poll(&mut polled, timeout.as_ref()).unwrap_or(0);
+        let slept = match poll(&mut polled, timeout.as_ref()) {
+            Ok(1..) => Slept::Woken,
+            Err(Errno::INTR) => Slept::Interrupted,
+            Ok(0) | Err(_) => Slept::TimedOut,
+        };
         let is_rung = polled[0].revents() != PollFlags::empty();
         drop(polled);
         if is_rung {
             bell.drain();
         }
-        count > 0
+        slept
     }
 
     /// Lets go of what was watched.

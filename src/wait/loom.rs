@@ -68,6 +68,15 @@ fn a_wake_spent_on_one_taker_reaches_the_other() {
 }
 
 #[test]
+fn a_signal_that_ends_a_park_loses_nothing() {
+    explore("interrupted(2)", Some(3), || models::interrupted(2));
+    explore("interrupted_in_anothers_place", Some(3), models::interrupted_in_anothers_place);
+    explore("interrupted_for_room(2)", Some(2), || models::interrupted_for_room(2));
+    explore("interrupted_taker", Some(2), models::interrupted_taker);
+    models::assert_interrupted();
+}
+
+#[test]
 fn planted_bugs_are_caught() {
     assert_caught("waiter-no-second-look", None, || models::messages(1));
     assert_caught("waiter-no-fence", None, || models::messages(1));
@@ -79,4 +88,9 @@ fn planted_bugs_are_caught() {
     assert_caught("waiter-keeps-target", Some(3), models::moved_waiter);
     assert_caught("waiter-keeps-displaced", Some(3), || models::displaced_target(1));
     assert_caught("crowd-keeps-spent-wakes", Some(3), models::two_takers);
+    assert_caught("crowd-keeps-spent-wakes", Some(2), models::interrupted_taker);
+    assert_caught("waiter-interrupted-stays-announced", Some(3), || models::interrupted(2));
+    assert_caught("waiter-interrupted-stays-announced", Some(3), models::interrupted_in_anothers_place);
+    assert_caught("waiter-interrupted-stays-announced", Some(2), || models::interrupted_for_room(2));
+    assert_caught("waiter-interrupted-stays-announced", Some(2), models::interrupted_taker);
 }

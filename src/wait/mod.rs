@@ -49,4 +49,4 @@ pub use signal::Signal;
 #[cfg(target_os = "linux")]
 pub use target::EventTarget;
 pub use target::{Sleep, Target, ThreadTarget};
-pub use waiter::{Awaited, Rest, WaitCounters, Waiter, Watched};
+pub use waiter::{Awaited, GaveUp, Rest, WaitCounters, Waiter, Watched};

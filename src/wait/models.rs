@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Awaited, Crowd, Signal, Sleep, Target, WaitPolicy, Waiter};
+use super::{Awaited, Crowd, GaveUp, Signal, Sleep, Target, WaitPolicy, Waiter};
 use crate::sync::{AtomicU32, Ordering, full_fence, light_fence, thread};
 
 /// The least a message can be: a count that grows.
@@ -44,7 +44,27 @@ impl Awaited for Letters<'_> {
 
 fn await_letters(waiter: &mut Waiter, of: &Letterbox, expected: u32) {
     let delivered = waiter.wait(&of.signal, None, &mut Letters { of, expected });
-    assert!(delivered >= Some(expected));
+    assert!(delivered.unwrap() >= expected);
+}
+
+/// A waiter that signals end the waits of.
+fn interruptible() -> Waiter {
+    let mut waiter = Waiter::new(WaitPolicy::Park);
+    waiter.set_interruptible(true);
+    waiter
+}
+
+/// Waits as often as it is interrupted.
+fn insist<A: Awaited>(waiter: &mut Waiter, signal: &Signal, what: &mut A, interrupted: impl Fn()) -> A::Ready {
+    loop {
+        match waiter.wait(signal, None, what) {
+            Ok(ready) => return ready,
+            Err(reason) => {
+                assert_eq!(reason, GaveUp::Interrupted);
+                interrupted();
+            }
+        }
+    }
 }
 
 /// A sender and a receiver of `letters` messages; the receiver's half is dropped while the last wake may be in flight.
@@ -214,7 +234,7 @@ pub(super) fn timed_out(timeouts: u32) {
     let mut waiter = Waiter::new(WaitPolicy::Park);
     let passed = Instant::now() - Duration::from_secs(1);
     for _ in 0..timeouts {
-        waiter.wait(&letterbox.signal, Some(passed), &mut Letters { of: &letterbox, expected: 1 });
+        let _ = waiter.wait(&letterbox.signal, Some(passed), &mut Letters { of: &letterbox, expected: 1 });
     }
     await_letters(&mut waiter, &letterbox, 2);
     sender.join().unwrap();
@@ -320,4 +340,125 @@ pub(super) fn two_takers() {
     for taker in takers {
         taker.join().unwrap();
     }
+}
+
+/// Waits that a signal ended, by model.
+static INTERRUPTS: [std::sync::atomic::AtomicUsize; 4] = [const { std::sync::atomic::AtomicUsize::new(0) }; 4];
+
+fn count_interrupt(model: usize) {
+    INTERRUPTS[model].fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+}
+
+/// A model in which no signal ended a wait proves nothing.
+pub(super) fn assert_interrupted() {
+    let counts = INTERRUPTS.each_ref().map(|count| count.load(std::sync::atomic::Ordering::Relaxed));
+    assert!(counts.iter().all(|&count| count > 0), "{counts:?}");
+}
+
+/// A signal may come at any time of a receiver of `letters` messages: none is lost, and it
+/// does not look asleep afterwards.
+pub(super) fn interrupted(letters: u32) {
+    let letterbox = Arc::new(Letterbox::default());
+    let sender = {
+        let letterbox = Arc::clone(&letterbox);
+        thread::spawn(move || (0..letters).for_each(|_| letterbox.deliver()))
+    };
+    let killer = {
+        let letterbox = Arc::clone(&letterbox);
+        thread::spawn(move || letterbox.signal.interrupt())
+    };
+    let mut waiter = interruptible();
+    for expected in 1..=letters {
+        insist(&mut waiter, &letterbox.signal, &mut Letters { of: &letterbox, expected }, || {
+            count_interrupt(0);
+            assert!(!letterbox.signal.is_announced(), "nobody sleeps any more");
+        });
+    }
+    sender.join().unwrap();
+    killer.join().unwrap();
+}
+
+/// As `displaced_target`, where a signal ends the wait: the loop gets its place back and is woken.
+pub(super) fn interrupted_in_anothers_place() {
+    let letterbox = Arc::new(Letterbox::default());
+    let target = Arc::new(Woken::default());
+    letterbox.signal.install(Target::Loop(target.clone()));
+    letterbox.signal.arm();
+    let sender = {
+        let letterbox = Arc::clone(&letterbox);
+        thread::spawn(move || letterbox.deliver())
+    };
+    let killer = {
+        let letterbox = Arc::clone(&letterbox);
+        thread::spawn(move || letterbox.signal.interrupt())
+    };
+    let mut waiter = interruptible();
+    let waited = waiter.wait(&letterbox.signal, None, &mut Letters { of: &letterbox, expected: 1 });
+    if waited == Err(GaveUp::Interrupted) {
+        count_interrupt(1);
+    }
+    sender.join().unwrap();
+    killer.join().unwrap();
+    // It had announced itself before: whatever became of that, it looks again, or nobody has told it to sleep.
+    assert!(waiter.counters().parks == 0 || target.0.load(Ordering::Relaxed), "the loop was not told");
+    assert!(matches!(letterbox.signal.remove(), Some(Target::Loop(_))));
+}
+
+/// As `room` for one producer whose waits a signal ends: what it announced beyond the signal is taken back.
+pub(super) fn interrupted_for_room(items: u32) {
+    let slot = Arc::new(Slot::default());
+    let consumer = {
+        let slot = Arc::clone(&slot);
+        thread::spawn(move || {
+            for popped in 0..items {
+                Waiter::new(WaitPolicy::Park).wait(&slot.items, None, &mut Item { of: &slot, popped }).unwrap();
+                slot.popped.store(popped + 1, Ordering::Release);
+                light_fence();
+                if slot.wanted.load(Ordering::Relaxed) == 1 {
+                    slot.room.fence_and_notify();
+                }
+            }
+        })
+    };
+    let killer = {
+        let slot = Arc::clone(&slot);
+        thread::spawn(move || slot.room.interrupt())
+    };
+    let mut waiter = interruptible();
+    for pushed in 0..items {
+        insist(&mut waiter, &slot.room, &mut Room { of: &slot, pushed }, || {
+            count_interrupt(2);
+            assert_eq!(slot.wanted.load(Ordering::Relaxed), 0, "room is still wanted");
+        });
+        slot.pushed.store(pushed + 1, Ordering::Release);
+        slot.items.fence_and_notify();
+    }
+    consumer.join().unwrap();
+    killer.join().unwrap();
+}
+
+/// Two takers and one letter, which whoever took it puts back. A signal may end the wait of one, which then wants none: a wake
+/// that was spent on it must reach the other.
+pub(super) fn interrupted_taker() {
+    let pool = Arc::new(Pool::default());
+    let seat = Arc::new(Signal::new());
+    let killer = {
+        let (pool, seat) = (Arc::clone(&pool), Arc::clone(&seat));
+        thread::spawn(move || {
+            seat.interrupt();
+            pool.deliver();
+        })
+    };
+    let fickle = {
+        let pool = Arc::clone(&pool);
+        thread::spawn(move || match interruptible().wait(&seat, None, &mut Letter { of: &pool, seat: &seat }) {
+            Ok(()) => pool.deliver(),
+            Err(_) => count_interrupt(3),
+        })
+    };
+    let own = Arc::new(Signal::new());
+    Waiter::new(WaitPolicy::Park).wait(&own, None, &mut Letter { of: &pool, seat: &own }).unwrap();
+    pool.deliver();
+    killer.join().unwrap();
+    fickle.join().unwrap();
 }

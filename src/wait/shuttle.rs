@@ -77,6 +77,15 @@ fn a_wake_spent_on_one_taker_reaches_the_other() {
     explore("two_takers", models::two_takers);
 }
 
+#[test]
+fn a_signal_that_ends_a_park_loses_nothing() {
+    explore("interrupted(20)", || models::interrupted(20));
+    explore("interrupted_in_anothers_place", models::interrupted_in_anothers_place);
+    explore("interrupted_for_room(16)", || models::interrupted_for_room(16));
+    explore("interrupted_taker", models::interrupted_taker);
+    models::assert_interrupted();
+}
+
 /// shuttle's memory is sequentially consistent: missing fences are loom's to catch, missing steps are caught here too.
 #[test]
 fn planted_bugs_are_caught() {
@@ -86,4 +95,9 @@ fn planted_bugs_are_caught() {
     assert_caught("waiter-keeps-target", models::moved_waiter);
     assert_caught("waiter-keeps-displaced", || models::displaced_target(2));
     assert_caught("crowd-keeps-spent-wakes", models::two_takers);
+    assert_caught("crowd-keeps-spent-wakes", models::interrupted_taker);
+    assert_caught("waiter-interrupted-stays-announced", || models::interrupted(4));
+    assert_caught("waiter-interrupted-stays-announced", models::interrupted_in_anothers_place);
+    assert_caught("waiter-interrupted-stays-announced", || models::interrupted_for_room(4));
+    assert_caught("waiter-interrupted-stays-announced", models::interrupted_taker);
 }

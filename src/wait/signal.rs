@@ -117,6 +117,21 @@ impl Signal {
         self.target.lock().replace(target).filter(|displaced| matches!(displaced, Target::Loop(_)))
     }
 
+    /// In a model: does the waiter look asleep? Asked by itself.
+    #[cfg(all(test, any(loom, shuttle)))]
+    pub(super) fn is_announced(&self) -> bool {
+        self.word.load(Ordering::Relaxed) == ASLEEP
+    }
+
+    /// In a model: a signal handler runs in the thread whose target is in place, if there is one.
+    #[cfg(all(test, any(loom, shuttle)))]
+    pub(crate) fn interrupt(&self) {
+        let target = self.target.lock().clone();
+        if let Some(Target::Thread(target)) = target {
+            target.interrupt();
+        }
+    }
+
     #[cold]
     fn notify_slow(&self) -> bool {
         // Swap: one of several wakers pays for the wake. Acquire: pairs with Release in `announce`.

@@ -1,8 +1,8 @@
 //! What a wake reaches: a thread, an eventfd, or a loop that must be turned.
 //!
 //! Each target carries a state word of its own, so that many wakes before the sleeper runs cost one system call, and
-//! so that a stray unpark token (user code may park too) or a spurious return of `park` is told from a wake. Targets
-//! are counted: a waker holds one while it wakes, whatever the sleeper does meanwhile.
+//! so that a stray unpark token (off Linux user code may park too) or a spurious return of `park` is told from a wake.
+//! Targets are counted: a waker holds one while it wakes, whatever the sleeper does meanwhile.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -79,31 +79,46 @@ impl ThreadTarget {
         }
     }
 
-    /// Parks the calling thread, which must be the target's, until a wake-up is pending, and takes it. False when
-    /// `deadline` passed first.
-    pub(super) fn sleep(&self, deadline: Option<Instant>) -> bool {
+    /// Parks the calling thread, which must be the target's, until a wake-up is pending, which it takes, or `deadline`, or,
+    /// if it is interruptible, a signal handler ran meanwhile. A wake-up that comes at the same time as a signal may stay
+    /// pending, and is spurious to the next sleep.
+    pub(super) fn sleep(&self, deadline: Option<Instant>, interruptible: bool) -> Slept {
         loop {
             // Acquire: pairs with Release in `wake`.
             if self.notified.swap(false, Ordering::Acquire) {
-                return true;
+                return Slept::Woken;
             }
-            match deadline {
-                None => self.parker.park(None),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return false;
-                    }
-                    self.parker.park(Some(left));
-                }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Slept::TimedOut;
+            }
+            if self.parker.park(left, interruptible) {
+                return Slept::Interrupted;
             }
         }
+    }
+
+    /// In a model: a signal handler runs in the thread.
+    #[cfg(all(test, any(loom, shuttle)))]
+    pub(super) fn interrupt(&self) {
+        self.parker.interrupt();
     }
 
     /// When and where the wake-up was sent that `sleep` last took.
     pub(super) fn stamp(&self) -> &Stamp {
         &self.stamp
     }
+}
+
+/// How a sleep ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slept {
+    /// By a wake-up, which was taken.
+    Woken,
+    /// With its time, or for no reason of ours.
+    TimedOut,
+    /// A signal handler ran meanwhile.
+    Interrupted,
 }
 
 /// When and on which core a waker woke. Only an input to estimates: the two halves may belong to two wakes.

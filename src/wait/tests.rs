@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Awaited, Signal, Sleep, Target, WaitPolicy, Waiter};
+use super::{Awaited, GaveUp, Signal, Sleep, Target, WaitPolicy, Waiter};
 use crate::sync::{AtomicU32, AtomicU64, Ordering, heavy_fence, light_fence, prepare_asymmetric_fences, thread};
 
 const TURNS: u64 = if cfg!(miri) { 20 } else { 20_000 };
@@ -84,10 +84,10 @@ fn a_deadline_already_passed_means_one_look() {
         let count = Count::default();
         let mut waiter = Waiter::new(policy);
         let mut what = Reaches::new(&count, 1);
-        assert_eq!(waiter.wait(&count.signal, Some(Instant::now()), &mut what), None);
+        assert_eq!(waiter.wait(&count.signal, Some(Instant::now()), &mut what), Err(GaveUp::TimedOut));
         assert_eq!((what.looks, what.withdrawn), (1, 0));
         count.add();
-        assert_eq!(waiter.wait(&count.signal, Some(Instant::now()), &mut what), Some(()));
+        assert_eq!(waiter.wait(&count.signal, Some(Instant::now()), &mut what), Ok(()));
         assert_eq!((what.looks, what.withdrawn), (2, 0));
     }
 }
@@ -99,7 +99,7 @@ fn a_deadline_ends_a_wait_and_withdraws_once() {
         let mut waiter = Waiter::new(policy);
         let mut what = Reaches::new(&count, 1);
         let deadline = Instant::now() + Duration::from_millis(3);
-        assert_eq!(waiter.wait(&count.signal, Some(deadline), &mut what), None);
+        assert_eq!(waiter.wait(&count.signal, Some(deadline), &mut what), Err(GaveUp::TimedOut));
         assert!(Instant::now() >= deadline);
         let counters = waiter.counters();
         // An adaptive wait may end while it still spins, with nothing announced.

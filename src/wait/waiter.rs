@@ -9,6 +9,10 @@
 //! 4. the sleep protocol of [`Signal`].
 //!
 //! `Spin` is stage 1 and a spin without end; `Park` is an adaptive wait without its spins.
+//!
+//! A waiter that is interruptible ends a wait as a deadline would when a signal handler ran in its thread while that was
+//! parked, in stage 4: one more look, and the announcements are taken back. Where the thread does not sleep nothing tells
+//! it of a handler.
 
 #![forbid(unsafe_code)]
 
@@ -17,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use super::policy::WaitPolicy;
 use super::signal::Signal;
-use super::target::{Target, ThreadTarget};
+use super::target::{Slept, Target, ThreadTarget};
 use crate::sync::{full_fence, heavy_fence, planted};
 
 #[cfg(not(any(loom, shuttle)))]
@@ -78,6 +82,8 @@ pub struct Rest {
 #[derive(Debug)]
 pub struct Waiter {
     policy: WaitPolicy,
+    /// Signals end waits.
+    interruptible: bool,
     /// The thread that parked here last; kept, so that a park allocates nothing.
     target: Option<Arc<ThreadTarget>>,
     /// As `target`, for parks on descriptors.
@@ -110,6 +116,8 @@ pub struct WaitCounters {
     pub spurious: u64,
     /// Waits that ended with the deadline.
     pub timeouts: u64,
+    /// Waits that a signal ended.
+    pub interrupts: u64,
     /// How long the next wait is expected to take, from entering it to the arrival.
     pub expected_wait: Duration,
     /// How long a spin may last: a multiple of what a wake-up costs in this process. Longer expected waits park
@@ -132,6 +140,17 @@ struct Counts {
     wakes: u64,
     spurious: u64,
     timeouts: u64,
+    interrupts: u64,
+}
+
+/// Why a wait ended with nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GaveUp {
+    /// The deadline passed.
+    TimedOut,
+    /// A signal handler ran in the waiting thread while it was parked; only where the waiter
+    /// [is interruptible](Waiter::set_interruptible).
+    Interrupted,
 }
 
 impl Waiter {
@@ -139,6 +158,7 @@ impl Waiter {
     pub fn new(policy: WaitPolicy) -> Self {
         Self {
             policy,
+            interruptible: false,
             target: None,
             #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
             post: Default::default(),
@@ -158,14 +178,33 @@ impl Waiter {
         self.policy = policy;
     }
 
-    /// Waits until `what` answers, or until `deadline`; `None` waits for ever. Returns `None` on time-out.
+    /// Do signals end waits?
+    pub fn is_interruptible(&self) -> bool {
+        self.interruptible
+    }
+
+    /// Makes a signal end a wait, from the next one on: not unless said so. A handler that runs while the thread is not
+    /// parked yet, or not at all as under [`WaitPolicy::Spin`], goes unseen. On Linux only; elsewhere nothing changes.
+    pub fn set_interruptible(&mut self, interruptible: bool) {
+        self.interruptible = interruptible;
+    }
+
+    /// Waits until `what` answers, or until `deadline`; `None` waits for ever.
     ///
     /// A deadline already passed means exactly one look. `signal` is the one that those who make `what` ready notify;
     /// one waiter may wait on it at a time.
+    ///
+    /// # Errors
+    /// The deadline passed, or a signal ended the wait. `what` was looked at after that.
     #[inline]
-    pub fn wait<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
+    pub fn wait<A: Awaited>(
+        &mut self,
+        signal: &Signal,
+        deadline: Option<Instant>,
+        what: &mut A,
+    ) -> Result<A::Ready, GaveUp> {
         match what.look() {
-            Some(ready) => Some(ready),
+            Some(ready) => Ok(ready),
             None => self.wait_slow(signal, deadline, what),
         }
     }
@@ -186,6 +225,7 @@ impl Waiter {
             wakes: counts.wakes,
             spurious: counts.spurious,
             timeouts: counts.timeouts,
+            interrupts: counts.interrupts,
             expected_wait: Duration::from_nanos(self.pace.expected_ns()),
             spin_budget: Duration::from_nanos(pace::budget_ns(cost::wake_ns())),
             shares_core: self.pace.shares_core(),
@@ -200,14 +240,13 @@ impl Waiter {
         &mut self,
         deadline: Option<Instant>,
         what: &mut A,
-        sleep: impl FnOnce(&mut A) -> Option<A::Ready>,
-    ) -> Option<A::Ready> {
+        sleep: impl FnOnce(&mut A) -> Result<A::Ready, GaveUp>,
+    ) -> Result<A::Ready, GaveUp> {
         if let Some(ready) = what.look() {
-            return Some(ready);
+            return Ok(ready);
         }
         if has_passed(deadline) {
-            self.counts.timeouts += 1;
-            return None;
+            return Err(self.timed_out());
         }
         if self.policy == WaitPolicy::Spin {
             return self.spin(deadline, what);
@@ -221,20 +260,25 @@ impl Waiter {
         let ready = sleep(what);
         // Who woke us, and when, is not known: our own waking is part of the sample, which is kept below two budgets.
         let slept_ns = clock::now_ns() - entered_ns;
-        if ready.is_some() {
-            self.pace.arrived(slept_ns, budget_ns);
-        } else {
-            self.counts.timeouts += 1;
-            self.pace.gave_up(slept_ns, budget_ns);
+        match ready {
+            Ok(_) => self.pace.arrived(slept_ns, budget_ns),
+            Err(reason) => {
+                self.count(reason);
+                self.pace.gave_up(slept_ns, budget_ns);
+            }
         }
         ready
     }
 
     #[inline(never)]
-    fn wait_slow<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
+    fn wait_slow<A: Awaited>(
+        &mut self,
+        signal: &Signal,
+        deadline: Option<Instant>,
+        what: &mut A,
+    ) -> Result<A::Ready, GaveUp> {
         if has_passed(deadline) {
-            self.counts.timeouts += 1;
-            return None;
+            return Err(self.timed_out());
         }
         match self.policy {
             WaitPolicy::Spin => self.spin(deadline, what),
@@ -242,21 +286,25 @@ impl Waiter {
         }
     }
 
-    fn spin<A: Awaited>(&mut self, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
+    fn spin<A: Awaited>(&mut self, deadline: Option<Instant>, what: &mut A) -> Result<A::Ready, GaveUp> {
         loop {
             if let Some(ready) = spin_turns(SHORT_TURNS, what) {
                 self.counts.spins_paid += 1;
-                return Some(ready);
+                return Ok(ready);
             }
             if has_passed(deadline) {
-                self.counts.timeouts += 1;
-                return None;
+                return Err(self.timed_out());
             }
         }
     }
 
     /// `Adaptive`; and `Park`, which leaves the spins out.
-    fn adapt<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
+    fn adapt<A: Awaited>(
+        &mut self,
+        signal: &Signal,
+        deadline: Option<Instant>,
+        what: &mut A,
+    ) -> Result<A::Ready, GaveUp> {
         let budget_ns = pace::budget_ns(cost::wake_ns());
         let entered_ns = match self.before_sleep(budget_ns, deadline, what) {
             Before::Ended(ready) => return ready,
@@ -266,8 +314,8 @@ impl Waiter {
         if !what.has_descriptors() {
             // It may come to have some while we sleep: then we sleep on them.
             match self.park_unless(signal, deadline, what, |what| what.has_descriptors()) {
-                Parked::Ready(ready) => {
-                    self.learn_from_park(entered_ns, budget_ns, ready.is_some());
+                Parked::Over(ready) => {
+                    self.learn_from_park(entered_ns, budget_ns, ready.is_ok());
                     return ready;
                 }
                 Parked::Differently => {}
@@ -278,7 +326,7 @@ impl Waiter {
             return self.park_on_descriptors(signal, deadline, what, (entered_ns, budget_ns));
         }
         let ready = self.park(signal, deadline, what);
-        self.learn_from_park(entered_ns, budget_ns, ready.is_some());
+        self.learn_from_park(entered_ns, budget_ns, ready.is_ok());
         ready
     }
 
@@ -297,15 +345,15 @@ impl Waiter {
             Opening::Spin if may_spin => self.spin_short(what),
             Opening::Spin | Opening::Park => None,
         };
-        if found.is_some() {
+        if let Some(ready) = found {
             self.pace.arrived(0, budget_ns);
-            return Before::Ended(found);
+            return Before::Ended(Ok(ready));
         }
         let entered_ns = clock::now_ns();
         if may_spin && opening != Opening::Park && self.pace.expects_within(budget_ns) {
             match self.spin_long(entered_ns, budget_ns, deadline, what) {
-                Spun::Found(ready) => return Before::Ended(Some(ready)),
-                Spun::DeadlinePassed => return Before::Ended(None),
+                Spun::Found(ready) => return Before::Ended(Ok(ready)),
+                Spun::DeadlinePassed => return Before::Ended(Err(self.timed_out())),
                 Spun::GaveUp => self.counts.spins_missed += 1,
             }
         }
@@ -347,7 +395,6 @@ impl Waiter {
             spun_ns = now_ns - entered_ns;
             if has_passed(deadline) {
                 self.pace.gave_up(spun_ns, budget_ns);
-                self.counts.timeouts += 1;
                 return Spun::DeadlinePassed;
             }
             if spun_ns >= yield_at_ns {
@@ -399,36 +446,41 @@ impl Waiter {
         deadline: Option<Instant>,
         what: &mut A,
         (entered_ns, budget_ns): (u64, u64),
-    ) -> Option<A::Ready> {
+    ) -> Result<A::Ready, GaveUp> {
         let asleep = Asleep { signal, displaced: signal.enlist_for_good(self.post.target()) };
         let ready = loop {
             let may_sleep_long = asleep.announce_and_fence(what);
             let mut rest = self.post.watch(what);
             if let Some(ready) = what.look() {
-                break Some(ready);
+                break Ok(ready);
             }
             rest.may_sleep &= may_sleep_long;
             if rest.may_sleep {
                 self.counts.parks += 1;
-                self.counts.wakes += u64::from(self.post.sleep(deadline.into_iter().chain(rest.until).min()));
+                let slept = self.post.sleep(deadline.into_iter().chain(rest.until).min());
+                self.counts.wakes += u64::from(slept == Slept::Woken);
                 if let Some(ready) = what.look() {
-                    break Some(ready);
+                    break Ok(ready);
+                }
+                if slept == Slept::Interrupted && self.interruptible {
+                    break Err(GaveUp::Interrupted);
                 }
             }
             if has_passed(deadline) {
-                self.counts.timeouts += 1;
-                break None;
+                break Err(GaveUp::TimedOut);
             }
         };
         drop(asleep);
         self.post.clear();
         what.withdraw();
         let slept_ns = clock::now_ns() - entered_ns;
-        if ready.is_some() {
+        match ready {
             // As in `wait_elsewhere`: our own waking is part of the sample.
-            self.pace.arrived(slept_ns, budget_ns);
-        } else {
-            self.pace.gave_up(slept_ns, budget_ns);
+            Ok(_) => self.pace.arrived(slept_ns, budget_ns),
+            Err(reason) => {
+                self.count(reason);
+                self.pace.gave_up(slept_ns, budget_ns);
+            }
         }
         ready
     }
@@ -457,9 +509,14 @@ impl Waiter {
 
 impl Waiter {
     /// The sleep protocol: announce, fence, look, park.
-    fn park<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
+    fn park<A: Awaited>(
+        &mut self,
+        signal: &Signal,
+        deadline: Option<Instant>,
+        what: &mut A,
+    ) -> Result<A::Ready, GaveUp> {
         match self.park_unless(signal, deadline, what, |_| false) {
-            Parked::Ready(ready) => ready,
+            Parked::Over(ready) => ready,
             Parked::Differently => unreachable!("it was never asked for"),
         }
     }
@@ -482,37 +539,66 @@ impl Waiter {
             if !planted("waiter-no-second-look")
                 && let Some(ready) = what.look()
             {
-                break Parked::Ready(Some(ready));
+                break Parked::Over(Ok(ready));
             }
             if differently(what) {
                 break Parked::Differently;
             }
             self.counts.parks += 1;
-            let woken = target.sleep(if may_sleep_long { deadline } else { soonest(deadline) });
+            let slept = target.sleep(if may_sleep_long { deadline } else { soonest(deadline) }, self.interruptible);
+            let woken = slept == Slept::Woken;
             self.counts.wakes += u64::from(woken);
             if let Some(ready) = what.look() {
-                break Parked::Ready(Some(ready));
+                break Parked::Over(Ok(ready));
             }
             self.counts.spurious += u64::from(woken);
+            if slept == Slept::Interrupted {
+                break Parked::Over(Err(GaveUp::Interrupted));
+            }
             if !woken && has_passed(deadline) {
-                self.counts.timeouts += 1;
-                break Parked::Ready(None);
+                break Parked::Over(Err(GaveUp::TimedOut));
             }
         };
+        if let Parked::Over(Err(reason)) = ready {
+            self.count(reason);
+            if reason == GaveUp::Interrupted && planted("waiter-interrupted-stays-announced") {
+                std::mem::forget(asleep);
+                return ready;
+            }
+        }
         drop(asleep);
         what.withdraw();
         ready
+    }
+
+    fn count(&mut self, reason: GaveUp) {
+        match reason {
+            GaveUp::TimedOut => self.counts.timeouts += 1,
+            GaveUp::Interrupted => self.counts.interrupts += 1,
+        }
+    }
+
+    #[cfg(not(any(loom, shuttle)))]
+    fn timed_out(&mut self) -> GaveUp {
+        self.count(GaveUp::TimedOut);
+        GaveUp::TimedOut
     }
 }
 
 #[cfg(any(loom, shuttle))]
 impl Waiter {
     pub fn counters(&self) -> WaitCounters {
-        WaitCounters { parks: self.counts.parks, wakes: self.counts.wakes, ..WaitCounters::default() }
+        let Counts { parks, wakes, interrupts, .. } = self.counts;
+        WaitCounters { parks, wakes, interrupts, ..WaitCounters::default() }
     }
 
     /// A model has no time and explores no spin: every policy parks.
-    fn wait_slow<A: Awaited>(&mut self, signal: &Signal, deadline: Option<Instant>, what: &mut A) -> Option<A::Ready> {
+    fn wait_slow<A: Awaited>(
+        &mut self,
+        signal: &Signal,
+        deadline: Option<Instant>,
+        what: &mut A,
+    ) -> Result<A::Ready, GaveUp> {
         self.park(signal, deadline, what)
     }
 }
@@ -563,7 +649,7 @@ impl Drop for Asleep<'_> {
 
 /// How a park ended.
 enum Parked<R> {
-    Ready(Option<R>),
+    Over(Result<R, GaveUp>),
     /// Another kind of park is called for.
     Differently,
 }
@@ -571,7 +657,7 @@ enum Parked<R> {
 /// How a wait stands before its first sleep.
 #[cfg(not(any(loom, shuttle)))]
 enum Before<R> {
-    Ended(Option<R>),
+    Ended(Result<R, GaveUp>),
     Sleep {
         /// When the wait began, as far as it was timed.
         entered_ns: u64,

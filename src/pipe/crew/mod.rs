@@ -25,6 +25,7 @@ use super::{
     hub::{Flow, Note},
 };
 use crate::{
+    monitor::PeerId,
     route::Rotation,
     sync::{Arc, AtomicU64},
 };
@@ -51,6 +52,9 @@ pub(crate) enum Event {
 
 /// Where a socket keeps a pipe.
 pub(crate) type Key = u32;
+
+/// No pipe's: there are never so many.
+const NO_KEY: Key = Key::MAX;
 
 /// Pipes looked at on every call before any is armed: one cached line each.
 pub(crate) const HOT_PIPES: usize = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
@@ -89,6 +93,10 @@ pub(crate) struct Crew {
     links: usize,
     /// The owner looks at connections again and again, and may be left to read them.
     lends: bool,
+    /// Where the message received last came from: the key of a pipe that is there, or `NO_KEY`.
+    last_from: Key,
+    /// Who that was, if it is not there any more.
+    last_gone: Option<PeerId>,
 }
 
 #[derive(Debug)]
@@ -157,7 +165,25 @@ impl Crew {
             touched: Vec::new(),
             links: 0,
             lends: true,
+            last_from: NO_KEY,
+            last_gone: None,
         }
+    }
+
+    /// Whom the message received last came from, if it came from a connection.
+    pub(crate) fn last_sender(&self) -> Option<PeerId> {
+        if self.last_from == NO_KEY { self.last_gone } else { self.connected_peer(self.last_from) }
+    }
+
+    /// Takes note of whom the message came from that the owner gets now: it was received before.
+    pub(crate) fn set_last_sender(&mut self, sender: Option<PeerId>) {
+        (self.last_from, self.last_gone) = (NO_KEY, sender);
+    }
+
+    /// The peer under `key`, if there is a connection to it.
+    fn connected_peer(&self, key: Key) -> Option<PeerId> {
+        let pipe = self.pipes.get(key as usize)?.as_ref()?;
+        pipe.link.is_some().then(|| PeerId::new(pipe.end.tie().number()))
     }
 
     /// Has the context been shut down, as far as we have noticed?
@@ -216,6 +242,11 @@ impl Crew {
     /// Our end of a pipe.
     pub(crate) fn end(&self, key: Key) -> Option<&End> {
         self.pipes.get(key as usize)?.as_ref().map(|pipe| &pipe.end)
+    }
+
+    /// The keys of all pipes there are.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.pipes.iter().zip(0..).filter_map(|(pipe, key)| pipe.as_ref().map(|_| key))
     }
 
     /// The number of the pipe under `key`, by which it is told from one that had the key before.
@@ -412,6 +443,9 @@ impl Crew {
     fn remove(&mut self, key: Key) {
         self.stop_sending(key);
         self.hot.remove(key);
+        if key == self.last_from {
+            self.set_last_sender(self.connected_peer(key));
+        }
         if let Some(pipe) = self.pipes[key as usize].take() {
             if pipe.receiving == Receiving::Armed {
                 self.armed -= 1;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Session;
+use super::{Origin, Session};
 use crate::{
     Endpoint, Frame, Message, SocketType,
     pipe::{Directions, End, Hub, Joined, Lost, Profile, Refusal, Side, Tie, conflating_pair, local_pair},
@@ -25,6 +25,8 @@ pub(super) struct Link {
     end: End,
     /// The socket is one that does.
     subscribes: bool,
+    /// Our end keeps the newest message only.
+    conflates: bool,
     /// Messages that gave way to newer ones in our end, as far as they are counted.
     conflated: u64,
 }
@@ -32,34 +34,38 @@ pub(super) struct Link {
 impl Link {
     /// A pipe for a peer that is still to come: `near` may send already. It calls the peer `peer_name`, or nothing if that is
     /// empty.
-    pub(super) fn ahead(near: &sync::Arc<Hub>, endpoint: Endpoint, peer_name: Frame) -> (Self, Joined) {
-        let own = near.profile().socket_type;
+    pub(super) fn ahead(origin: &Origin, endpoint: Endpoint, peer_name: Frame) -> (Self, Joined) {
+        let Origin { near, profile, .. } = origin;
+        let own = profile.socket_type;
         let tie = Tie::through(Some(endpoint), peer_name, near.clone());
         let directions = Directions { forth: own.sends(), back: own.receives() };
-        let (near_end, end) = pair(near, &tie, directions);
+        let (near_end, end) = pair(profile, &tie, directions);
         let joined = near.join(near_end);
-        (Self { tie, side: Side::Second, hub: None, end, subscribes: own.subscribes(), conflated: 0 }, joined)
+        let (subscribes, conflates) = (own.subscribes(), profile.conflates);
+        (Self { tie, side: Side::Second, hub: None, end, subscribes, conflates, conflated: 0 }, joined)
     }
 
-    /// A pipe to `peer`, which came to `endpoint`, for `near`.
+    /// A pipe to `peer`, which came to `endpoint`.
     pub(super) fn accepted(
-        near: &sync::Arc<Hub>,
+        origin: &Origin,
         endpoint: Endpoint,
         peer: &zmtp::Peer,
         session: &Arc<Session>,
     ) -> (Self, Joined) {
-        let own = near.profile().socket_type;
-        let hub = Hub::of_link(profile(peer), session);
+        let Origin { near, profile, .. } = origin;
+        let own = profile.socket_type;
+        let hub = hub_of(peer, session);
         let tie = Tie::through(Some(endpoint), Frame::new(), hub.clone());
-        tie.introduce(Side::Second, near.clone());
+        tie.introduce(Side::Second, near.clone(), profile.clone());
         let directions = Directions {
             forth: peer.socket_type.sends() && own.receives(),
             back: own.sends() && peer.socket_type.receives(),
         };
-        let (end, near_end) = pair(near, &tie, directions);
+        let (end, near_end) = pair(profile, &tie, directions);
         hub.seat_link(&end);
         let joined = near.join(near_end);
-        (Self { tie, side: Side::First, hub: Some(hub), end, subscribes: own.subscribes(), conflated: 0 }, joined)
+        let (subscribes, conflates) = (own.subscribes(), profile.conflates);
+        (Self { tie, side: Side::First, hub: Some(hub), end, subscribes, conflates, conflated: 0 }, joined)
     }
 
     /// The peer has come, for the first time: from now on the socket knows it. (One that comes later in its place is taken for
@@ -68,8 +74,8 @@ impl Link {
         if self.hub.is_some() {
             return self;
         }
-        let hub = Hub::of_link(profile(peer), session);
-        self.tie.introduce(self.side, hub.clone());
+        let hub = hub_of(peer, session);
+        self.tie.introduce(self.side, hub.clone(), hub.profile());
         hub.seat_link(&self.end);
         Self { hub: Some(hub), ..self }
     }
@@ -130,7 +136,7 @@ impl Link {
 
     #[inline]
     fn count_conflated(&mut self, near: &Hub) {
-        if near.profile().conflates {
+        if self.conflates {
             // Our end counts what gave way, and has no owner who is asked.
             let conflated = self.end.conflated();
             near.count_conflated(conflated - std::mem::replace(&mut self.conflated, conflated));
@@ -159,17 +165,18 @@ impl Link {
     }
 }
 
-fn pair(near: &Hub, tie: &sync::Arc<Tie>, directions: Directions) -> (End, End) {
-    if near.profile().conflates { conflating_pair(tie, directions) } else { local_pair(tie, directions) }
+fn pair(near: &Profile, tie: &sync::Arc<Tie>, directions: Directions) -> (End, End) {
+    if near.conflates { conflating_pair(tie, directions) } else { local_pair(tie, directions) }
 }
 
-fn profile(peer: &zmtp::Peer) -> Profile {
-    Profile {
-        socket_type: peer.socket_type,
-        routing_id: peer.routing_id.clone(),
-        hello: None,
-        conflates: false,
-        // A PUB filters; an XPUB may be told by its application what to send.
-        unasked: peer.socket_type == SocketType::XPub,
+/// A hub for `peer`, which is served by `session`.
+fn hub_of(peer: &zmtp::Peer, session: &Arc<Session>) -> sync::Arc<Hub> {
+    let profile =
+        Profile { socket_type: peer.socket_type, routing_id: peer.routing_id.clone(), hello: None, conflates: false };
+    let hub = Hub::of_link(profile, session);
+    // A PUB filters; an XPUB may be told by its application what to send.
+    if peer.socket_type == SocketType::XPub {
+        hub.set_sends_unasked();
     }
+    hub
 }

@@ -59,7 +59,7 @@ use super::resolve::Resolver;
 use crate::{
     reactor::{Engine, Reactor},
     sync::{AtomicUsize, Mutex, Ordering},
-    wait::{Awaited, Signal, WaitPolicy, Waiter},
+    wait::{Awaited, GaveUp, Signal, WaitPolicy, Waiter},
 };
 
 /// How the connections of a context are served.
@@ -161,18 +161,34 @@ impl Streams {
     }
 
     /// Waits until every session is gone, until `deadline` at the most, which callers' contexts turn for themselves.
-    pub(crate) fn wait_for_the_last(self: &Arc<Self>, deadline: Option<Instant>) {
+    ///
+    /// # Errors
+    /// They are not: the deadline passed, or, if the wait is to be `interruptible`, a signal ended it.
+    pub(crate) fn wait_for_the_last(
+        self: &Arc<Self>,
+        deadline: Option<Instant>,
+        interruptible: bool,
+    ) -> Result<(), GaveUp> {
         if let Some(reactor) = self.driven() {
-            while self.living() > 0 && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+            while self.living() > 0 {
                 let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-                reactor.turn(Some(left.unwrap_or(FAREWELL_TURN).min(FAREWELL_TURN)));
+                if left.is_some_and(|left| left.is_zero()) {
+                    return Err(GaveUp::TimedOut);
+                }
+                let interrupted = reactor.turn(Some(left.unwrap_or(FAREWELL_TURN).min(FAREWELL_TURN)));
+                if interrupted && interruptible && self.living() > 0 {
+                    return Err(GaveUp::Interrupted);
+                }
             }
-            return;
+            return Ok(());
         }
         let signal = Arc::new(Signal::new());
         self.farewells.lock().push(Arc::downgrade(&signal));
-        Waiter::new(WaitPolicy::Park).wait(&signal, deadline, &mut Gone(self));
+        let mut waiter = Waiter::new(WaitPolicy::Park);
+        waiter.set_interruptible(interruptible);
+        let gone = waiter.wait(&signal, deadline, &mut Gone(self));
         self.farewells.lock().retain(|other| !other.ptr_eq(&Arc::downgrade(&signal)));
+        gone
     }
 
     /// Is this one of the reactor's threads? It must not wait for what it does itself.

@@ -124,7 +124,7 @@ impl Drive for Porter {
 }
 
 fn profile(socket_type: SocketType) -> Profile {
-    Profile { socket_type, routing_id: Frame::new(), hello: None, conflates: false, unasked: false }
+    Profile { socket_type, routing_id: Frame::new(), hello: None, conflates: false }
 }
 
 /// A socket sends so many messages while another thread looks in: all of them are taken, though nobody looks afterwards,
@@ -134,7 +134,7 @@ fn carried(messages: u32, defers: bool) {
     let porter = std::sync::Arc::new(Porter { baton: Baton::new(None), defers, deferred: AtomicU32::new(0) });
     let hub = Hub::of_link(profile(SocketType::Pull), &porter);
     let tie = Tie::through(None, Frame::new(), near.clone());
-    tie.introduce(Side::Second, hub.clone());
+    tie.introduce(Side::Second, hub.clone(), hub.profile());
     let (near_end, far_end) = local_pair(&tie, Directions { forth: true, back: false });
     let _ = near.join(near_end);
     hub.seat_link(&far_end);

@@ -3,10 +3,10 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    monitor::{DisconnectReason, HandshakeFailure, ProtocolViolation},
+    monitor::{DisconnectReason, HandshakeFailure, PeerMetadata, ProtocolViolation},
     pipe::Profile,
     transport::options::StreamOptions,
-    zmtp::{Config, Error, Heartbeat, Limits},
+    zmtp::{Config, Error, Heartbeat, Limits, Peer},
 };
 
 /// What the connections of a socket with `options` and this `profile` have in common.
@@ -21,6 +21,16 @@ pub(super) fn config(options: &StreamOptions, profile: &Profile) -> Config {
         },
         handshake_timeout: options.handshake_timeout,
         ..Config::new(profile.socket_type)
+    }
+}
+
+/// What there is to say of `peer`, which is at `address`.
+pub(super) fn metadata(peer: &Peer, address: Box<str>) -> PeerMetadata {
+    PeerMetadata {
+        socket_type: peer.socket_type,
+        routing_id: peer.routing_id.clone(),
+        address,
+        properties: peer.properties.clone(),
     }
 }
 

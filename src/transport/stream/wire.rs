@@ -486,7 +486,7 @@ impl Session {
                 }
                 self.origin.near.links().count_write();
                 let has_room = wire.flush(&self.counts.bytes_out);
-                self.origin.burst.wrote();
+                self.origin.burst().wrote();
                 if !wire.show_interest(&self.reactor, self.id) {
                     return Err(Loss::System(io::Error::last_os_error()));
                 }
@@ -523,7 +523,7 @@ impl Session {
             let Some(message) = near.next_taken_back() else { break };
             flight.send(message, &mut wire.zmtp, false);
         }
-        let newest_only = near.profile().conflates;
+        let newest_only = self.origin.profile.conflates;
         let is_clear = wire.zmtp.is_clear();
         while wire.zmtp.outbox().len() < WRITE_SIZE && (!newest_only || flight.is_empty()) {
             let before = wire.zmtp.outbox().queued();

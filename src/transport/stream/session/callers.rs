@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{HUNG_UP, Loss, Phase, READABLE, Session, State, WRITABLE};
 use crate::{
-    monitor::Traffic,
+    monitor::{PeerMetadata, Traffic},
     pipe::{Drive, Watch},
     reactor::{Readiness, Source},
     sync::{AtomicU64, Ordering},
@@ -175,12 +175,18 @@ impl Drive for Session {
         let counts = &self.counts;
         (of(&counts.messages_in, &counts.bytes_in), of(&counts.messages_out, &counts.bytes_out))
     }
+
+    fn metadata(&self) -> Option<PeerMetadata> {
+        // Not copied under the lock.
+        let peer = self.peer.lock().clone();
+        peer.map(|peer| PeerMetadata::clone(&peer))
+    }
 }
 
 /// A sender has found nobody at work.
 impl Sleep for Session {
     fn wake(&self) {
-        if self.origin.streams.has_threads() && self.origin.burst.goes_on() {
+        if self.origin.streams.has_threads() && self.origin.burst().goes_on() {
             // The signal stays as it is, so that those to come in the meantime cost nothing.
             self.reactor.visit_soon(self.id);
         } else {

@@ -32,11 +32,12 @@ use super::{
     flight::Flight,
     link::Link,
     listener::Listener,
+    terms,
     wire::{Loss, Wire},
 };
 use crate::{
     Endpoint, Frame, Message,
-    monitor::{ConnectFailure, DisconnectReason, EventKind, HandshakeFailure, PeerId},
+    monitor::{ConnectFailure, DisconnectReason, EventKind, HandshakeFailure, PeerId, PeerMetadata},
     pipe::{End, Joined, Lost, Stage},
     reactor::{Id, Reactor},
     sync::{self, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, light_fence},
@@ -73,6 +74,8 @@ pub(crate) struct Session {
     is_listed: AtomicBool,
     /// A receiver sleeps on the descriptor.
     is_watched: AtomicBool,
+    /// Who was at the other end last.
+    peer: Mutex<Option<Arc<PeerMetadata>>>,
     pub(super) counts: Counts,
 }
 
@@ -167,7 +170,7 @@ impl Session {
         let dial = Dial::new(&endpoint, &origin.options, peer_name);
         let mut joined = None;
         let link = (!origin.options.immediate).then(|| {
-            let (link, result) = Link::ahead(&origin.near, endpoint.clone(), dial.peer_name());
+            let (link, result) = Link::ahead(origin, endpoint.clone(), dial.peer_name());
             joined = Some(result);
             link
         });
@@ -203,6 +206,7 @@ impl Session {
                 pulls: AtomicU32::new(0),
                 is_listed: AtomicBool::new(false),
                 is_watched: AtomicBool::new(false),
+                peer: Mutex::default(),
                 counts: Counts::default(),
                 baton: Baton::new(State {
                     phase,
@@ -377,17 +381,18 @@ impl Session {
         if self.is_retired() && state.link.is_none() {
             return Err(Loss::Here);
         }
-        let near = &self.origin.near;
+        let address = state.wire.as_ref().map_or_else(Box::default, |wire| wire.stream().peer_address().into());
+        *self.peer.lock() = Some(Arc::new(terms::metadata(peer, address)));
         let link = match (state.link.take(), &state.dial) {
             (Some(link), _) => link.meet(peer, &me),
             (None, Some(dial)) => {
-                let (link, joined) = Link::ahead(near, self.endpoint.clone(), dial.peer_name());
+                let (link, joined) = Link::ahead(&self.origin, self.endpoint.clone(), dial.peer_name());
                 state.remains.joined.push(joined);
                 link.meet(peer, &me)
             }
             (None, None) => {
                 self.origin.know(self.number);
-                let (link, joined) = Link::accepted(near, self.endpoint.clone(), peer, &me);
+                let (link, joined) = Link::accepted(&self.origin, self.endpoint.clone(), peer, &me);
                 state.remains.joined.push(joined);
                 link
             }
@@ -406,9 +411,9 @@ impl Session {
             remote: state.wire.as_ref().map_or_else(String::new, |wire| wire.stream().peer_label()).into(),
         });
         let Some(wire) = &mut state.wire else { return Ok(()) };
-        if let Some(hello) = &near.profile().hello {
+        if let Some(hello) = &self.origin.profile.hello {
             wire.zmtp().send(hello);
-            near.count_hello();
+            self.origin.near.count_hello();
         }
         // What the last stream did not take, if the pipe has outlived one.
         state.flight.resend(wire.zmtp());
@@ -489,7 +494,7 @@ impl Session {
 
     /// Do messages queued outlive the stream?
     fn survives(&self) -> bool {
-        self.origin.near.profile().socket_type.survives() && !self.origin.options.immediate
+        self.origin.near.socket_type().survives() && !self.origin.options.immediate
     }
 
     /// Puts a new pipe in the place of the one there was, whose peer has left.
@@ -498,7 +503,7 @@ impl Session {
         if !self.origin.options.immediate
             && let Some(dial) = &state.dial
         {
-            let (link, joined) = Link::ahead(&self.origin.near, self.endpoint.clone(), dial.peer_name());
+            let (link, joined) = Link::ahead(&self.origin, self.endpoint.clone(), dial.peer_name());
             state.remains.joined.push(joined);
             *self.tie.lock() = Some(link.tie().clone());
             state.link = Some(link);
@@ -512,7 +517,7 @@ impl Session {
     /// What the socket had sent to a peer that is gone, and that peer was not given, goes to the next one where the pattern
     /// does not mind.
     fn give_back_unsent(&self, state: &mut State) {
-        if !self.origin.near.profile().socket_type.survives_anywhere() {
+        if !self.origin.near.socket_type().survives_anywhere() {
             return;
         }
         let Some(link) = &mut state.link else { return };

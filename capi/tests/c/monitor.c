@@ -1,0 +1,142 @@
+/* Monitors: what they tell, in which order, and how they end. */
+#include "check.h"
+
+static char endpoint[64];
+
+/* The next event at `monitor`; its endpoint is `from`, if that is not null. Returns its value. */
+static int32_t expect(void *monitor, int event, const char *from) {
+    char frame[6], told_from[256];
+    uint16_t told;
+    int32_t value;
+    CHECK(zmq_recv(monitor, frame, sizeof frame, 0) == 6);
+    memcpy(&told, frame, 2);
+    memcpy(&value, frame + 2, 4);
+    int size = zmq_recv(monitor, told_from, sizeof told_from, 0);
+    if (told != event) {
+        fprintf(stderr, "told 0x%x, value %d, from %.*s, in place of 0x%x\n", told, (int)value, size, told_from,
+                (unsigned)event);
+    }
+    CHECK(told == event);
+    CHECK(!from || (size == (int)strlen(from) && memcmp(told_from, from, (size_t)size) == 0));
+    return value;
+}
+
+static void *listen_to(void *context, void *socket, const char *where, int events) {
+    CHECK(zmq_socket_monitor(socket, where, events) == 0);
+    void *monitor = make(context, ZMQ_PAIR);
+    CHECK(zmq_connect(monitor, where) == 0);
+    return monitor;
+}
+
+static void of_a_connection(void) {
+    void *context = zmq_ctx_new();
+    void *server = make(context, ZMQ_REP), *client = make(context, ZMQ_REQ);
+    void *of_server = listen_to(context, server, "inproc://server", ZMQ_EVENT_ALL);
+    void *of_client = listen_to(context, client, "inproc://client", ZMQ_EVENT_ALL);
+    CHECK(zmq_bind(server, "tcp://127.0.0.1:*") == 0);
+    size_t size = sizeof endpoint;
+    CHECK(zmq_getsockopt(server, ZMQ_LAST_ENDPOINT, endpoint, &size) == 0);
+    expect(of_server, ZMQ_EVENT_LISTENING, endpoint);
+    CHECK(zmq_connect(client, endpoint) == 0);
+    CHECK(expect(of_client, ZMQ_EVENT_CONNECT_DELAYED, endpoint) == EINPROGRESS);
+    expect(of_client, ZMQ_EVENT_CONNECTED, endpoint);
+    CHECK(expect(of_client, ZMQ_EVENT_HANDSHAKE_SUCCEEDED, endpoint) == 0);
+    expect(of_server, ZMQ_EVENT_ACCEPTED, endpoint);
+    expect(of_server, ZMQ_EVENT_HANDSHAKE_SUCCEEDED, endpoint);
+    say(client, "question", 0);
+    hear(server, "question");
+    CHECK(zmq_close(client) == 0);
+    expect(of_client, ZMQ_EVENT_MONITOR_STOPPED, NULL);
+    expect(of_server, ZMQ_EVENT_DISCONNECTED, endpoint);
+    CHECK(zmq_close(server) == 0);
+    expect(of_server, ZMQ_EVENT_CLOSED, endpoint);
+    expect(of_server, ZMQ_EVENT_MONITOR_STOPPED, NULL);
+    CHECK(zmq_close(of_client) == 0 && zmq_close(of_server) == 0);
+    CHECK(zmq_ctx_term(context) == 0);
+}
+
+/* Nobody listens where it connects to: at the endpoint that was `server`'s. */
+static void of_attempts(void) {
+    void *context = zmq_ctx_new();
+    void *client = make(context, ZMQ_DEALER);
+    void *monitor = listen_to(context, client, "inproc://attempts", ZMQ_EVENT_ALL);
+    int milliseconds = 10;
+    CHECK(zmq_setsockopt(client, ZMQ_RECONNECT_IVL, &milliseconds, sizeof milliseconds) == 0);
+    CHECK(zmq_connect(client, endpoint) == 0);
+    for (int i = 0; i < 3; ++i) {
+        CHECK(expect(monitor, ZMQ_EVENT_CONNECT_DELAYED, endpoint) == EINPROGRESS);
+        expect(monitor, ZMQ_EVENT_CLOSED, endpoint);
+        CHECK(expect(monitor, ZMQ_EVENT_CONNECT_RETRIED, endpoint) >= 0);
+    }
+    CHECK(zmq_close(client) == 0);
+    CHECK(zmq_close(monitor) == 0);
+    CHECK(zmq_ctx_term(context) == 0);
+}
+
+/* Only what is asked for; it ends when asked to, and begins again at the same place. */
+static void masked(void) {
+    void *context = zmq_ctx_new();
+    void *socket = make(context, ZMQ_PULL);
+    for (int i = 0; i < 3; ++i) {
+        char where[64];
+        size_t size = sizeof where;
+        void *monitor = listen_to(context, socket, "inproc://again", ZMQ_EVENT_LISTENING | ZMQ_EVENT_MONITOR_STOPPED);
+        CHECK(zmq_bind(socket, "tcp://127.0.0.1:*") == 0);
+        CHECK(zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, where, &size) == 0);
+        expect(monitor, ZMQ_EVENT_LISTENING, where);
+        CHECK(zmq_unbind(socket, where) == 0);
+        CHECK(zmq_socket_monitor(socket, NULL, 0) == 0);
+        expect(monitor, ZMQ_EVENT_MONITOR_STOPPED, NULL);
+        CHECK(zmq_close(monitor) == 0);
+    }
+    /* A second takes the place of the first. */
+    void *first = listen_to(context, socket, "inproc://first", ZMQ_EVENT_ALL);
+    void *second = listen_to(context, socket, "inproc://second", ZMQ_EVENT_ALL);
+    expect(first, ZMQ_EVENT_MONITOR_STOPPED, NULL);
+    /* In process nothing is told. */
+    CHECK(zmq_bind(socket, "inproc://silent") == 0);
+    CHECK(zmq_close(socket) == 0);
+    expect(second, ZMQ_EVENT_MONITOR_STOPPED, NULL);
+    CHECK(zmq_close(first) == 0 && zmq_close(second) == 0);
+    CHECK(zmq_ctx_term(context) == 0);
+}
+
+static void wrong(void) {
+    void *context = zmq_ctx_new();
+    void *socket = make(context, ZMQ_PULL);
+    FAILS(zmq_socket_monitor(NULL, "inproc://a", ZMQ_EVENT_ALL), ENOTSOCK);
+    FAILS(zmq_socket_monitor(socket, "tcp://127.0.0.1:*", ZMQ_EVENT_ALL), EPROTONOSUPPORT);
+    FAILS(zmq_socket_monitor(socket, "nothing", ZMQ_EVENT_ALL), EINVAL);
+    FAILS(zmq_socket_monitor(socket, "inproc://a", 0x10000), EINVAL);
+    CHECK(zmq_socket_monitor(socket, NULL, 0) == 0);
+    CHECK(zmq_bind(socket, "inproc://taken") == 0);
+    FAILS(zmq_socket_monitor(socket, "inproc://taken", ZMQ_EVENT_ALL), EADDRINUSE);
+    CHECK(zmq_close(socket) == 0);
+    CHECK(zmq_ctx_term(context) == 0);
+}
+
+static void end(void *context) { CHECK(zmq_ctx_term(context) == 0); }
+
+/* Nobody reads what it tells, or nobody connects to it; the context ends all the same. */
+static void ends_with_its_context(void) {
+    void *context = zmq_ctx_new();
+    void *unheard = make(context, ZMQ_PULL), *unread = make(context, ZMQ_PULL);
+    CHECK(zmq_socket_monitor(unheard, "inproc://unheard", ZMQ_EVENT_ALL) == 0);
+    void *monitor = listen_to(context, unread, "inproc://unread", ZMQ_EVENT_ALL);
+    CHECK(zmq_bind(unheard, "tcp://127.0.0.1:*") == 0 && zmq_bind(unread, "tcp://127.0.0.1:*") == 0);
+    void *thread = zmq_threadstart(end, context);
+    char byte;
+    FAILS(zmq_recv(unheard, &byte, 1, 0), ETERM);
+    FAILS(zmq_socket_monitor(unread, NULL, 0), ETERM);
+    CHECK(zmq_close(unheard) == 0 && zmq_close(unread) == 0 && zmq_close(monitor) == 0);
+    zmq_threadclose(thread);
+}
+
+int main(void) {
+    of_a_connection();
+    of_attempts();
+    masked();
+    wrong();
+    ends_with_its_context();
+    return 0;
+}

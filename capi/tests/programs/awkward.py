@@ -1,0 +1,175 @@
+# python3 awkward.py --role all --endpoint ipc:///tmp/awkward --count 200
+"""What programs do to a library: signals in blocked calls, forks with a context inherited, sockets left to the garbage
+collector, zero-copy frames that outlive what they came from, many tasks that wait on one socket."""
+
+import argparse
+import asyncio
+import gc
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import warnings
+
+import zmq
+import zmq.asyncio
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--role", choices=["all"], default="all")
+parser.add_argument("--count", type=int, default=200)
+parser.add_argument("--endpoint", default="tcp://127.0.0.1:5573")
+args = parser.parse_args()
+# Nobody catches it: it ends whatever is waiting.
+signal.alarm(60)
+
+
+def interrupted(action, what):
+    """Ctrl-C ends a call that blocks."""
+
+    def interrupt():
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    began = time.monotonic()
+    try:
+        action()
+    except KeyboardInterrupt:
+        pass
+    else:
+        raise AssertionError(f"{what} was not interrupted")
+    finally:
+        thread.join()
+    assert time.monotonic() - began < 5, what
+
+
+def interrupts():
+    with zmq.Context() as context:
+        with context.socket(zmq.PULL) as pull, context.socket(zmq.PUSH) as push:
+            pull.bind(args.endpoint)
+            interrupted(pull.recv, "recv")
+            interrupted(pull.poll, "poll")
+            interrupted(lambda: push.send(b"nobody takes it"), "send")
+            with context.socket(zmq.REP) as rep:
+                interrupted(lambda: zmq.proxy(rep, rep), "proxy")
+            # All goes on.
+            push.connect(args.endpoint)
+            push.send(b"after it")
+            assert pull.recv() == b"after it"
+
+
+def forks():
+    """Children that only have it, children that make one of their own, and the parent's goes on."""
+    context = zmq.Context()
+    left, right = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+    left.bind(args.endpoint)
+    right.connect(args.endpoint)
+    left.send(b"before")
+    assert right.recv() == b"before"
+
+    def child():
+        nonlocal context, left, right
+        left.close()
+        right.close()
+        with zmq.Context() as own:
+            with own.socket(zmq.PAIR) as one, own.socket(zmq.PAIR) as two:
+                two.bind("inproc://child")
+                one.connect("inproc://child")
+                one.send(b"x" * 100_000, copy=False)
+                assert two.recv() == b"x" * 100_000
+                port = two.bind_to_random_port("tcp://127.0.0.1")
+                with own.socket(zmq.PAIR) as three:
+                    three.linger = 0
+                    three.connect(f"tcp://127.0.0.1:{port}")
+        # The parent's: dropped, as at the end of any process.
+        del context, left, right
+        gc.collect()
+
+    fork = multiprocessing.get_context("fork")
+    children = [fork.Process(target=child) for _ in range(3)] + [fork.Process(target=int)]
+    for process in children:
+        process.start()
+    for process in children:
+        process.join(20)
+        assert process.exitcode == 0, process.exitcode
+    left.send(b"after")
+    assert right.recv() == b"after"
+    right.close()
+    left.close()
+    context.term()
+
+
+def garbage():
+    warnings.simplefilter("ignore", ResourceWarning)
+    context = zmq.Context()
+    for number in range(args.count):
+        sockets = [context.socket(kind) for kind in (zmq.PUSH, zmq.PULL, zmq.ROUTER, zmq.SUB)]
+        sockets[1].bind_to_random_port("tcp://127.0.0.1")
+        sockets[0].linger = 0
+        sockets[0].connect(sockets[1].last_endpoint)
+        sockets[0].send(b"gone", copy=False)
+        sockets.append(sockets)
+        del sockets
+        if number % 20 == 0:
+            gc.collect()
+    gc.collect()
+    # With sockets that nobody closes.
+    left = zmq.Context()
+    left.socket(zmq.PUB).bind("inproc://left")
+    del left
+    gc.collect()
+    context.term()
+
+
+def frames():
+    """Frames that were received live longer than their socket and context; what was sent is let go of when all of it is."""
+    context = zmq.Context()
+    push, pull = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+    push.copy_threshold = 0
+    pull.bind(args.endpoint)
+    push.connect(args.endpoint)
+    sent = [bytes([number % 256]) * (number * number) for number in range(args.count)]
+    trackers = [push.send(data, copy=False, track=True) for data in sent]
+    received = [pull.recv(copy=False) for _ in sent]
+    for tracker in trackers:
+        tracker.wait(10)
+    # More than its mark is dropped with it, none of it twice, and nothing waits for the collector.
+    with context.socket(zmq.PUSH) as full:
+        full.copy_threshold = full.linger = full.sndhwm = 0
+        full.connect("inproc://nobody")
+        dropped = [full.send(bytes(50), copy=False, track=True) for _ in range(5000)]
+    pull.close()
+    push.close()
+    context.term()
+    for tracker in dropped:
+        tracker.wait(10)
+    assert [frame.bytes for frame in received] == sent
+
+
+def tasks():
+    """Many tasks on one socket: each gets a message of its own."""
+
+    async def all_of_them():
+        context = zmq.asyncio.Context()
+        push, pull = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+        pull.bind(args.endpoint)
+        push.connect(args.endpoint)
+        waiting = [pull.recv() for _ in range(5 * args.count)]
+        await asyncio.sleep(0)
+        for task in waiting[::5]:
+            task.cancel()
+        left = [task for number, task in enumerate(waiting) if number % 5]
+        await asyncio.gather(*(push.send(str(number).encode()) for number in range(len(left))))
+        assert [int(text) for text in await asyncio.wait_for(asyncio.gather(*left), 20)] == list(range(len(left)))
+        push.close()
+        pull.close()
+        context.term()
+
+    asyncio.run(all_of_them())
+
+
+for part in (interrupts, forks, garbage, frames, tasks):
+    part()
+    print(part.__name__, flush=True)
