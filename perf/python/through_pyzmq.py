@@ -55,7 +55,6 @@ def open_socket(context, kind, asked):
     socket = context.socket(getattr(zmq, kind))
     socket.set(zmq.SNDHWM, asked.hwm)
     socket.set(zmq.RCVHWM, asked.hwm)
-    socket.set(zmq.LINGER, 0)
     if kind == "XPUB":
         socket.set(zmq.XPUB_NODROP, 1)
         socket.set(zmq.XPUB_VERBOSE, 1)
@@ -268,7 +267,7 @@ PARTS = {
 
 
 def half(context, side, asked, endpoints):
-    """Opens one side's socket, does its part, and gives the socket back open: everything is to arrive first."""
+    """Opens one side's socket, does its part, and gives the socket back open."""
     plain, later = PARTS[asked.work, side]
 
     def opened():
@@ -373,6 +372,7 @@ def main():
     result["version"] = f"{zmq.zmq_version()}, pyzmq {zmq.pyzmq_version()}"
     say("done " + json.dumps(result))
     hear("end")
+    # What is queued still goes out: linger is endless by default.
     for socket in sockets:
         socket.close()
     context.term()

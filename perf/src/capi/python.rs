@@ -6,6 +6,8 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::mpsc,
+    thread,
     time::Duration,
 };
 
@@ -63,14 +65,32 @@ impl Python {
             return seen(&start("both")?.run(None, within, |talk| talk.hear("done"))?, "{}");
         }
         let (far, near) = (start("far")?, start("near")?);
-        let (near, far) = far.run(None, within, move |far| {
-            let endpoints = far.hear_bound()?;
-            let near = near.run(None, within, move |near| {
+        let ((bound_in, bound), (arrived_in, arrived)) = (mpsc::channel(), mpsc::channel());
+        // Each has a process; what fails on one side ends the channels, and so the other's part.
+        let near = thread::spawn(move || {
+            near.run(None, within, move |near| {
+                let endpoints: Vec<String> = bound.recv().map_err(|_| Failure::PeerEnded)?;
                 near.tell_bound(&endpoints)?;
-                near.hear("done")
-            })?;
-            Ok((near, far.hear("done")?))
-        })?;
+                let result = near.hear("done")?;
+                // Its socket stays open until everything has arrived.
+                arrived.recv().map_err(|_| Failure::PeerEnded)?;
+                Ok(result)
+            })
+        });
+        let far = far.run(None, within, move |far| {
+            bound_in.send(far.hear_bound()?).map_err(|_| Failure::PeerEnded)?;
+            let result = far.hear("done")?;
+            arrived_in.send(()).map_err(|_| Failure::PeerEnded)?;
+            Ok(result)
+        });
+        let near = near.join().unwrap_or_else(|_| Err(Failure::Panicked { thread: "near".to_owned() }));
+        // The side that failed first says more; the other says that it was left alone.
+        let (near, far) = match (near, far) {
+            (Ok(near), Ok(far)) => (near, far),
+            (Err(failure), Ok(_) | Err(Failure::PeerEnded | Failure::Stuck { .. })) | (_, Err(failure)) => {
+                return Err(failure);
+            }
+        };
         seen(&near, &far)
     }
 
