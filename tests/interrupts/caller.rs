@@ -107,6 +107,18 @@ impl<T: Send + 'static> Caller<T> {
         self
     }
 
+    /// Sends it signals until it has returned: for calls that wake up now and then while they wait, and that a single one
+    /// may miss.
+    pub(crate) fn signal_until_over(&self, handler: Handler) -> &Self {
+        let begun = Instant::now();
+        while !self.is_over() {
+            assert!(begun.elapsed() < PATIENCE, "no signal ends it");
+            self.signal(handler);
+            thread::sleep(Duration::from_millis(1));
+        }
+        self
+    }
+
     /// Sends it a signal, which is to end nothing: waits until the handler has run.
     pub(crate) fn signal_in_vain(&self, handler: Handler) -> &Self {
         let before = RUNS.load(Ordering::Relaxed);

@@ -329,7 +329,7 @@ fn a_shutdown_is_interrupted_while_messages_linger() {
             drop(push);
             let context = world.context.clone();
             let caller = Caller::new(move || context.shutdown_interruptible(PATIENCE));
-            caller.await_park().signal(handler);
+            caller.signal_until_over(handler);
             assert_eq!(caller.join(), Err(Interrupted));
             let mut pull = Pull::new(&elsewhere).unwrap();
             pull.bind(world.endpoint()).unwrap();
