@@ -155,3 +155,16 @@ impl<T: Send + 'static> Caller<T> {
         field("voluntary_ctxt_switches:")?.parse().ok()
     }
 }
+
+/// What each thread of this process blocks whose name begins with `name`: signal n is bit n - 1.
+pub(crate) fn blocked_signals(name: &str) -> Vec<u64> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().filter_map(Result::ok);
+    let statuses = tasks.filter_map(|task| fs::read_to_string(task.path().join("status")).ok());
+    let masks = statuses.filter_map(|status| {
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let is_one = field("Name:")?.starts_with(name);
+        let mask = u64::from_str_radix(field("SigBlk:")?, 16).ok()?;
+        is_one.then_some(mask)
+    });
+    masks.collect()
+}
