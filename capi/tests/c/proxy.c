@@ -31,6 +31,16 @@ static int is_there(void *socket, long timeout) {
     return zmq_poll(&item, 1, timeout);
 }
 
+static void ask_for_statistics(void *controller, uint64_t *numbers) {
+    say(controller, "STATISTICS", 0);
+    for (int i = 0; i < 8; ++i) {
+        int more;
+        size_t size = sizeof more;
+        CHECK(zmq_recv(controller, &numbers[i], 8, 0) == 8);
+        CHECK(zmq_getsockopt(controller, ZMQ_RCVMORE, &more, &size) == 0 && more == (i < 7));
+    }
+}
+
 static void steered(int control_type, int controller_type) {
     void *context = zmq_ctx_new();
     struct proxy proxy = {bound(context, ZMQ_ROUTER, "inproc://front"), bound(context, ZMQ_DEALER, "inproc://back"),
@@ -54,29 +64,23 @@ static void steered(int control_type, int controller_type) {
         hear(captured, i ? "answer" : "question");
     }
 
-    say(controller, "PAUSE", 0);
-    if (answers) {
-        hear(controller, "");
-    } else {
-        zmq_poll(NULL, 0, 50);
-    }
-    say(client, "later", 0);
-    CHECK(is_there(server, 50) == 0);
-    say(controller, "RESUME", 0);
-    if (answers) {
-        hear(controller, "");
-    }
-    hear(server, "later");
-
+    uint64_t numbers[8];
     if (controller_type != ZMQ_PUSH) {
-        say(controller, "STATISTICS", 0);
-        uint64_t numbers[8];
-        for (int i = 0; i < 8; ++i) {
-            int more;
-            size_t size = sizeof more;
-            CHECK(zmq_recv(controller, &numbers[i], 8, 0) == 8);
-            CHECK(zmq_getsockopt(controller, ZMQ_RCVMORE, &more, &size) == 0 && more == (i < 7));
+        say(controller, "PAUSE", 0);
+        if (answers) {
+            hear(controller, "");
         }
+        /* Commands are obeyed one after the other: it is paused when this is answered. */
+        ask_for_statistics(controller, numbers);
+        CHECK(numbers[0] == 1 && numbers[6] == 1);
+        say(client, "later", 0);
+        CHECK(is_there(server, 50) == 0);
+        say(controller, "RESUME", 0);
+        if (answers) {
+            hear(controller, "");
+        }
+        hear(server, "later");
+        ask_for_statistics(controller, numbers);
         /* Messages in and out: two questions one way, an answer the other. */
         CHECK(numbers[0] == 2 && numbers[2] == 1 && numbers[4] == 1 && numbers[6] == 2);
         CHECK(numbers[1] == numbers[7] && numbers[3] == numbers[5] && numbers[1] > numbers[3]);
