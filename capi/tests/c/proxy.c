@@ -1,5 +1,9 @@
 /* Proxies: with and without somebody who steers, one way, and their end. */
+#define _POSIX_C_SOURCE 200809L
 #include "check.h"
+
+#include <pthread.h>
+#include <signal.h>
 
 struct proxy {
     void *frontend, *backend, *capture, *control;
@@ -119,6 +123,45 @@ static void one_way(void) {
     CHECK(zmq_ctx_term(context) == 0);
 }
 
+static pthread_t interrupted;
+static void *over;
+
+static void ignored(int signal) { (void)signal; }
+
+static void interrupt(void *unused) {
+    (void)unused;
+    while (!zmq_atomic_counter_value(over)) {
+        CHECK(pthread_kill(interrupted, SIGUSR1) == 0);
+        zmq_poll(NULL, 0, 10);
+    }
+}
+
+/* A signal ends it; it can be run again. */
+static void by_signal(void) {
+    void *context = zmq_ctx_new();
+    void *frontend = bound(context, ZMQ_PULL, "inproc://front"), *backend = bound(context, ZMQ_PUSH, "inproc://back");
+    void *out = connected(context, ZMQ_PUSH, "inproc://front"), *in = connected(context, ZMQ_PULL, "inproc://back");
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = ignored;
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
+    interrupted = pthread_self();
+    over = zmq_atomic_counter_new();
+    void *thread = zmq_threadstart(interrupt, NULL);
+    for (int i = 0; i < 3; ++i) {
+        say(out, "through", 0);
+        FAILS(zmq_proxy(frontend, backend, NULL), EINTR);
+    }
+    zmq_atomic_counter_set(over, 1);
+    zmq_threadclose(thread);
+    zmq_atomic_counter_destroy(&over);
+    for (int i = 0; i < 3; ++i) {
+        hear(in, "through");
+    }
+    CHECK(zmq_close(frontend) == 0 && zmq_close(backend) == 0 && zmq_close(out) == 0 && zmq_close(in) == 0);
+    CHECK(zmq_ctx_term(context) == 0);
+}
+
 static void wrong(void) {
     void *context = zmq_ctx_new();
     void *push = make(context, ZMQ_PUSH), *pull = make(context, ZMQ_PULL), *pub = make(context, ZMQ_PUB);
@@ -136,6 +179,7 @@ int main(void) {
     steered(ZMQ_REP, ZMQ_REQ);
     steered(ZMQ_PULL, ZMQ_PUSH);
     one_way();
+    by_signal();
     wrong();
     return 0;
 }
