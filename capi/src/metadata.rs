@@ -164,11 +164,7 @@ struct Numbers {
     used: u32,
     free: Vec<u32>,
 }
-
-#[allow(clippy::disallowed_types, reason = "the shim is the core's own")]
 static NUMBERS: std::sync::Mutex<Numbers> = std::sync::Mutex::new(Numbers { used: 0, free: Vec::new() });
-
-#[allow(clippy::disallowed_types, reason = "as above")]
 fn numbers() -> std::sync::MutexGuard<'static, Numbers> {
     NUMBERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -98,6 +98,11 @@ fn monitors() {
 }
 
 #[test]
+fn pollers() {
+    run(compiler(C, HEADERS), "poller.c");
+}
+
+#[test]
 fn the_header_is_one_of_cpp_too() {
     if exists("c++") {
         run(compiler(CPP, HEADERS), "header.cpp");

@@ -1,5 +1,7 @@
 //! Contexts and sockets that come and go, threads that wait meanwhile, and handles that are none.
 
+#![allow(clippy::multiple_unsafe_ops_per_block, reason = "calls of C functions, of which each needs the same said")]
+
 mod c_functions;
 
 use std::{

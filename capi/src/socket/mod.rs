@@ -103,10 +103,10 @@ impl Socket {
     pub(crate) fn readiness(&mut self, interest: Interest) -> Interest {
         let mut ready = self.core.readiness(interest);
         if interest.has_readable() && self.incoming.len() > 0 {
-            ready = ready | Interest::READABLE;
+            ready |= Interest::READABLE;
         }
         if interest.has_writable() && self.outgoing.is_some() {
-            ready = ready | Interest::WRITABLE;
+            ready |= Interest::WRITABLE;
         }
         ready
     }
