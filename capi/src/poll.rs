@@ -124,16 +124,24 @@ pub(crate) unsafe fn poll(items: &mut [zmq_pollitem_t], limit: Option<Duration>)
         }
     };
     if !has_descriptors {
-        KEPT.set(Some(kept));
+        // Not by a thread that is ending.
+        let _ = KEPT.try_with(|place| place.replace(Some(kept)));
     }
     result
 }
 
 /// The thread's poller, unless it is the parent process's.
 fn take_kept() -> Option<Kept> {
-    let kept = KEPT.take()?;
-    if kept.process.is_this() {
-        return Some(kept);
+    // None in a thread that is ending: the first one calls what atexit(3) was given after that.
+    KEPT.try_with(RefCell::take).ok().flatten().filter(|kept| kept.process.is_this())
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if !self.process.is_this() {
+            // Its sockets and descriptors are the parent's, and so may be locks: a child that exits is to touch none.
+            std::mem::forget(std::mem::take(&mut self.poller));
+        }
     }
     // Its sockets and descriptors are the parent's.
     std::mem::forget(kept);
