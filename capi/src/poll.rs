@@ -258,7 +258,8 @@ fn epoll_of(items: &[zmq_pollitem_t]) -> Result<OwnedFd> {
     // SAFETY: it was just made, and is nobody else's.
     let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
     let mut wanted: Vec<(c_int, c_short)> = Vec::new();
-    for item in items.iter().filter(|item| item.socket.is_null()) {
+    // A negative number is left out, as by poll(2).
+    for item in items.iter().filter(|item| item.socket.is_null() && item.fd >= 0) {
         match wanted.iter_mut().find(|(fd, _)| *fd == item.fd) {
             Some((_, events)) => *events |= system_events(item.events),
             None => wanted.push((item.fd, system_events(item.events))),
@@ -268,7 +269,9 @@ fn epoll_of(items: &[zmq_pollitem_t]) -> Result<OwnedFd> {
         // Numbered alike in poll(2) and epoll_ctl(2).
         let mut event = epoll_event { events: events.cast_unsigned().into(), u64: 0 };
         // SAFETY: the event lives for the call.
-        if unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &raw mut event) } < 0 {
+        let failed = unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &raw mut event) } < 0;
+        // A file of a disk is always ready, or was not asked for that: there is nothing to wait for.
+        if failed && Errno::current() != Errno(libc::EPERM) {
             return Err(Errno::current());
         }
     }
