@@ -143,9 +143,6 @@ impl Drop for Kept {
             std::mem::forget(std::mem::take(&mut self.poller));
         }
     }
-    // Its sockets and descriptors are the parent's.
-    std::mem::forget(kept);
-    None
 }
 
 impl Kept {
