@@ -175,7 +175,8 @@ impl Kept {
 unsafe fn wanted(items: &[zmq_pollitem_t]) -> Result<Vec<Wanted>> {
     let mut sockets: Vec<Wanted> = Vec::with_capacity(items.len());
     for item in items.iter().filter(|item| !item.socket.is_null()) {
-        let interest = interest(item.events);
+        // SAFETY: the caller's duty.
+        let interest = unsafe { socket::enter(item.socket) }?.awaited(interest(item.events));
         match sockets.iter_mut().find(|wanted| wanted.handle == item.socket) {
             Some(wanted) => wanted.interest |= interest,
             None => {
