@@ -147,11 +147,6 @@ impl Home {
     fn set(&self, option: c_int, value: c_int) -> Result<()> {
         let mut state = self.state();
         let options = &mut state.options;
-        let flag = || match value {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(Errno::EINVAL),
-        };
         match option {
             ZMQ_IO_THREADS if value >= 0 => options.io_threads = value,
             ZMQ_MAX_SOCKETS if (1..=SOCKET_LIMIT).contains(&value) => options.max_sockets = value,
@@ -160,8 +155,8 @@ impl Home {
                 let size = if value == c_int::MAX { usize::MAX } else { value.cast_unsigned() as usize };
                 self.max_message_size.store(size, Ordering::Relaxed);
             }
-            ZMQ_IPV6 => options.is_ipv6 = flag()?,
-            ZMQ_BLOCKY => options.is_blocky = flag()?,
+            ZMQ_IPV6 if value >= 0 => options.is_ipv6 = value != 0,
+            ZMQ_BLOCKY if value >= 0 => options.is_blocky = value != 0,
             _ => return Err(Errno::EINVAL),
         }
         Ok(())
