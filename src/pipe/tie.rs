@@ -53,6 +53,8 @@ pub(crate) struct Tie {
     endpoint: Option<Endpoint>,
     /// What the connecting socket calls its peer, whatever that calls itself; empty if it does not say.
     peer_name: Frame,
+    /// By side: as who the socket there is here. Set before its seat knows its hub.
+    profiles: [OnceLock<Counted<Profile>>; 2],
     /// Why a connection at one end was lost, where that is known better than by the other end being gone.
     parted: OnceLock<DisconnectReason>,
     /// What was lost with it.
@@ -111,8 +113,6 @@ struct Terms {
 struct Seat {
     /// From `Arc::into_raw`; null until the socket is known; constant afterwards.
     hub: AtomicPtr<Hub>,
-    /// As who the socket is here. Set before `hub` is.
-    profile: OnceLock<Counted<Profile>>,
     /// Where the socket keeps its end. Meaningful once seated.
     key: AtomicU32,
     told: Told,
@@ -155,6 +155,7 @@ impl Tie {
         let tie = Self {
             number: unique_number(),
             peer_name,
+            profiles: [OnceLock::new(), OnceLock::new()],
             endpoint,
             parted: OnceLock::new(),
             lost: Mutex::default(),
@@ -224,7 +225,7 @@ impl Tie {
 
     /// Makes the socket behind `side` known, as who it is here. Once for each side.
     pub(crate) fn introduce(&self, side: Side, hub: Arc<Hub>, profile: Counted<Profile>) {
-        let _ = self.seat(side).profile.set(profile);
+        let _ = self.profiles[side as usize].set(profile);
         let hub = Arc::into_raw(hub).cast_mut();
         // Release: the hub; pairs with Acquire in Tie::hub.
         let before = self.seat(side).hub.swap(hub, Ordering::AcqRel);
@@ -266,7 +267,7 @@ impl Tie {
     pub(crate) fn profile(&self, side: Side) -> Option<&Profile> {
         // In this order: who sees the hub sees the profile.
         self.hub(side)?;
-        self.seat(side).profile.get().map(|profile| &**profile)
+        self.profiles[side as usize].get().map(|profile| &**profile)
     }
 
     /// To be called by `from` after pushing and one full fence: wakes the consumer if it sleeps, and marks the pipe
@@ -385,7 +386,7 @@ impl Drop for Tie {
 impl Seat {
     fn new() -> Self {
         let told = Told { what: AtomicU32::new(0), last: AtomicU32::new(monitor::EVERYBODY) };
-        Self { hub: AtomicPtr::new(ptr::null_mut()), profile: OnceLock::new(), key: AtomicU32::new(NO_KEY), told }
+        Self { hub: AtomicPtr::new(ptr::null_mut()), key: AtomicU32::new(NO_KEY), told }
     }
 }
 

@@ -297,6 +297,7 @@ impl Receiving for Switchboard {
                 && crew.receive_from(key, place)
             {
                 place.push_front(id.clone());
+                crew.heard(key);
                 return Ok(());
             }
         }
