@@ -105,7 +105,7 @@ impl Descriptor {
     pub(crate) fn of_news(socket: Counted<dyn Watchable>) -> io::Result<Self> {
         let flag = Counted::new(Flag::raised()?);
         let watcher = News::new(flag.clone());
-        Ok(Self::enrolled(flag, Counted::new(watcher), socket, Interest::READABLE | Interest::WRITABLE))
+        Ok(Self::enrolled(flag, Counted::new(watcher), socket, Interest::BOTH))
     }
 
     fn enrolled(
