@@ -143,6 +143,9 @@ impl Futures {
         for _ in 0..std::mem::take(&mut self.soon) {
             self.handle();
         }
+        if self.wanted().is_none() {
+            return;
+        }
         if self.soon == 0 {
             self.foreign.sleep(format_args!("{} received, {} to send", self.received.len(), self.sending.len()));
             self.wakes += 1;
