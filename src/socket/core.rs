@@ -261,7 +261,7 @@ impl<P: Pattern> Core<P> {
     }
 
     pub(crate) fn monitor(&self) -> Monitor {
-        self.hub.monitor(self.monitor_capacity, self.attachments.bound().cloned())
+        self.hub.monitor(self.monitor_capacity, self.attachments.listening())
     }
 
     pub(crate) fn peer_list(&self) -> Vec<PeerInfo> {

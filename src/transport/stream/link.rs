@@ -41,16 +41,19 @@ impl Link {
         (Self { tie, side: Side::Second, hub: None, end, subscribes: own.subscribes(), conflated: 0 }, joined)
     }
 
-    /// A pipe to `peer`, which came to `endpoint`, for `near`.
+    /// A pipe to `peer`, which came to `endpoint`, for `near`. The connection has `descriptor`.
     pub(super) fn accepted(
         near: &sync::Arc<Hub>,
         endpoint: Endpoint,
         peer: &zmtp::Peer,
         session: &Arc<Session>,
+        descriptor: Option<i32>,
     ) -> (Self, Joined) {
         let own = near.profile().socket_type;
         let hub = Hub::of_link(profile(peer), session);
         let tie = Tie::through(Some(endpoint), Frame::new(), hub.clone());
+        // First: what is told of it has it in it.
+        tie.set_descriptor(descriptor);
         tie.introduce(Side::Second, near.clone());
         let directions = Directions {
             forth: peer.socket_type.sends() && own.receives(),
@@ -62,9 +65,10 @@ impl Link {
         (Self { tie, side: Side::First, hub: Some(hub), end, subscribes: own.subscribes(), conflated: 0 }, joined)
     }
 
-    /// The peer has come, for the first time: from now on the socket knows it. (One that comes later in its place is taken for
-    /// the same.)
-    pub(super) fn meet(self, peer: &zmtp::Peer, session: &Arc<Session>) -> Self {
+    /// The peer has come, by a connection with `descriptor`; if for the first time, the socket knows it from now on. (One that
+    /// comes later in its place is taken for the same.)
+    pub(super) fn meet(self, peer: &zmtp::Peer, session: &Arc<Session>, descriptor: Option<i32>) -> Self {
+        self.tie.set_descriptor(descriptor);
         if self.hub.is_some() {
             return self;
         }
