@@ -61,6 +61,8 @@ pub(crate) struct Tie {
     lost: Mutex<Lost>,
     /// How far the connection at one end is, as a [`Stage`].
     stage: AtomicU32,
+    /// The number of the descriptor of the connection at one end, the last there was; `NO_DESCRIPTOR` if there was none.
+    descriptor: AtomicU32,
     quiet: CachePadded<Quiet>,
 }
 
@@ -134,6 +136,8 @@ const CONSUMER_GONE: u32 = 8;
 
 /// Key of a seat whose socket has not placed the end yet.
 const NO_KEY: Key = Key::MAX;
+/// No number of a descriptor: those are not negative.
+const NO_DESCRIPTOR: u32 = u32::MAX;
 
 /// Was the other end of a way there to see us close?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +164,7 @@ impl Tie {
             parted: OnceLock::new(),
             lost: Mutex::default(),
             stage: AtomicU32::new(Stage::There as u32),
+            descriptor: AtomicU32::new(NO_DESCRIPTOR),
             quiet: CachePadded::new(Quiet {
                 ways: [Way::new(), Way::new()],
                 seats: [Seat::new(), Seat::new()],
@@ -197,6 +202,17 @@ impl Tie {
 
     pub(super) fn is_at(&self, stage: Stage) -> bool {
         self.stage.load(Ordering::Relaxed) == stage as u32
+    }
+
+    /// Says which descriptor the connection at one end has, for those who monitor.
+    pub(crate) fn set_descriptor(&self, descriptor: Option<i32>) {
+        let number = descriptor.and_then(|descriptor| u32::try_from(descriptor).ok());
+        self.descriptor.store(number.unwrap_or(NO_DESCRIPTOR), Ordering::Relaxed);
+    }
+
+    /// The descriptor of the connection at one end, the last there was.
+    pub(super) fn descriptor(&self) -> Option<i32> {
+        i32::try_from(self.descriptor.load(Ordering::Relaxed)).ok()
     }
 
     /// Why the pipe is over, if it was said.

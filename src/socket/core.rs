@@ -300,11 +300,11 @@ impl<P: Pattern> Core<P> {
 
     /// Nothing is missing any more, nor will be.
     fn tell_closed(&mut self) {
-        self.told = Told { of: Interest::READABLE | Interest::WRITABLE, missing: Interest::NONE };
+        self.told = Told { of: Interest::BOTH, missing: Interest::NONE };
     }
 
     pub(crate) fn monitor(&self) -> Monitor {
-        self.hub.monitor(self.monitor_capacity, self.attachments.bound().cloned())
+        self.hub.monitor(self.monitor_capacity, self.attachments.listening())
     }
 
     pub(crate) fn peer_list(&self) -> Vec<PeerInfo> {
@@ -550,6 +550,10 @@ impl<P: Pattern> Ready for Core<P> {
             writable: awaited.has_writable() && writable(self),
         }
         .as_interest()
+    }
+
+    fn is_particular(&self) -> bool {
+        self.pattern.is_particular()
     }
 
     fn take_told(&mut self) -> Told {

@@ -41,6 +41,11 @@ pub(crate) trait Pattern: std::fmt::Debug + Send + Sized + 'static {
         self.is_writable(crew)
     }
 
+    /// Is it a matter of where a message goes what is in its way, so that [`want_room`](Self::want_room) asks others each time?
+    fn is_particular(&self) -> bool {
+        false
+    }
+
     /// Is room all that a send needs, so that it is for others to bring it about?
     fn needs_only_room(&self) -> bool {
         true

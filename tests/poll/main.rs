@@ -9,6 +9,8 @@ use std::{
 };
 
 #[cfg(target_os = "linux")]
+mod news;
+#[cfg(target_os = "linux")]
 mod on_demand;
 #[allow(dead_code, reason = "it belongs to the conformance suite, which uses all of it")]
 #[path = "../conformance/road.rs"]
@@ -592,6 +594,13 @@ use on_demand::{
     waiting_calls_leave_a_descriptor_right,
 };
 
+#[cfg(target_os = "linux")]
+use news::{
+    a_router_hears_of_room, any_socket_has_one, futures_lose_nothing, no_news_is_lost_in_many_messages,
+    one_way_does_not_swallow_the_other, peers_and_the_end_are_news, readiness_is_no_news, room_is_news,
+    turns_to_ask_and_answer_are_no_news,
+};
+
 mod inproc {
     over! { Inproc:
         reports_what_is_ready_and_nothing_else,
@@ -621,6 +630,15 @@ mod inproc {
         no_edge_is_lost_in_a_hundred_thousand_messages,
         a_descriptor_serves_a_loop_of_epoll_and_another_poller,
         an_edge_triggered_loop_misses_nothing,
+        readiness_is_no_news,
+        room_is_news,
+        one_way_does_not_swallow_the_other,
+        peers_and_the_end_are_news,
+        turns_to_ask_and_answer_are_no_news,
+        a_router_hears_of_room,
+        any_socket_has_one,
+        futures_lose_nothing,
+        no_news_is_lost_in_many_messages,
     }
 }
 
@@ -644,6 +662,9 @@ macro_rules! over_stream {
             no_edge_is_lost_in_a_hundred_thousand_messages,
             a_descriptor_serves_a_loop_of_epoll_and_another_poller,
             an_edge_triggered_loop_misses_nothing,
+            any_socket_has_one,
+            futures_lose_nothing,
+            no_news_is_lost_in_many_messages,
         }
     };
 }
