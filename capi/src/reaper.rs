@@ -16,7 +16,7 @@ use std::{
 
 use libc::c_void;
 
-use crate::{fork::Own, message::FreeFn};
+use crate::{fork::Own, message::FreeFn, thread::with_signals_blocked};
 
 /// A call of a free function, owed.
 pub(crate) struct Free {
@@ -110,8 +110,8 @@ impl Reaper {
         queue.owed.push(owed);
         if !queue.has_thread {
             // If there can be no thread, the next one that leaves something tries again.
-            let thread = thread::Builder::new().name("ringway-reaper".into()).spawn(|| self.run());
-            queue.has_thread = thread.is_ok();
+            let start = || thread::Builder::new().name("ringway-reaper".into()).spawn(|| self.run());
+            queue.has_thread = with_signals_blocked(start).is_ok_and(|thread| thread.is_ok());
         }
         drop(queue);
         self.changed.notify_all();

@@ -9,12 +9,16 @@ use super::{AnySocket, Socket, enter};
 use crate::{
     constants::*,
     error::{Errno, Result, call},
+    thread::with_signals_blocked,
 };
 
 impl Socket {
+    // The first endpoint over a stream starts the context's threads, which are not to take the program's signals: those
+    // are to end its own calls.
+
     fn bind(&mut self, endpoint: &str) -> Result<()> {
         self.needs_threads(endpoint)?;
-        Ok(self.core.bind(endpoint)?)
+        Ok(with_signals_blocked(|| self.core.bind(endpoint))??)
     }
 
     fn connect(&mut self, endpoint: &str) -> Result<()> {
@@ -26,9 +30,9 @@ impl Socket {
         match &mut self.core {
             AnySocket::Router(socket) if !name.is_empty() => {
                 let name = RoutingId::new(name).map_err(|_| Errno::EINVAL)?;
-                socket.connect_as(endpoint, &name)?;
+                with_signals_blocked(|| socket.connect_as(endpoint, &name))??;
             }
-            socket => socket.connect(endpoint)?,
+            socket => with_signals_blocked(|| socket.connect(endpoint))??,
         }
         if self.connects_once(endpoint) {
             self.connected.push(endpoint.to_owned());
