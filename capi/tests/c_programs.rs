@@ -108,6 +108,21 @@ fn pollers() {
 }
 
 #[test]
+fn functions_work_in_a_thread_that_is_ending() {
+    run(compiler(C, HEADERS), "exit.c");
+}
+
+#[test]
+fn descriptors_are_polled_as_by_the_system() {
+    run(compiler(C, HEADERS), "descriptors.c");
+}
+
+#[test]
+fn threads_of_the_library_take_no_signals_and_have_the_systems_stack() {
+    run(compiler(C, HEADERS), "threads.c");
+}
+
+#[test]
 fn the_header_is_one_of_cpp_too() {
     if exists("c++") {
         run(compiler(CPP, HEADERS), "header.cpp");
