@@ -101,6 +101,42 @@ def forks():
     context.term()
 
 
+def forks_amid_traffic():
+    """Children that begin while other threads are in calls."""
+    context = zmq.Context()
+    ended = threading.Event()
+
+    def carry():
+        with context.socket(zmq.PUSH) as push, context.socket(zmq.PULL) as pull:
+            push.linger = 0
+            pull.bind_to_random_port("tcp://127.0.0.1")
+            push.connect(pull.last_endpoint)
+            while not ended.is_set():
+                push.send(b"x" * 100, copy=False)
+                pull.recv(copy=False)
+
+    def child():
+        signal.alarm(20)
+        with zmq.Context() as own, own.socket(zmq.PAIR) as one, own.socket(zmq.PAIR) as two:
+            one.bind_to_random_port("tcp://127.0.0.1")
+            two.connect(one.last_endpoint)
+            one.send(b"hello")
+            return two.recv() == b"hello"
+
+    threads = [threading.Thread(target=carry) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(args.count // 20):
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if child() else 1)
+        assert os.waitpid(pid, 0)[1] == 0
+    ended.set()
+    for thread in threads:
+        thread.join()
+    context.term()
+
+
 def garbage():
     warnings.simplefilter("ignore", ResourceWarning)
     context = zmq.Context()
@@ -140,6 +176,16 @@ def frames():
         full.copy_threshold = full.linger = full.sndhwm = 0
         full.connect("inproc://nobody")
         dropped = [full.send(bytes(50), copy=False, track=True) for _ in range(5000)]
+    with context.socket(zmq.PUSH) as sender:
+        sender.copy_threshold = sender.sndhwm = 0
+        with context.socket(zmq.PULL) as receiver:
+            receiver.rcvhwm = 0
+            receiver.bind("inproc://leaves")
+            sender.connect("inproc://leaves")
+            dropped += [sender.send(bytes(50), copy=False, track=True) for _ in range(5000)]
+            # And half a message, whose other half never comes.
+            dropped.append(sender.send(bytes(50), zmq.SNDMORE, copy=False, track=True))
+        sender.linger = 0
     pull.close()
     push.close()
     context.term()
@@ -170,6 +216,6 @@ def tasks():
     asyncio.run(all_of_them())
 
 
-for part in (interrupts, forks, garbage, frames, tasks):
+for part in (interrupts, forks, forks_amid_traffic, garbage, frames, tasks):
     part()
     print(part.__name__, flush=True)
