@@ -17,6 +17,7 @@ use crate::{
     fork::Own,
     handle::{self, Handled, Spare},
     reaper,
+    thread::with_signals_blocked,
 };
 
 /// What a handle of a context points to, and its sockets share.
@@ -26,6 +27,8 @@ pub(crate) struct Home {
     is_over: AtomicBool,
     /// Bytes a frame that is sent may have: `ZMQ_MAX_MSGSZ`.
     max_message_size: AtomicUsize,
+    /// Has an endpoint of a stream been bound or connected, so that the context's threads are there?
+    has_started: AtomicBool,
     /// How calls that wait idle: of the environment variable [`WAIT`], once for all.
     pub(crate) wait: WaitPolicy,
 }
@@ -79,6 +82,7 @@ impl Home {
         Self {
             state: Mutex::new(State { options, context: None }),
             is_over: AtomicBool::new(false),
+            has_started: AtomicBool::new(false),
             max_message_size: AtomicUsize::new(usize::MAX),
             wait,
         }
@@ -95,6 +99,18 @@ impl Home {
     #[inline(always)]
     pub(crate) fn takes(&self, len: usize) -> bool {
         len <= self.max_message_size.load(Ordering::Relaxed)
+    }
+
+    /// Calls `body`, which binds or connects a stream and may start the context's threads: those take no signal, as a program's
+    /// handlers are to run in its own threads.
+    pub(crate) fn start<R, E: Into<Errno>>(&self, body: impl FnOnce() -> std::result::Result<R, E>) -> Result<R> {
+        if self.has_started.load(Ordering::Relaxed) {
+            return body().map_err(Into::into);
+        }
+        let result = with_signals_blocked(body)?.map_err(Into::into)?;
+        // Relaxed: who does not see it yet blocks them once more.
+        self.has_started.store(true, Ordering::Relaxed);
+        Ok(result)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -131,11 +147,6 @@ impl Home {
     fn set(&self, option: c_int, value: c_int) -> Result<()> {
         let mut state = self.state();
         let options = &mut state.options;
-        let flag = || match value {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(Errno::EINVAL),
-        };
         match option {
             ZMQ_IO_THREADS if value >= 0 => options.io_threads = value,
             ZMQ_MAX_SOCKETS if (1..=SOCKET_LIMIT).contains(&value) => options.max_sockets = value,
@@ -144,8 +155,8 @@ impl Home {
                 let size = if value == c_int::MAX { usize::MAX } else { value.cast_unsigned() as usize };
                 self.max_message_size.store(size, Ordering::Relaxed);
             }
-            ZMQ_IPV6 => options.is_ipv6 = flag()?,
-            ZMQ_BLOCKY => options.is_blocky = flag()?,
+            ZMQ_IPV6 if value >= 0 => options.is_ipv6 = value != 0,
+            ZMQ_BLOCKY if value >= 0 => options.is_blocky = value != 0,
             _ => return Err(Errno::EINVAL),
         }
         Ok(())

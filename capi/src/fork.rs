@@ -44,6 +44,24 @@ impl Process {
     }
 }
 
+/// A [`Process`] that may be read while another thread writes it.
+pub(crate) struct SharedProcess(AtomicU32);
+
+impl SharedProcess {
+    pub(crate) fn new(process: Process) -> Self {
+        Self(AtomicU32::new(process.0))
+    }
+
+    // Relaxed, both: what it says of is published by others.
+    pub(crate) fn get(&self) -> Process {
+        Process(self.0.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set(&self, process: Process) {
+        self.0.store(process.0, Ordering::Relaxed);
+    }
+}
+
 extern "C" fn in_child() {
     FORKS.fetch_add(1, Ordering::Relaxed);
 }

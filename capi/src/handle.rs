@@ -27,7 +27,7 @@ use libc::c_void;
 
 use crate::{
     error::{Errno, Result},
-    fork::{Own, Process},
+    fork::{Own, Process, SharedProcess},
 };
 
 /// Places kept unused before one is used again.
@@ -40,7 +40,7 @@ pub(crate) struct Place<T: 'static> {
     word: AtomicU32,
     /// How many values were here so far.
     turn: AtomicU32,
-    process: UnsafeCell<Process>,
+    process: SharedProcess,
     value: UnsafeCell<Option<T>>,
 }
 
@@ -93,13 +93,12 @@ pub(crate) fn open<T: Handled>(value: T) -> *mut c_void {
         Box::leak(Box::new(Place {
             word: AtomicU32::new(T::TAG + FREE),
             turn: AtomicU32::new(0),
-            process: UnsafeCell::new(process),
+            process: SharedProcess::new(process),
             value: UnsafeCell::new(None),
         }))
     });
+    place.process.set(process);
     // SAFETY: it is free, so nobody looks at what is behind the word.
-    unsafe { *place.process.get() = process };
-    // SAFETY: as above.
     unsafe { *place.value.get() = Some(value) };
     place.turn.fetch_add(1, Ordering::Relaxed);
     // Release: what was just written; pairs with the Acquire of whoever makes it busy.
@@ -136,7 +135,9 @@ pub(crate) unsafe fn enter<T: Handled>(handle: *mut c_void) -> Result<Held<T>> {
     // Acquire: what the call before has left; pairs with the Release at its end.
     match place.word.compare_exchange(T::TAG + IDLE, T::TAG + BUSY, Ordering::Acquire, Ordering::Relaxed) {
         Ok(_) => {}
-        Err(word) if word == T::TAG + BUSY => return Err(Errno::EBUSY),
+        // A thread of a parent's that is not here is in it for ever.
+        Err(word) if word == T::TAG + BUSY && place.process.get().is_this() => return Err(Errno::EBUSY),
+        Err(word) if word == T::TAG + BUSY => return Err(Errno::ETERM),
         Err(_) => return Err(T::NOT_OPEN),
     }
     let held = Held { place };
@@ -202,8 +203,7 @@ impl<T: Handled> Place<T> {
     fn empty(&'static self) {
         // SAFETY: nobody else touches what is behind the word `CLOSING`.
         let value = unsafe { &mut *self.value.get() }.take();
-        // SAFETY: as above.
-        if unsafe { *self.process.get() }.is_this() {
+        if self.process.get().is_this() {
             // A place that holds nothing, before its value's destructor runs the program's free functions.
             self.word.store(T::TAG + FREE, Ordering::Release);
             drop(value);
@@ -218,8 +218,7 @@ impl<T: Handled> Place<T> {
 
 impl<T: Handled> Held<T> {
     fn process(&self) -> Process {
-        // SAFETY: it is ours until we let it go.
-        unsafe { *self.place.process.get() }
+        self.place.process.get()
     }
 }
 

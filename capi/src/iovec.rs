@@ -30,7 +30,7 @@ pub(crate) unsafe extern "C" fn zmq_sendiov(
     call(|| {
         // SAFETY: the caller's duty.
         let mut socket = unsafe { socket::enter(socket) }?;
-        if frames.is_null() || count == 0 {
+        if frames.is_null() || count == 0 || count > isize::MAX as usize / size_of::<iovec>() {
             return Err(Errno::EINVAL);
         }
         // SAFETY: the caller's duty.

@@ -314,10 +314,13 @@ fn vec_of_capacity(size: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// What no bytes in memory are more than: a size above it is a negative number, say.
+const SIZE_MAX: usize = isize::MAX as usize;
+
 /// Bytes that a C program passes.
 ///
 /// # Errors
-/// `EFAULT`: no address, but a size.
+/// `EFAULT`: no address, but a size. `ENOMEM`: so many cannot be.
 ///
 /// # Safety
 /// If there is an address, so many bytes are there, and nobody changes them during `'a`.
@@ -328,7 +331,10 @@ pub(crate) unsafe fn bytes_at<'a>(data: *const c_void, size: usize) -> Result<&'
     if data.is_null() {
         return Err(Errno::EFAULT);
     }
-    // SAFETY: the caller's duty.
+    if size > SIZE_MAX {
+        return Err(Errno::ENOMEM);
+    }
+    // SAFETY: the caller's duty; it is no more than can be there.
     Ok(unsafe { slice::from_raw_parts(data.cast(), size) })
 }
 
@@ -409,6 +415,9 @@ pub(crate) unsafe extern "C" fn zmq_msg_init_data(
     let make = || {
         if data.is_null() && size > 0 {
             return Err(Errno::EFAULT);
+        }
+        if size > SIZE_MAX {
+            return Err(Errno::ENOMEM);
         }
         // For `Frame::as_mut_ptr`: the program may write there until it sends.
         let _ = data.expose_provenance();

@@ -124,20 +124,25 @@ pub(crate) unsafe fn poll(items: &mut [zmq_pollitem_t], limit: Option<Duration>)
         }
     };
     if !has_descriptors {
-        KEPT.set(Some(kept));
+        // Not by a thread that is ending.
+        let _ = KEPT.try_with(|place| place.replace(Some(kept)));
     }
     result
 }
 
 /// The thread's poller, unless it is the parent process's.
 fn take_kept() -> Option<Kept> {
-    let kept = KEPT.take()?;
-    if kept.process.is_this() {
-        return Some(kept);
+    // None in a thread that is ending: the first one calls what atexit(3) was given after that.
+    KEPT.try_with(RefCell::take).ok().flatten().filter(|kept| kept.process.is_this())
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if !self.process.is_this() {
+            // Its sockets and descriptors are the parent's, and so may be locks: a child that exits is to touch none.
+            std::mem::forget(std::mem::take(&mut self.poller));
+        }
     }
-    // Its sockets and descriptors are the parent's.
-    std::mem::forget(kept);
-    None
 }
 
 impl Kept {
@@ -170,7 +175,8 @@ impl Kept {
 unsafe fn wanted(items: &[zmq_pollitem_t]) -> Result<Vec<Wanted>> {
     let mut sockets: Vec<Wanted> = Vec::with_capacity(items.len());
     for item in items.iter().filter(|item| !item.socket.is_null()) {
-        let interest = interest(item.events);
+        // SAFETY: the caller's duty.
+        let interest = unsafe { socket::enter(item.socket) }?.awaited(interest(item.events));
         match sockets.iter_mut().find(|wanted| wanted.handle == item.socket) {
             Some(wanted) => wanted.interest |= interest,
             None => {
@@ -250,7 +256,8 @@ fn epoll_of(items: &[zmq_pollitem_t]) -> Result<OwnedFd> {
     // SAFETY: it was just made, and is nobody else's.
     let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
     let mut wanted: Vec<(c_int, c_short)> = Vec::new();
-    for item in items.iter().filter(|item| item.socket.is_null()) {
+    // A negative number is left out, as by poll(2).
+    for item in items.iter().filter(|item| item.socket.is_null() && item.fd >= 0) {
         match wanted.iter_mut().find(|(fd, _)| *fd == item.fd) {
             Some((_, events)) => *events |= system_events(item.events),
             None => wanted.push((item.fd, system_events(item.events))),
@@ -260,7 +267,9 @@ fn epoll_of(items: &[zmq_pollitem_t]) -> Result<OwnedFd> {
         // Numbered alike in poll(2) and epoll_ctl(2).
         let mut event = epoll_event { events: events.cast_unsigned().into(), u64: 0 };
         // SAFETY: the event lives for the call.
-        if unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &raw mut event) } < 0 {
+        let failed = unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &raw mut event) } < 0;
+        // A file of a disk is always ready, or was not asked for that: there is nothing to wait for.
+        if failed && Errno::current() != Errno(libc::EPERM) {
             return Err(Errno::current());
         }
     }

@@ -104,7 +104,8 @@ unsafe fn run(
     if let Some(control) = &mut control {
         options = steer(options, control.core())?;
     }
-    if let Some((_, report)) = INTERRUPTED.take().filter(|(interrupted, _)| *interrupted == sides) {
+    let interrupted = INTERRUPTED.try_with(RefCell::take).ok().flatten();
+    if let Some((_, report)) = interrupted.filter(|(interrupted, _)| *interrupted == sides) {
         options = options.after(report);
     }
     let report = between(&mut front, back.as_mut(), options)?.map_err(|error| match error {
@@ -114,7 +115,8 @@ unsafe fn run(
     match report.end {
         ProxyEnd::Terminated => Ok(0),
         ProxyEnd::Interrupted => {
-            INTERRUPTED.set(Some((sides, report)));
+            // Not by a thread that is ending: what it had received is lost.
+            let _ = INTERRUPTED.try_with(|place| place.replace(Some((sides, report))));
             Err(Errno::EINTR)
         }
         _ => Err(Errno::ETERM),

@@ -11,12 +11,15 @@
 use std::{
     cell::Cell,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    thread,
 };
 
 use libc::c_void;
 
-use crate::{fork::Own, message::FreeFn};
+use crate::{
+    fork::Own,
+    message::FreeFn,
+    thread::{builder, with_signals_blocked},
+};
 
 /// A call of a free function, owed.
 pub(crate) struct Free {
@@ -73,7 +76,7 @@ pub(crate) fn freeing<R>(drops: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Waits until nothing is owed. At once within a free function, which may be the reaper's.
+/// Waits until all that is owed now is done. At once within a free function, which may be the reaper's.
 pub(crate) fn settle() {
     if DOING.get() != Doing::Within {
         reaper().settle();
@@ -90,8 +93,10 @@ struct Reaper {
 #[derive(Default)]
 struct Queue {
     owed: Vec<Free>,
+    /// Left here so far, and how many of them are done.
+    left: u64,
+    done: u64,
     has_thread: bool,
-    is_busy: bool,
 }
 
 /// This process's.
@@ -108,10 +113,11 @@ impl Reaper {
     fn leave(&'static self, owed: Free) {
         let mut queue = self.queue();
         queue.owed.push(owed);
+        queue.left += 1;
         if !queue.has_thread {
             // If there can be no thread, the next one that leaves something tries again.
-            let thread = thread::Builder::new().name("ringway-reaper".into()).spawn(|| self.run());
-            queue.has_thread = thread.is_ok();
+            let thread = with_signals_blocked(|| builder("ringway-reaper").spawn(|| self.run()));
+            queue.has_thread = matches!(thread, Ok(Ok(_)));
         }
         drop(queue);
         self.changed.notify_all();
@@ -122,21 +128,24 @@ impl Reaper {
         let mut queue = self.queue();
         loop {
             let owed = std::mem::take(&mut queue.owed);
-            queue.is_busy = !owed.is_empty();
             if owed.is_empty() {
-                self.changed.notify_all();
                 queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             drop(queue);
+            let count = owed.len() as u64;
             owed.into_iter().for_each(Free::call);
             queue = self.queue();
+            queue.done += count;
+            self.changed.notify_all();
         }
     }
 
     fn settle(&self) {
         let mut queue = self.queue();
-        while queue.has_thread && (queue.is_busy || !queue.owed.is_empty()) {
+        // What others leave meanwhile is not waited for: that might never end.
+        let left = queue.left;
+        while queue.has_thread && queue.done < left {
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -151,7 +160,7 @@ mod tests {
     unsafe extern "C" fn note_thread(data: *mut c_void, hint: *mut c_void) {
         // SAFETY: tests pass counters.
         let counter = unsafe { &*hint.cast::<AtomicUsize>() };
-        let is_reaper = thread::current().name() == Some("ringway-reaper");
+        let is_reaper = std::thread::current().name() == Some("ringway-reaper");
         counter.fetch_add(if is_reaper { 100 } else { 1 }, Ordering::Relaxed);
         if !data.is_null() {
             free(owed(hint));

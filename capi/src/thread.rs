@@ -29,7 +29,7 @@ pub(crate) unsafe extern "C" fn zmq_threadstart(function: Option<ThreadFn>, argu
             // SAFETY: the caller's duty.
             unsafe { function(argument.0) };
         };
-        let thread = with_signals_blocked(|| thread::Builder::new().name("ringway-app".into()).spawn(run))?;
+        let thread = with_signals_blocked(|| builder("ringway-app").spawn(run))?;
         Ok(THREADS.insert(thread.map_err(|error| Errno(error.raw_os_error().unwrap_or(libc::EAGAIN)))?))
     })
 }
@@ -53,6 +53,30 @@ struct Argument(*mut c_void);
 
 // SAFETY: the caller of `zmq_threadstart` says that the other thread may have it.
 unsafe impl Send for Argument {}
+
+/// For a thread that runs a program's functions, which expect as much stack as the system gives: Rust's own is a quarter of it.
+pub(crate) fn builder(name: &str) -> thread::Builder {
+    let builder = thread::Builder::new().name(name.into());
+    match system_stack_size() {
+        Some(size) => builder.stack_size(size),
+        None => builder,
+    }
+}
+
+/// Of a thread that nothing was said of.
+fn system_stack_size() -> Option<usize> {
+    let mut attributes = MaybeUninit::uninit();
+    // SAFETY: there is room for them.
+    if unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    let mut size = 0;
+    // SAFETY: attributes, and a number.
+    let failed = unsafe { libc::pthread_attr_getstacksize(attributes.as_ptr(), &raw mut size) };
+    // SAFETY: attributes, used no more.
+    unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
+    (failed == 0).then_some(size)
+}
 
 /// Runs `body` while this thread takes no signal; a thread it starts begins like that.
 pub(crate) fn with_signals_blocked<R>(body: impl FnOnce() -> R) -> Result<R> {

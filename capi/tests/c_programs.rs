@@ -16,7 +16,7 @@ const HEADERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/include");
 /// Where a system keeps libzmq's own.
 const SYSTEM_HEADERS: &str = "/usr/include";
 /// Until a program that does not end is ended: far more than any takes.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 const C: [&str; 6] = ["cc", "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror"];
 const CPP: [&str; 6] = ["c++", "-std=c++11", "-Wall", "-Wextra", "-pedantic", "-Werror"];
@@ -100,6 +100,21 @@ fn monitors() {
 #[test]
 fn pollers() {
     run(compiler(C, HEADERS), "poller.c");
+}
+
+#[test]
+fn functions_work_in_a_thread_that_is_ending() {
+    run(compiler(C, HEADERS), "exit.c");
+}
+
+#[test]
+fn descriptors_are_polled_as_by_the_system() {
+    run(compiler(C, HEADERS), "descriptors.c");
+}
+
+#[test]
+fn threads_of_the_library_take_no_signals_and_have_the_systems_stack() {
+    run(compiler(C, HEADERS), "threads.c");
 }
 
 #[test]

@@ -218,3 +218,65 @@ fn free_functions_run_once_whatever_becomes_of_the_message() {
     drop(context);
     assert_eq!(FREED.each_ref().map(|freed| freed.load(Ordering::SeqCst)), [3, 3, 3, 6, 3, 3]);
 }
+
+#[test]
+fn turns_change_with_the_last_frame_and_not_before() {
+    let context = Context::new();
+    let (req, rep) = (context.socket(REQ), context.socket(REP));
+    rep.bind("inproc://amid").unwrap();
+    req.connect("inproc://amid").unwrap();
+    for (asks, answers) in [(&req, &rep), (&rep, &req)] {
+        asks.send("one", SNDMORE).unwrap();
+        asks.send("two", 0).unwrap();
+        assert_eq!(answers.recv(0).unwrap(), b"one");
+        // What is left of it comes first.
+        assert_eq!((answers.send("x", DONTWAIT), answers.send("x", SNDMORE)), (Err(EFSM), Err(EFSM)));
+        assert_eq!(answers.get(EVENTS), Ok(POLLIN.into()));
+        assert_eq!((answers.poll(POLLOUT, 20), answers.poll(POLLIN | POLLOUT, 20)), (Ok(0), Ok(POLLIN)));
+        assert_eq!(answers.recv(0).unwrap(), b"two");
+        assert_eq!(answers.get(EVENTS), Ok(POLLOUT.into()));
+    }
+    req.send("again", 0).unwrap();
+    assert_eq!(rep.recv(0).unwrap(), b"again");
+}
+
+#[test]
+fn a_relaxed_req_gives_up_the_reply_it_is_receiving() {
+    let context = Context::new();
+    let (req, rep) = (context.socket(REQ), context.socket(REP));
+    req.set(REQ_RELAXED, 1).unwrap();
+    rep.bind("inproc://relaxed").unwrap();
+    req.connect("inproc://relaxed").unwrap();
+    req.send("a", 0).unwrap();
+    rep.recv(0).unwrap();
+    rep.send("one", SNDMORE).unwrap();
+    rep.send("two", 0).unwrap();
+    assert_eq!(req.recv(0).unwrap(), b"one");
+    req.send("b", 0).unwrap();
+    assert_eq!(req.recv(DONTWAIT), Err(libc::EAGAIN));
+}
+
+#[test]
+fn what_is_known_of_a_sender_is_forgotten_with_a_message_received_in_part() {
+    let context = Context::new();
+    // Other tests of this program hold a few at the most.
+    const NUMBERS_MAX: u32 = 16;
+    for _ in 0..4 * NUMBERS_MAX {
+        let (push, pull) = (context.socket(PUSH), context.socket(PULL));
+        pull.bind("tcp://127.0.0.1:*").unwrap();
+        push.connect(&pull.last_endpoint()).unwrap();
+        push.send("one", SNDMORE).unwrap();
+        push.send("two", 0).unwrap();
+        let mut message = Msg([0; 64]);
+        // SAFETY: a message of ours, and a handle.
+        unsafe {
+            zmq_msg_init(&mut message);
+            assert_eq!(zmq_msg_recv(&mut message, pull.0, 0), 3);
+        }
+        // As the library numbers senders: the lowest that is free.
+        let number = u32::from_ne_bytes(message.0[4..8].try_into().unwrap());
+        assert!((1..=NUMBERS_MAX).contains(&number), "{number}");
+        // SAFETY: a message.
+        unsafe { zmq_msg_close(&mut message) };
+    }
+}

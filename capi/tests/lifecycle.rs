@@ -86,7 +86,8 @@ fn two_threads_in_one_socket_is_an_error_and_closing_waits() {
     push.connect("inproc://two").unwrap();
     let same = Socket(pull.0);
     let waiting = thread::spawn(move || {
-        let received = pull.recv(0);
+        // Refused itself while the other looks.
+        let received = std::iter::repeat_with(|| pull.recv(0)).find(|received| *received != Err(libc::EBUSY)).unwrap();
         // Closed by the other thread as soon as the call was over.
         (received, pull.close())
     });
@@ -232,4 +233,48 @@ fn signals_end_calls_that_wait() {
         }
         assert_eq!(waiting.join().unwrap(), Err(libc::EINTR));
     }
+}
+
+/// The status of a child process that runs `body` and exits as C programs do.
+fn exit_of_child(body: impl FnOnce() -> c_int) -> c_int {
+    // SAFETY: the child calls this library, exit(3), and nothing else.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0);
+    if child == 0 {
+        // SAFETY: a child that hangs is ended.
+        unsafe { libc::alarm(20) };
+        let verdict = body();
+        // SAFETY: only what this thread has asked for runs.
+        unsafe { libc::exit(verdict) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for our child.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    status
+}
+
+#[test]
+fn a_child_process_is_not_held_up_by_calls_its_parent_was_in() {
+    let context = Context::new();
+    let (pull, push) = (context.socket(PULL), context.socket(PUSH));
+    pull.bind("inproc://fork-busy").unwrap();
+    push.connect("inproc://fork-busy").unwrap();
+    // This thread keeps what it has waited with.
+    assert_eq!(pull.poll(POLLIN, 5), Ok(0));
+    let same = Socket(pull.0);
+    let waiting = thread::spawn(move || pull.recv(0));
+    while same.get(EVENTS) != Err(libc::EBUSY) {
+        thread::yield_now();
+    }
+    let handle = context.0;
+    let status = exit_of_child(|| {
+        let refused = same.recv(DONTWAIT) == Err(ETERM);
+        // SAFETY: handles.
+        let ended = unsafe { zmq_close(same.0) == 0 && zmq_ctx_term(handle) == 0 };
+        i32::from(!refused) + 2 * i32::from(!ended)
+    });
+    assert_eq!(status, 0);
+    std::mem::forget(same);
+    push.send("x", 0).unwrap();
+    assert_eq!(waiting.join().unwrap().unwrap(), b"x");
 }

@@ -157,3 +157,58 @@ fn messages_say_who_sent_them_over_a_stream() {
     // SAFETY: a message.
     unsafe { zmq_msg_close(&mut message) };
 }
+
+#[test]
+fn flags_take_the_numbers_that_libzmqs_take() {
+    let context = Context::new();
+    let of = |kind, option, values: [c_int; 3]| {
+        let socket = context.socket(kind);
+        values.map(|value| socket.set(option, value).is_ok())
+    };
+    // (type, option): 0 and 1 only; what is not negative; any.
+    for (kind, option) in [(PUSH, IPV6), (PUSH, IMMEDIATE), (PUSH, CONFLATE)] {
+        assert_eq!(of(kind, option, [1, 2, -1]), [true, false, false], "{option}");
+    }
+    for (kind, option) in [
+        (ROUTER, ROUTER_MANDATORY),
+        (REQ, REQ_RELAXED),
+        (XPUB, XPUB_NODROP),
+        (XPUB, XPUB_VERBOSE),
+        (DEALER, PROBE_ROUTER),
+    ] {
+        assert_eq!(of(kind, option, [1, 2, -1]), [true, true, false], "{option}");
+    }
+    assert_eq!(of(SUB, INVERT_MATCHING, [1, 2, -1]), [true, true, true]);
+    assert_eq!((context.set(CTX_IPV6, 2), context.set(CTX_IPV6, -1)), (Ok(0), Err(libc::EINVAL)));
+    // SAFETY: a context.
+    assert_eq!(unsafe { zmq_ctx_get(context.0, CTX_IPV6) }, 1);
+}
+
+#[test]
+fn only_an_xpub_that_decides_itself_subscribes() {
+    let context = Context::new();
+    let publisher = context.socket(XPUB);
+    assert_eq!(publisher.set_bytes(SUBSCRIBE, b"a"), Err(libc::EINVAL));
+    publisher.set(XPUB_MANUAL, 1).unwrap();
+    publisher.set_bytes(SUBSCRIBE, b"a").unwrap();
+}
+
+#[test]
+fn sizes_that_cannot_be_are_errors() {
+    let context = Context::new();
+    let socket = context.socket(PUB);
+    let byte = [0_u8];
+    let bytes = byte.as_ptr().cast();
+    let mut message = Msg([0; 64]);
+    for size in [usize::MAX, isize::MAX as usize + 1] {
+        // SAFETY: it is refused before anything is read.
+        let results = unsafe {
+            [
+                (zmq_setsockopt(socket.0, ROUTING_ID, bytes, size), zmq_errno()),
+                (zmq_send(socket.0, bytes, size, 0), zmq_errno()),
+                (zmq_msg_init_data(&mut message, bytes.cast_mut(), size, None, NOWHERE), zmq_errno()),
+            ]
+        };
+        assert_eq!(results, [(-1, libc::EINVAL), (-1, libc::ENOMEM), (-1, libc::ENOMEM)]);
+    }
+}

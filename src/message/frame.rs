@@ -589,7 +589,7 @@ mod tests {
                 let again = frame.as_mut_ptr();
                 if let Some(last) = bytes.len().checked_sub(1) {
                     // SAFETY: likewise.
-                    unsafe { again.add(last).write(99) };
+                    unsafe { again.wrapping_add(last).write(99) };
                     assert_eq!(frame[last], 99);
                 }
             }

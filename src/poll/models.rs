@@ -5,7 +5,7 @@
 
 use std::mem::ManuallyDrop;
 
-use super::{Events, Interest, Poller};
+use super::{Events, Interest, PollError, Poller};
 use crate::{
     socket::{
         Descriptor, Readiness, Told,
@@ -259,6 +259,37 @@ pub(super) fn woken_for_nothing() {
     assert_eq!(poller.wait(&mut events, None).unwrap(), 1);
     assert!(take(&mut owner));
     sender.join().unwrap();
+    drop((ManuallyDrop::into_inner(poller), ManuallyDrop::into_inner(owner)));
+}
+
+/// Waits that a signal ended: a model in which there are none proves nothing.
+pub(super) static INTERRUPTS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
+/// A signal may end the wait for a letter, which is begun again; then there is another letter.
+pub(super) fn interrupted() {
+    let (letterbox, mut owner) = socket();
+    let (mut poller, mut events) = poller();
+    poller.set_interruptible(true);
+    add(&mut poller, &owner, 0);
+    let killer = {
+        let bell = ManuallyDrop::new(poller.bell());
+        thread::spawn(move || {
+            bell.signal.interrupt();
+            bell
+        })
+    };
+    let sender = thread::spawn(move || (0..2).for_each(|_| letterbox.deliver()));
+    for _ in 0..2 {
+        let mut waited = poller.wait(&mut events, None);
+        if matches!(waited, Err(PollError::Interrupted)) {
+            waited = poller.wait(&mut events, None);
+        }
+        assert_eq!(waited.unwrap(), 1);
+        assert!(take(&mut owner));
+    }
+    sender.join().unwrap();
+    drop(ManuallyDrop::into_inner(killer.join().unwrap()));
+    INTERRUPTS.fetch_add(poller.counters().wait.interrupts, std::sync::atomic::Ordering::Relaxed);
     drop((ManuallyDrop::into_inner(poller), ManuallyDrop::into_inner(owner)));
 }
 

@@ -56,6 +56,12 @@ fn a_wake_for_nothing_is_forgotten_and_the_next_is_not() {
 }
 
 #[test]
+fn a_signal_that_ends_a_wait_hides_nothing() {
+    prove("interrupted", models::interrupted, &["signal-no-wake"]);
+    assert!(models::INTERRUPTS.load(std::sync::atomic::Ordering::Relaxed) > 0);
+}
+
+#[test]
 fn a_dropped_socket_is_noticed() {
     prove("dropped", models::dropped, &["watch-drops-silently"]);
 }

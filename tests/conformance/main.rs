@@ -163,6 +163,7 @@ suite! {
             a_welcome_comes_first,
             inverted_matching_brings_the_rest,
             xsub_subscribes_by_sending,
+            subscriptions_are_told_in_the_order_they_were_made,
             a_forwarder_passes_subscriptions_up_and_messages_down,
             a_publisher_waits_for_its_subscribers,
             deliveries_add_up;

@@ -37,6 +37,7 @@ use crate::{
     error::{Errno, Result, call},
     fork::Own,
     handle::{self, Handled, Held, Spare},
+    metadata,
     monitor::Pump,
 };
 
@@ -101,7 +102,7 @@ impl Socket {
 
     /// What of `interest` is there now, frames of messages under way among it.
     pub(crate) fn readiness(&mut self, interest: Interest) -> Interest {
-        let mut ready = self.core.readiness(interest);
+        let mut ready = self.core.readiness(self.awaited(interest));
         if interest.has_readable() && self.incoming.len() > 0 {
             ready |= Interest::READABLE;
         }
@@ -109,6 +110,49 @@ impl Socket {
             ready |= Interest::WRITABLE;
         }
         ready
+    }
+}
+
+impl Socket {
+    /// What of `interest` may come while the program makes no call: a REP does not reply, and a REQ does not ask again, before
+    /// all of the message it is receiving was received.
+    pub(crate) fn awaited(&self, interest: Interest) -> Interest {
+        match (self.is_amid_receiving(), interest.has_readable()) {
+            (false, _) => interest,
+            (true, true) => Interest::READABLE,
+            (true, false) => Interest::NONE,
+        }
+    }
+
+    /// Is it its turn to receive, though the core, which knows whole messages, takes it for its turn to send?
+    #[inline]
+    fn is_amid_receiving(&self) -> bool {
+        self.incoming.len() > 0
+            && match self.core {
+                AnySocket::Rep(_) => true,
+                AnySocket::Req(_) => !self.settings.req_relaxed,
+                _ => false,
+            }
+    }
+
+    /// A REQ that may ask again at any time wants no more of the reply it was receiving.
+    #[cold]
+    fn give_reply_up(&mut self) {
+        if matches!(self.core, AnySocket::Req(_)) {
+            self.drop_incoming();
+        }
+    }
+
+    /// Drops what is left of the message being received.
+    fn drop_incoming(&mut self) {
+        self.incoming = Vec::new().into_iter();
+        metadata::release(std::mem::take(&mut self.incoming_metadata));
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.drop_incoming();
     }
 }
 

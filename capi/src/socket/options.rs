@@ -20,6 +20,10 @@ const ROUTING_ID_MAX: usize = 255;
 impl Socket {
     fn set(&mut self, option: c_int, value: &[u8]) -> Result<()> {
         match option {
+            // An XPUB that decides itself only.
+            ZMQ_SUBSCRIBE | ZMQ_UNSUBSCRIBE if self.kind() == ZMQ_XPUB && !self.settings.xpub_manual => {
+                return Err(Errno::EINVAL);
+            }
             ZMQ_SUBSCRIBE => return self.core.subscribe(value),
             ZMQ_UNSUBSCRIBE => return self.core.unsubscribe(value),
             _ => {}
@@ -92,39 +96,39 @@ impl Settings {
             }
             ZMQ_PROBE_ROUTER => {
                 is(&[ZMQ_REQ, ZMQ_DEALER, ZMQ_ROUTER])?;
-                self.probe_router = flag(value)?;
+                self.probe_router = at_least(0, value)? != 0;
             }
             ZMQ_ROUTER_MANDATORY => {
                 is(&[ZMQ_ROUTER])?;
-                self.router_mandatory = flag(value)?;
+                self.router_mandatory = at_least(0, value)? != 0;
             }
             ZMQ_ROUTER_HANDOVER => {
                 is(&[ZMQ_ROUTER])?;
-                self.router_handover = flag(value)?;
+                self.router_handover = at_least(0, value)? != 0;
             }
             ZMQ_REQ_CORRELATE => {
                 is(&[ZMQ_REQ])?;
-                self.req_correlate = flag(value)?;
+                self.req_correlate = at_least(0, value)? != 0;
             }
             ZMQ_REQ_RELAXED => {
                 is(&[ZMQ_REQ])?;
-                self.req_relaxed = flag(value)?;
+                self.req_relaxed = at_least(0, value)? != 0;
             }
             ZMQ_XPUB_VERBOSE => {
                 is(&[ZMQ_XPUB])?;
-                self.xpub_verbose = flag(value)?;
+                self.xpub_verbose = at_least(0, value)? != 0;
             }
             ZMQ_XPUB_VERBOSER => {
                 is(&[ZMQ_XPUB])?;
-                self.xpub_verboser = flag(value)?;
+                self.xpub_verboser = at_least(0, value)? != 0;
             }
             ZMQ_XPUB_MANUAL => {
                 is(&[ZMQ_XPUB])?;
-                self.xpub_manual = flag(value)?;
+                self.xpub_manual = at_least(0, value)? != 0;
             }
             ZMQ_XPUB_NODROP => {
                 is(&[ZMQ_XPUB, ZMQ_PUB])?;
-                self.xpub_nodrop = flag(value)?;
+                self.xpub_nodrop = at_least(0, value)? != 0;
             }
             ZMQ_XPUB_WELCOME_MSG => {
                 is(&[ZMQ_XPUB])?;
@@ -132,7 +136,7 @@ impl Settings {
             }
             ZMQ_INVERT_MATCHING => {
                 is(&[ZMQ_XPUB, ZMQ_PUB, ZMQ_SUB])?;
-                self.invert_matching = flag(value)?;
+                self.invert_matching = number::<c_int>(value)? != 0;
             }
             ZMQ_CONFLATE => {
                 // Of the other types libzmq takes it and ignores it.
@@ -221,6 +225,7 @@ impl Settings {
             // What is not here can be asked for, and is off, or as libzmq has it by default.
             ZMQ_PLAIN_SERVER | ZMQ_ZAP_ENFORCE_DOMAIN | ZMQ_LOOPBACK_FASTPATH => Value::Int(0),
             ZMQ_USE_FD => Value::Int(-1),
+            ZMQ_SOCKS_PROXY => Value::Text(Vec::new()),
             ZMQ_RATE => Value::Int(100),
             ZMQ_RECOVERY_IVL => Value::Int(10_000),
             ZMQ_MULTICAST_HOPS | ZMQ_MULTICAST_LOOP => Value::Int(1),
@@ -262,6 +267,7 @@ fn between(min: c_int, max: c_int, value: &[u8]) -> Result<c_int> {
     Some(number(value)?).filter(|number| (min..=max).contains(number)).ok_or(Errno::EINVAL)
 }
 
+/// Of the options that take nothing but 0 and 1. For others libzmq takes what is not 0 for 1.
 fn flag(value: &[u8]) -> Result<bool> {
     Ok(between(0, 1, value)? == 1)
 }
@@ -300,6 +306,8 @@ pub(crate) unsafe extern "C" fn zmq_setsockopt(
         let value = match (value.is_null(), len) {
             (_, 0) => &[],
             (true, _) => return Err(Errno::EINVAL),
+            // More than there is memory: some negative number.
+            (false, len) if len > isize::MAX as usize => return Err(Errno::EINVAL),
             // SAFETY: the caller's duty.
             (false, _) => unsafe { slice::from_raw_parts(value.cast(), len) },
         };

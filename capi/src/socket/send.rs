@@ -24,6 +24,12 @@ impl Socket {
         if !self.home.takes(frame.len()) {
             return Err((Errno(libc::EMSGSIZE), frame));
         }
+        if self.incoming.len() > 0 && self.outgoing.is_none() {
+            if self.is_amid_receiving() {
+                return Err((Errno::EFSM, frame));
+            }
+            self.give_reply_up();
+        }
         let (waits, more) = (flags & ZMQ_DONTWAIT == 0, flags & ZMQ_SNDMORE != 0);
         if more || self.outgoing.is_some() {
             return self.send_part(frame, waits, more);

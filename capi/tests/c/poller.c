@@ -31,19 +31,19 @@ int main(void) {
 
     CHECK(zmq_connect(out, "inproc://poller") == 0);
     say(out, "message", 0);
-    CHECK(zmq_poller_wait(poller, &event, 10000) == 0);
+    CHECK(zmq_poller_wait(poller, &event, 30000) == 0);
     CHECK(event.socket == in && event.user_data == &data_of_in && event.events == ZMQ_POLLIN);
     CHECK(zmq_poller_add_fd(poller, pipes[0], &data_of_pipe, ZMQ_POLLIN) == 0);
-    CHECK(zmq_poller_wait_all(poller, events, 3, 10000) == 1 && events[0].socket == in);
+    CHECK(zmq_poller_wait_all(poller, events, 3, 30000) == 1 && events[0].socket == in);
     CHECK(write(pipes[1], "x", 1) == 1);
-    CHECK(zmq_poller_wait_all(poller, events, 3, 10000) == 2);
+    CHECK(zmq_poller_wait_all(poller, events, 3, 30000) == 2);
     CHECK(!events[1].socket && events[1].fd == pipes[0] && events[1].user_data == &data_of_pipe);
-    CHECK(zmq_poller_wait_all(poller, events, 1, 10000) == 1);
+    CHECK(zmq_poller_wait_all(poller, events, 1, 30000) == 1);
     hear(in, "message");
     CHECK(zmq_poller_modify_fd(poller, pipes[0], 0) == 0);
     FAILS(zmq_poller_wait(poller, &event, 5), EAGAIN);
     CHECK(zmq_poller_add(poller, out, NULL, ZMQ_POLLOUT) == 0 && zmq_poller_size(poller) == 3);
-    CHECK(zmq_poller_wait(poller, &event, 10000) == 0 && event.socket == out && event.events == ZMQ_POLLOUT);
+    CHECK(zmq_poller_wait(poller, &event, 30000) == 0 && event.socket == out && event.events == ZMQ_POLLOUT);
     CHECK(zmq_poller_modify(poller, out, 0) == 0 && zmq_poller_remove_fd(poller, pipes[0]) == 0);
     CHECK(zmq_poller_remove(poller, in) == 0 && zmq_poller_remove(poller, out) == 0 && zmq_poller_size(poller) == 0);
 

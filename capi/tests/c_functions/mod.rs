@@ -38,7 +38,18 @@ pub(crate) const RCVHWM: c_int = 24;
 pub(crate) const RCVTIMEO: c_int = 27;
 pub(crate) const LAST_ENDPOINT: c_int = 32;
 pub(crate) const ROUTER_MANDATORY: c_int = 33;
+pub(crate) const IMMEDIATE: c_int = 39;
+pub(crate) const XPUB_VERBOSE: c_int = 40;
+pub(crate) const IPV6: c_int = 42;
+pub(crate) const PROBE_ROUTER: c_int = 51;
+pub(crate) const REQ_RELAXED: c_int = 53;
+pub(crate) const CONFLATE: c_int = 54;
 pub(crate) const XPUB_NODROP: c_int = 69;
+pub(crate) const XPUB_MANUAL: c_int = 71;
+pub(crate) const INVERT_MATCHING: c_int = 74;
+
+/// Of a context.
+pub(crate) const CTX_IPV6: c_int = 42;
 
 pub(crate) const EFSM: c_int = 156_384_763;
 pub(crate) const ETERM: c_int = 156_384_765;

@@ -347,31 +347,35 @@ fn add(counter: &AtomicU64, amount: u64) {
 impl Session {
     /// Reads what there is, as far as the socket's queue has room. Tells whether anything came that its owner may look at.
     pub(super) fn read(&self, state: &mut State) -> Result<bool, Loss> {
-        READ.with_borrow_mut(|buffer| {
-            buffer.resize(READ_SIZE, 0);
-            let mut came = false;
-            state.is_stalled = false;
-            self.digest_leftover(state, &mut came)?;
-            for _ in 0..READS_AT_ONCE {
-                let State { wire: Some(wire), is_stalled: false, .. } = &mut *state else { return Ok(came) };
-                if !wire.readable || wire.ended.is_some() {
-                    return Ok(came);
-                }
-                let fetched = wire.fetch(buffer)?;
-                self.origin.near.links().count_read();
-                let (count, input): (usize, &[u8]) = match fetched {
-                    None => return Ok(came),
-                    Some(Fetched::Body(count)) => (count, &[]),
-                    Some(Fetched::Bytes(count)) => (count, &buffer[..count]),
-                };
-                add(&self.counts.bytes_in, count as u64);
-                wire.zmtp.heard(Instant::now());
-                self.digest(state, input, &mut came)?;
+        // A thread that is ending, the first one in what it has asked atexit(3) for, has given its buffer back.
+        READ.try_with(|buffer| self.read_by(&mut buffer.borrow_mut(), state))
+            .unwrap_or_else(|_| self.read_by(&mut Vec::new(), state))
+    }
+
+    fn read_by(&self, buffer: &mut Vec<u8>, state: &mut State) -> Result<bool, Loss> {
+        buffer.resize(READ_SIZE, 0);
+        let mut came = false;
+        state.is_stalled = false;
+        self.digest_leftover(state, &mut came)?;
+        for _ in 0..READS_AT_ONCE {
+            let State { wire: Some(wire), is_stalled: false, .. } = &mut *state else { return Ok(came) };
+            if !wire.readable || wire.ended.is_some() {
+                return Ok(came);
             }
-            // Others have their turn, and then this one again.
-            self.reactor.visit(self.id);
-            Ok(came)
-        })
+            let fetched = wire.fetch(buffer)?;
+            self.origin.near.links().count_read();
+            let (count, input): (usize, &[u8]) = match fetched {
+                None => return Ok(came),
+                Some(Fetched::Body(count)) => (count, &[]),
+                Some(Fetched::Bytes(count)) => (count, &buffer[..count]),
+            };
+            add(&self.counts.bytes_in, count as u64);
+            wire.zmtp.heard(Instant::now());
+            self.digest(state, input, &mut came)?;
+        }
+        // Others have their turn, and then this one again.
+        self.reactor.visit(self.id);
+        Ok(came)
     }
 
     /// Works off what was read before.
