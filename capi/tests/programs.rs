@@ -59,7 +59,7 @@ const AWKWARD: Play = Play {
     example: "awkward",
     endpoints: &["--endpoint"],
     flags: &["--count", "200"],
-    roles: &[ends("all", &["interrupts", "forks", "garbage", "frames", "tasks"])],
+    roles: &[ends("all", &["interrupts", "forks", "forks_amid_traffic", "garbage", "frames", "tasks"])],
 };
 
 /// Its sockets are in one process, whatever the road is.

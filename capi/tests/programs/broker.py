@@ -3,6 +3,7 @@
 that the end of its context ends."""
 
 import argparse
+import faulthandler
 import signal
 import threading
 
@@ -17,7 +18,8 @@ parser.add_argument("--workers", type=int, default=2)
 for name, default in [("frontend", 5559), ("backend", 5560), ("reports", 5561), ("orders", 5562)]:
     parser.add_argument(f"--{name}", default=f"tcp://127.0.0.1:{default}")
 args = parser.parse_args()
-# Nobody catches it: it ends whatever is waiting.
+# Tells where it is, and ends whatever is waiting.
+faulthandler.register(signal.SIGALRM, chain=True)
 signal.alarm(60)
 
 

@@ -3,6 +3,7 @@
 
 import argparse
 import asyncio
+import faulthandler
 import signal
 
 import zmq
@@ -15,7 +16,8 @@ parser.add_argument("--subscribers", type=int, default=5)
 parser.add_argument("--updates", default="tcp://127.0.0.1:5571")
 parser.add_argument("--ready", default="tcp://127.0.0.1:5572")
 args = parser.parse_args()
-# Nobody catches it: it ends whatever is waiting.
+# Tells where it is, and ends whatever is waiting.
+faulthandler.register(signal.SIGALRM, chain=True)
 signal.alarm(60)
 
 

@@ -3,6 +3,7 @@
 
 import argparse
 import asyncio
+import faulthandler
 import signal
 
 import zmq
@@ -14,7 +15,8 @@ parser.add_argument("--count", type=int, default=20)
 parser.add_argument("--tasks", type=int, default=50)
 parser.add_argument("--endpoint", default="tcp://127.0.0.1:5570")
 args = parser.parse_args()
-# Nobody catches it: it ends whatever is waiting.
+# Tells where it is, and ends whatever is waiting.
+faulthandler.register(signal.SIGALRM, chain=True)
 signal.alarm(60)
 
 

@@ -3,6 +3,7 @@
 that ends while threads wait in it."""
 
 import argparse
+import faulthandler
 import signal
 import threading
 import time
@@ -14,7 +15,8 @@ parser.add_argument("--role", choices=["all"], default="all")
 parser.add_argument("--count", type=int, default=1000)
 parser.add_argument("--endpoint", default="inproc://steps")
 args = parser.parse_args()
-# Nobody catches it: it ends whatever is waiting.
+# Tells where it is, and ends whatever is waiting.
+faulthandler.register(signal.SIGALRM, chain=True)
 signal.alarm(60)
 
 context = zmq.Context()

@@ -6,7 +6,7 @@
 #![allow(dead_code, reason = "each test uses what it needs")]
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::{self, Command, Stdio},
     sync::OnceLock,
@@ -29,6 +29,9 @@ pub(crate) fn python() -> &'static Path {
                 .args(["-m", "pip", "install", "--quiet", "--only-binary", "pyzmq"])
                 .args(packages));
         });
+        if let Ok(more) = env::var("RINGWAY_SUITE_PACKAGES") {
+            run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(more.split_whitespace()));
+        }
         python
     })
 }

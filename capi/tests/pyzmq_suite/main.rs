@@ -4,7 +4,8 @@
 //!
 //! What passes there passes here, except what `exceptions.txt` lists; see docs/capi.md. For work on a failure:
 //! `RINGWAY_SUITE_FILES="test_poll test_socket"` runs these files only, `RINGWAY_SUITE_RUNS=10` runs this library's side
-//! more often than once, `RINGWAY_SUITE_PATIENCE=10` waits so many seconds for something to happen, and
+//! more often than once, `RINGWAY_SUITE_PACKAGES="gevent numpy cython setuptools"` has more of its tests run, which skip
+//! themselves without these, `RINGWAY_SUITE_PATIENCE=10` waits so many seconds for something to happen, and
 //! `RINGWAY_ZMQ_LIBRARY=path` takes another library. What the tests print is kept in `target/tmp/pyzmq-suite`.
 
 #![cfg(all(feature = "interop", not(any(loom, shuttle, miri))))]
