@@ -39,6 +39,7 @@ use crate::{
     handle::{self, Handled, Held, Spare},
     metadata,
     monitor::Pump,
+    proxy::InHand,
 };
 
 /// What a handle of a socket points to.
@@ -60,6 +61,8 @@ pub(crate) struct Socket {
     /// Endpoints connected to, by types that connect to one only once.
     connected: Vec<String>,
     monitor: Option<Pump>,
+    /// Of a proxy that is to go on.
+    in_hand: Option<InHand>,
     has_threads: bool,
     home: Arc<Home>,
 }
@@ -98,6 +101,11 @@ impl Socket {
     /// What feeds its monitor's socket.
     pub(crate) fn monitor_mut(&mut self) -> &mut Option<Pump> {
         &mut self.monitor
+    }
+
+    /// What a proxy of which it is the frontend had received and not sent.
+    pub(crate) fn in_hand_mut(&mut self) -> &mut Option<InHand> {
+        &mut self.in_hand
     }
 
     /// What of `interest` is there now, frames of messages under way among it.
@@ -151,8 +159,12 @@ impl Socket {
 }
 
 impl Drop for Socket {
+    /// What is under way goes before the core: once that is gone, `zmq_ctx_term` may return in another thread, and no free
+    /// function is to be owed after it.
     fn drop(&mut self) {
         self.drop_incoming();
+        self.outgoing = None;
+        self.in_hand = None;
     }
 }
 
@@ -197,6 +209,7 @@ pub(crate) unsafe extern "C" fn zmq_socket(context: *mut c_void, r#type: c_int) 
             senders: Senders::default(),
             connected: Vec::new(),
             monitor: None,
+            in_hand: None,
             has_threads: defaults.has_threads,
             home,
         }))
