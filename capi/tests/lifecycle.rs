@@ -314,3 +314,28 @@ fn nothing_is_owed_after_the_end_whoever_closes_the_sockets() {
         closing.join().unwrap();
     }
 }
+
+#[test]
+fn terminating_ends_polls_for_what_a_socket_cannot_do_now() {
+    for (kind, events, asks) in [(REQ, POLLIN, false), (REQ, POLLOUT, true), (REP, POLLOUT, false), (PUB, POLLIN, false)] {
+        let context = Context::new();
+        let (socket, peer) = (context.socket(kind), context.socket(if kind == REQ { REP } else { PAIR }));
+        if asks {
+            peer.bind("inproc://asked").unwrap();
+            socket.connect("inproc://asked").unwrap();
+            socket.send("x", 0).unwrap();
+        }
+        drop(peer);
+        let (send, receive) = std::sync::mpsc::channel();
+        let polling = thread::spawn(move || {
+            assert_eq!(socket.poll(events, 5), Ok(0));
+            send.send(()).unwrap();
+            socket.poll(events, 20_000)
+        });
+        receive.recv().unwrap();
+        let start = std::time::Instant::now();
+        drop(context);
+        assert_eq!(polling.join().unwrap(), Err(ETERM), "{kind} {events}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{kind} {events}");
+    }
+}
