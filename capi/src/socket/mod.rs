@@ -110,7 +110,10 @@ impl Socket {
 
     /// What of `interest` is there now, frames of messages under way among it.
     pub(crate) fn readiness(&mut self, interest: Interest) -> Interest {
-        let mut ready = self.core.readiness(self.awaited(interest));
+        let mut ready = self.core.readiness(interest);
+        if self.is_amid_receiving() {
+            ready = Interest::NONE;
+        }
         if interest.has_readable() && self.incoming.len() > 0 {
             ready = ready | Interest::READABLE;
         }
@@ -122,14 +125,10 @@ impl Socket {
 }
 
 impl Socket {
-    /// What of `interest` may come while the program makes no call: a REP does not reply, and a REQ does not ask again, before
-    /// all of the message it is receiving was received.
+    /// What to wait for, for who wants `interest`: a REP does not reply, and a REQ does not ask again, before all of the message
+    /// it is receiving was received. The core, which knows whole messages, has nothing to receive then; but it ends, too.
     pub(crate) fn awaited(&self, interest: Interest) -> Interest {
-        match (self.is_amid_receiving(), interest.has_readable()) {
-            (false, _) => interest,
-            (true, true) => Interest::READABLE,
-            (true, false) => Interest::NONE,
-        }
+        if interest.has_writable() && self.is_amid_receiving() { Interest::READABLE } else { interest }
     }
 
     /// Is it its turn to receive, though the core, which knows whole messages, takes it for its turn to send?
