@@ -140,7 +140,9 @@ impl<P: Pattern> Core<P> {
 
     /// Would a call that receives return at once?
     pub(crate) fn is_readable(&mut self) -> bool {
-        self.pattern.is_readable(&mut self.crew) || self.crew.is_terminated()
+        // The hub knows of the end at once. The crew only hears of it if the pattern has looked at it, which a REQ that has
+        // asked nothing does not.
+        self.pattern.is_readable(&mut self.crew) || self.hub.is_terminated()
     }
 
     /// As [`is_readable`](Self::is_readable), asked by the application: where no thread looks after the streams, it does once
@@ -165,7 +167,7 @@ impl<P: Pattern> Core<P> {
 
     /// Would a call that sends return at once?
     pub(crate) fn is_writable(&mut self) -> bool {
-        self.pattern.is_writable(&mut self.crew) || self.crew.is_terminated()
+        self.pattern.is_writable(&mut self.crew) || self.hub.is_terminated()
     }
 
     /// Which of `interest` there is, asked by the application. Where no thread looks after the streams, it does once first.

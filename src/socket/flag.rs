@@ -78,11 +78,10 @@ impl Flag {
                     return true;
                 }
                 // Otherwise it may have been raised since, and what we read was that.
-                RECALLED => {
-                    if planted("descriptor-reads-unlooking") || self.word.load(Ordering::Acquire) == RECALLED {
-                        return false;
-                    }
+                RECALLED if planted("descriptor-reads-unlooking") || self.word.load(Ordering::Acquire) == RECALLED => {
+                    return false;
                 }
+                RECALLED => {}
                 _ if planted("descriptor-recalls-nothing") => return false,
                 held if self.swap(held, RECALLED) => return true,
                 // The holder has just done something.

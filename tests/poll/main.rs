@@ -17,7 +17,7 @@ mod on_demand;
 mod road;
 
 use ringway::{
-    Context, Message, Pair, Poller, Pull, Push, WaitPolicy,
+    Context, Message, Pair, Poller, Pull, Push, Rep, Req, WaitPolicy,
     poll::{AddError, Event, Events, Interest, NotRegistered, PollError},
     socket::{RecvError, SendFailure},
 };
@@ -256,6 +256,26 @@ fn shutdown_ends_a_wait(road: Road) {
         }
         assert_eq!(seen, [1, 2]);
         assert_eq!(lone.try_recv(), Err(RecvError::ContextClosed));
+        ender.join().unwrap();
+    }
+}
+
+/// A REQ that has asked nothing has nothing to receive, and one that waits for its reply nothing to send.
+#[test]
+fn the_end_of_the_context_is_seen_by_sockets_out_of_turn() {
+    for wants in [Interest::READABLE, Interest::WRITABLE] {
+        let context = Context::new();
+        let (mut rep, mut req) = (Rep::new(&context).unwrap(), Req::new(&context).unwrap());
+        rep.bind("inproc://turns").unwrap();
+        req.connect("inproc://turns").unwrap();
+        if wants.has_writable() {
+            req.send("x").unwrap();
+        }
+        let (mut poller, mut events) = (Poller::with_policy(WaitPolicy::Park), Events::new());
+        poller.add(&mut req, wants, 1).unwrap();
+        assert_eq!(poller.wait(&mut events, Some(Duration::from_millis(1))).unwrap(), 0);
+        let ender = thread::spawn(move || context.close());
+        assert_eq!(poller.wait(&mut events, LONG).unwrap(), 1, "{wants:?}");
         ender.join().unwrap();
     }
 }
