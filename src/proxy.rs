@@ -433,9 +433,13 @@ impl<'a, 'b, 's> Proxy<'a, 'b, 's> {
         *self.handle.shared.waker.lock() = Some(self.poller.waker());
         let result = self.turn_until_the_end();
         *self.handle.shared.waker.lock() = None;
+        Ok(self.report(result?))
+    }
+
+    fn report(self, end: ProxyEnd) -> ProxyReport {
         let [left_for_backend, left_for_frontend] = self.in_hand;
         let statistics = self.handle.statistics();
-        Ok(ProxyReport { end: result?, statistics, left_for_backend, left_for_frontend })
+        ProxyReport { end, statistics, left_for_backend, left_for_frontend }
     }
 
     fn turn_until_the_end(&mut self) -> Result<ProxyEnd, PollError> {
@@ -509,7 +513,9 @@ impl<'a, 'b, 's> Proxy<'a, 'b, 's> {
     fn forward(&mut self, index: usize) -> Burst {
         let Way { from, to } = self.ways[index];
         for _ in 0..BURST_MAX {
-            if !self.sides[to].has_room() {
+            // A REP by itself has none until it has a request.
+            let needs_room = from != to || self.in_hand[index].is_some();
+            if needs_room && !self.sides[to].has_room() {
                 return Burst::NoRoom;
             }
             let message = match self.in_hand[index].take() {
@@ -594,3 +600,73 @@ pub const BURST_MAX: usize = 1000;
 const RETRY_AFTER: Duration = Duration::from_millis(1);
 /// A paused proxy with no control socket waits for its waker only; it looks by itself whether its context is there yet.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::{Context, Pull, Push, SocketType};
+
+    /// A side that says it has room and takes nothing, so many times, as one whose peer leaves just then.
+    struct Sink {
+        of: Push,
+        refusals: usize,
+    }
+
+    impl Side for Sink {
+        fn give(&mut self, message: Message) -> Result<(), (Message, SendFailure)> {
+            if self.refusals > 0 {
+                self.refusals -= 1;
+                return Err((message, SendFailure::NoPeer));
+            }
+            self.of.try_send(message).map_err(|error| (error.message, error.reason))
+        }
+
+        fn has_room(&mut self) -> bool {
+            self.of.can_send()
+        }
+
+        fn is_closed(&self) -> bool {
+            false
+        }
+
+        fn socket_type(&self) -> SocketType {
+            SocketType::Push
+        }
+
+        fn register(&mut self, poller: &mut Poller) -> Result<Key, AddError> {
+            poller.add(&mut self.of, Interest::NONE, 0)
+        }
+    }
+
+    #[test]
+    fn what_is_in_hand_at_the_end_is_sent_first_by_the_next() {
+        let context = Context::new();
+        let (mut source, mut from) = (Push::new(&context).unwrap(), Pull::new(&context).unwrap());
+        let (to, mut sink) = (Push::new(&context).unwrap(), Pull::new(&context).unwrap());
+        let mut to = Sink { of: to, refusals: 1 };
+        from.bind("inproc://from").unwrap();
+        source.connect("inproc://from").unwrap();
+        sink.bind("inproc://to").unwrap();
+        to.of.connect("inproc://to").unwrap();
+        source.send("1").unwrap();
+        source.send("2").unwrap();
+
+        let control = ProxyControl::new();
+        let mut sides: [&mut dyn Side; 2] = [&mut In(&mut from), &mut to];
+        let ways = [Way { from: 0, to: 1 }];
+        let mut first = Proxy::new(&mut sides, &ways, ProxyOptions::new().handle(&control));
+        assert_eq!(first.turn()[0], Some(Burst::Refused));
+        // As a signal in its sleep ends it.
+        let report = first.report(ProxyEnd::Interrupted);
+        assert!(report.left_for_backend.as_ref().is_some_and(|message| message[0] == "1"));
+
+        let mut next = Proxy::new(&mut sides, &ways, ProxyOptions::new().handle(&control).after(report));
+        assert_eq!(next.turn()[0], Some(Burst::NoMessage));
+        let report = next.report(ProxyEnd::Terminated);
+        assert_eq!((report.left_for_backend, report.statistics.backend.messages_out), (None, 2));
+        assert_eq!(report.statistics.frontend.messages_in, 2);
+        for expected in ["1", "2"] {
+            assert_eq!(sink.try_recv().unwrap()[0], expected);
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! What the operating system refused.
+//! What the operating system refused, and what threads of ours leave to others.
 
 #![forbid(unsafe_code)]
 
@@ -68,6 +68,30 @@ pub(crate) fn is_other_type(error: &io::Error) -> bool {
 pub(crate) fn is_gone_meanwhile(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted)
         || is_one_of(error, Errors::GONE_MEANWHILE)
+}
+
+/// From now on the calling thread, which is one of ours, runs no signal handler of the application's: those are for threads
+/// that the application knows, and whose waits they may be there to end. What this thread causes by itself stays its own, and
+/// so does a profiler's signal.
+pub(crate) fn leave_signals_to_others() {
+    #[cfg(all(target_os = "linux", not(any(loom, shuttle, miri))))]
+    {
+        use nix::sys::signal::{SigSet, Signal};
+        let mut others = SigSet::all();
+        for own in [
+            Signal::SIGSEGV,
+            Signal::SIGBUS,
+            Signal::SIGFPE,
+            Signal::SIGILL,
+            Signal::SIGTRAP,
+            Signal::SIGSYS,
+            Signal::SIGPROF,
+        ] {
+            others.remove(own);
+        }
+        // It fails for no set that there is.
+        let _ = others.thread_block();
+    }
 }
 
 /// Errors that have no kind in the standard library.

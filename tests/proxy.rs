@@ -4,7 +4,7 @@
 use std::{ops::Deref, thread, time::Duration};
 
 use ringway::{
-    Context, Message, Pair, Pull, Push, WaitPolicy,
+    Context, Message, Pair, Pull, Push, Rep, Req, WaitPolicy,
     proxy::{ProxyControl, ProxyEnd, ProxyOptions, ProxyReport, proxy, proxy_one, proxy_one_way},
     socket::RecvError,
 };
@@ -250,6 +250,23 @@ fn one_way_and_through_one_socket(road: Road) {
     assert_eq!(proxying.join().unwrap().statistics.frontend.messages_out, 1_000);
 }
 
+fn a_rep_by_itself_echoes(road: Road) {
+    let context = World::new(road);
+    let mut client = Req::builder().recv_timeout(LONG).build(&context).unwrap();
+    let mut server = Rep::new(&context).unwrap();
+    client.bind(context.endpoint("mirror")).unwrap();
+    server.connect(context.endpoint("mirror")).unwrap();
+    let control = ProxyControl::new();
+    let handle = control.clone();
+    let proxying = thread::spawn(move || proxy_one(&mut server, ProxyOptions::new().handle(&handle)).unwrap());
+    for number in 0..100 {
+        client.send(numbered(number)).unwrap();
+        assert!(client.recv().unwrap() == numbered(number));
+    }
+    control.terminate();
+    assert_eq!(proxying.join().unwrap().statistics.frontend.messages_out, 100);
+}
+
 fn a_shutdown_ends_it(road: Road) {
     let context = World::new(road);
     let (_client, frontend, backend, _server) = four(&context);
@@ -305,6 +322,7 @@ mod inproc {
         obeys_a_socket,
         obeys_a_socket_that_cannot_answer,
         one_way_and_through_one_socket,
+        a_rep_by_itself_echoes,
         a_shutdown_ends_it,
         what_arrived_before_a_shutdown_is_passed_on,
         a_peer_that_comes_and_goes_loses_nothing,
@@ -320,6 +338,7 @@ macro_rules! over_stream {
             obeys_a_socket,
             obeys_a_socket_that_cannot_answer,
             one_way_and_through_one_socket,
+            a_rep_by_itself_echoes,
             a_shutdown_ends_it,
         }
     };

@@ -89,6 +89,7 @@ pub(crate) unsafe extern "C" fn zmq_atomic_counter_destroy(counter: *mut *mut c_
 }
 
 #[cfg(test)]
+#[allow(clippy::multiple_unsafe_ops_per_block, reason = "a test calls as C does")]
 mod tests {
     use super::*;
 

@@ -1,9 +1,10 @@
 //! What libzmq 4.3.5 can be built with and this library does not have: each function fails with `ENOTSUP`, whatever it is
 //! given, so that a program that links to all of them starts. And those that cost next to nothing.
 //!
-//! The drafts of messages are in `message`, those of contexts in `context`, `zmq_socket_monitor_versioned` in `monitor`.
+//! The drafts of messages are in `message`, those of contexts in `context`, pollers in `poller`, and
+//! `zmq_socket_monitor_versioned` in `monitor`.
 
-use libc::{c_char, c_int, c_long, c_short, c_void, sigset_t, size_t};
+use libc::{c_char, c_int, c_long, c_void, sigset_t, size_t};
 
 use crate::{
     error::{Errno, call},
@@ -51,17 +52,4 @@ not_here! {
     zmq_socket_get_peer_state(*mut c_void, *const c_void, size_t) -> c_int;
     /// Of monitors of version 2.
     zmq_socket_monitor_pipes_stats(*mut c_void) -> c_int;
-    /// Returns null.
-    zmq_poller_new() -> *mut c_void;
-    zmq_poller_destroy(*mut *mut c_void) -> c_int;
-    zmq_poller_size(*mut c_void) -> c_int;
-    zmq_poller_add(*mut c_void, *mut c_void, *mut c_void, c_short) -> c_int;
-    zmq_poller_modify(*mut c_void, *mut c_void, c_short) -> c_int;
-    zmq_poller_remove(*mut c_void, *mut c_void) -> c_int;
-    zmq_poller_add_fd(*mut c_void, c_int, *mut c_void, c_short) -> c_int;
-    zmq_poller_modify_fd(*mut c_void, c_int, c_short) -> c_int;
-    zmq_poller_remove_fd(*mut c_void, c_int) -> c_int;
-    zmq_poller_wait(*mut c_void, *mut c_void, c_long) -> c_int;
-    zmq_poller_wait_all(*mut c_void, *mut c_void, c_int, c_long) -> c_int;
-    zmq_poller_fd(*mut c_void, *mut c_int) -> c_int;
 }

@@ -30,7 +30,7 @@ macro_rules! system_errors {
 }
 
 system_errors! {
-    EACCES EADDRINUSE EADDRNOTAVAIL EAGAIN EBUSY EEXIST EFAULT EHOSTUNREACH EINTR EINVAL EMFILE ENODEV ENOENT ENOMEM
+    EACCES EADDRINUSE EADDRNOTAVAIL EAGAIN EBUSY EFAULT EHOSTUNREACH EINTR EINVAL EMFILE ENODEV ENOENT ENOMEM
     ENOTSOCK ENOTSUP EPROTONOSUPPORT
 }
 
@@ -46,14 +46,18 @@ impl Errno {
 
     /// The calling thread's.
     pub(crate) fn current() -> Self {
+        // SAFETY: asks for an address.
+        let place = unsafe { libc::__errno_location() };
         // SAFETY: the system gives every thread a place for it, for as long as the thread lives.
-        Self(unsafe { *libc::__errno_location() })
+        Self(unsafe { *place })
     }
 
     /// Makes it the calling thread's.
     pub(crate) fn set(self) {
+        // SAFETY: asks for an address.
+        let place = unsafe { libc::__errno_location() };
         // SAFETY: as above; it is the calling thread's own.
-        unsafe { *libc::__errno_location() = self.0 };
+        unsafe { *place = self.0 };
     }
 }
 

@@ -10,7 +10,7 @@
 //! Contents: `error` what a function fails with, and the frame around each; `constants` libzmq's numbers; `library` what it
 //! says of itself; `handle` the pointers programs hold, `registry` those that are none; `fork` what a child process may do with them; `context`; `socket`
 //! with sending, receiving, endpoints and options; `message` and `metadata` what is sent and who sent it; `reaper` a
-//! thread that runs free functions; `poll`, `proxy`,
+//! thread that runs free functions; `poll`, `poller`, `proxy`,
 //! `monitor`; the helpers `counter`, `iovec`, `stopwatch`, `thread`, `timers`, `z85`; and `draft`, what is not here.
 
 mod constants;
@@ -26,6 +26,7 @@ mod message;
 mod metadata;
 mod monitor;
 mod poll;
+mod poller;
 mod proxy;
 mod reaper;
 mod registry;

@@ -4,7 +4,6 @@
 //! twice.
 
 #![forbid(unsafe_code)]
-#![allow(clippy::disallowed_types, reason = "the shim is the core's own")]
 
 use std::{
     collections::HashMap,

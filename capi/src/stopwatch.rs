@@ -46,6 +46,7 @@ unsafe fn elapsed_us(watch: *mut c_void) -> Result<c_ulong> {
 }
 
 #[cfg(test)]
+#[allow(clippy::multiple_unsafe_ops_per_block, reason = "a test calls as C does")]
 mod tests {
     use std::{ptr, thread, time::Duration};
 

@@ -106,6 +106,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri knows no signal masks")]
     fn a_thread_has_ended_once_it_is_closed() {
         let number = AtomicI32::new(0);
         let argument = ptr::from_ref(&number).cast_mut().cast();

@@ -20,8 +20,6 @@ use crate::{
 
 /// What a timer calls: `zmq_timer_fn`.
 pub(crate) type TimerFn = unsafe extern "C" fn(timer: c_int, argument: *mut c_void);
-
-#[allow(clippy::disallowed_types, reason = "the shim is the core's own")]
 type Shared = Arc<std::sync::Mutex<Timers>>;
 
 static TIMERS: Registry<Shared> = Registry::new();
@@ -113,7 +111,6 @@ fn on<R>(timers: &Shared, body: impl FnOnce(&mut Timers, u64) -> R) -> R {
 /// Makes a set of timers, with none in it.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn zmq_timers_new() -> *mut c_void {
-    #[allow(clippy::disallowed_types, reason = "the shim is the core's own")]
     call(|| Ok(TIMERS.insert(Arc::new(std::sync::Mutex::new(Timers::new())))))
 }
 
@@ -210,6 +207,7 @@ pub(crate) extern "C" fn zmq_timers_execute(timers: *mut c_void) -> c_int {
 }
 
 #[cfg(test)]
+#[allow(clippy::multiple_unsafe_ops_per_block, reason = "a test calls as C does")]
 mod tests {
     use std::{
         ptr,

@@ -116,6 +116,7 @@ pub(crate) extern "C" fn zmq_curve_public(_public_key: *mut c_char, _secret_key:
 }
 
 #[cfg(test)]
+#[allow(clippy::multiple_unsafe_ops_per_block, reason = "a test calls as C does")]
 mod tests {
     use std::{ffi::CString, ptr};
 

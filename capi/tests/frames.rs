@@ -1,5 +1,7 @@
 //! Frame by frame: what a message can fail with it fails with at its first frame.
 
+#![allow(clippy::multiple_unsafe_ops_per_block, reason = "calls of C functions, of which each needs the same said")]
+
 mod c_functions;
 
 use std::{

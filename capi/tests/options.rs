@@ -1,5 +1,7 @@
 //! Options are read back as they were set, and do what they say.
 
+#![allow(clippy::multiple_unsafe_ops_per_block, reason = "calls of C functions, of which each needs the same said")]
+
 mod c_functions;
 
 use std::{

@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     floor,
     party::Party,
-    peers::{Peer, libzmq::live_malloc},
+    peers::{Peer, malloc},
     pins::Pins,
     progress::Progress,
     report::{Columns, bytes_per_second, median, medians, per_second, rounded, value_name},
@@ -238,7 +238,7 @@ impl Arena<'_> {
 
     /// No floor here: nothing that can carry a message takes no memory.
     fn heaps(&self) -> Result<(Columns, Vec<Value>), Failure> {
-        let plan = Memory { pairs: 100, count: 1_000, live: live_malloc };
+        let plan = Memory { pairs: 100, count: 1_000, live: malloc::live };
         let mut table = Columns::new(&["library", "connected", "after 1000 messages", "× ours"]);
         let mut results = Vec::new();
         let mut ours = None;

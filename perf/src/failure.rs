@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Corrupt { road: String, corrupt: Corrupt },
     /// The road refused a message or broke.
     Road { road: String, error: Box<dyn Error + Send + Sync> },
+    /// A library could not be loaded.
+    Library { path: PathBuf, why: String },
     /// A thread could not be started where it was wanted.
     Thread(SpawnError),
     /// A thread panicked; its message is on the terminal.
@@ -55,6 +57,7 @@ impl fmt::Display for Failure {
             }
             Self::Corrupt { road, corrupt } => write!(f, "{road}: {corrupt}"),
             Self::Road { road, error } => write!(f, "{road}: {error}"),
+            Self::Library { path, why } => write!(f, "{} cannot be used: {why}", path.display()),
             Self::Thread(error) => {
                 write!(f, "{error}")?;
                 let mut source = error.source();

@@ -5,11 +5,13 @@
 //! - `base`: what a road is measured against. `streams`: what bare sockets do. `floor`: what the machine allows. `road`: Ringway's roads. `peers`: other libraries' (feature `peers`).
 //! - `end`: the seam between them and the loops in `work`. `subject`: any road as one object. `party`: whose road it is.
 //! - `apart`: roads whose other end is in a child process. `links`: what connections cost.
+//! - `zmq`: roads through a C library that has libzmq's functions. `capi`: two such libraries, taking turns.
 //! - `payload`: messages whose every byte can be checked. `crew`, `pins`: threads and where they run.
 //! - `report`, `plot`, `progress`, `heap`: results, and how to get at them.
 
 mod apart;
 mod base;
+mod capi;
 mod cli;
 mod commands;
 #[cfg(feature = "peers")]
@@ -34,6 +36,7 @@ mod streams;
 mod subject;
 mod tour;
 mod work;
+mod zmq;
 
 use std::process::ExitCode;
 
@@ -56,6 +59,8 @@ fn main() -> ExitCode {
         Some(Command::Memory(asked)) => commands::memory(asked),
         Some(Command::Churn(asked)) => links::churn::run(asked),
         Some(Command::Connect(asked)) => links::connect::run(asked),
+        Some(Command::Capi(asked)) => capi::run(asked),
+        Some(Command::Turn(turn)) => capi::turn::run(turn),
         Some(Command::Peer(job)) => apart::answer::run(job),
         #[cfg(feature = "peers")]
         Some(Command::Compare(asked)) => compare::run(asked),

@@ -6,8 +6,6 @@
 
 use clap::{Args, ValueEnum};
 
-#[cfg(feature = "peers")]
-use crate::peers::libzmq;
 use crate::{
     apart::Apart,
     cli::{Drive, Pattern, Transport},
@@ -16,6 +14,7 @@ use crate::{
     floor::Raw,
     road,
     subject::{Fanned, Subject},
+    zmq::{self, Calls},
 };
 
 /// What both processes have to know to make their halves of one road.
@@ -40,8 +39,12 @@ pub(crate) enum Library {
     Ringway,
     /// Bare sockets of the operating system.
     Raw,
-    #[cfg(feature = "peers")]
+    /// A library with libzmq's functions, by `zmq_msg_send` and `zmq_msg_recv`.
     Libzmq,
+    /// By `zmq_send` and `zmq_recv`.
+    LibzmqBuffers,
+    /// As that, with `zmq_poll` before each receive.
+    LibzmqPolled,
 }
 
 /// What is done with halves, whatever their type.
@@ -103,8 +106,9 @@ impl Party {
                 }
             }
             Library::Raw => visitor.visit(Raw::new(self.transport)?),
-            #[cfg(feature = "peers")]
-            Library::Libzmq => visitor.visit(libzmq::Sockets::new(self.transport, self.pattern)?),
+            Library::Libzmq => visitor.visit(zmq::Sockets::new(self.transport, self.pattern, Calls::Messages)?),
+            Library::LibzmqBuffers => visitor.visit(zmq::Sockets::new(self.transport, self.pattern, Calls::Buffers)?),
+            Library::LibzmqPolled => visitor.visit(zmq::Sockets::new(self.transport, self.pattern, Calls::Polled)?),
         }
     }
 
@@ -113,8 +117,9 @@ impl Party {
         match self.library {
             Library::Ringway => visitor.visit(road::Fans(road::Sockets::new(self.transport, self.drive, 0))),
             Library::Raw => Err(Failure::Asked("a bare socket has one peer, not many".to_owned())),
-            #[cfg(feature = "peers")]
-            Library::Libzmq => visitor.visit(libzmq::Sockets::new(self.transport, self.pattern)?),
+            Library::Libzmq | Library::LibzmqBuffers | Library::LibzmqPolled => {
+                visitor.visit(zmq::Sockets::new(self.transport, self.pattern, Calls::Messages)?)
+            }
         }
     }
 

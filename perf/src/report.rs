@@ -183,7 +183,6 @@ impl Columns {
     }
 
     /// As a Markdown table.
-    #[cfg(feature = "peers")]
     pub(crate) fn markdown(&self) -> String {
         let rule: Vec<String> = self
             .widths()
@@ -401,7 +400,6 @@ mod tests {
         assert_eq!(columns.text(), "  name         p50\n  µs road  1.00 µs\n  x           9 ns\n");
     }
 
-    #[cfg(feature = "peers")]
     #[test]
     fn markdown_has_a_rule_under_its_heading() {
         let mut columns = Columns::new(&["name", "p50"]);

@@ -532,6 +532,70 @@ mod tests {
         assert_eq!(Frame::from(bytes).into_bytes().as_ptr(), at);
     }
 
+    /// A frame of each kind, and what it holds.
+    fn of_every_kind() -> Vec<(Frame, Vec<u8>)> {
+        let lengths = [0, 1, INLINE_MAX, INLINE_MAX + 1, POOLED_MAX, POOLED_MAX + 1, 10_000];
+        let filled = |len: usize| (0..len).map(|byte| byte as u8).collect::<Vec<_>>();
+        lengths.into_iter().map(|len| (Frame::copy_from(&filled(len)), filled(len))).collect()
+    }
+
+    #[test]
+    fn words_are_a_frame_again() {
+        for (frame, bytes) in of_every_kind() {
+            let words = frame.into_words();
+            // SAFETY: the first word is initialised.
+            assert!(unsafe { words[0].assume_init() } < 64);
+            let elsewhere = Box::new(words);
+            let again = std::thread::spawn(move || {
+                // SAFETY: the words of a frame, used once.
+                unsafe { Frame::from_words(*elsewhere) }
+            });
+            assert_eq!(again.join().unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn words_own_what_the_frame_did() {
+        let alive = Arc::new([7; 300]);
+        struct Owner(Arc<[u8; 300]>);
+        impl AsRef<[u8]> for Owner {
+            fn as_ref(&self) -> &[u8] {
+                &self.0[..]
+            }
+        }
+        let words = Frame::from_owner(Owner(alive.clone())).into_words();
+        assert_eq!(Arc::strong_count(&alive), 2);
+        // SAFETY: the words of a frame, used once.
+        drop(unsafe { Frame::from_words(words) });
+        assert_eq!(Arc::strong_count(&alive), 1);
+    }
+
+    #[test]
+    fn bytes_are_written_where_they_are() {
+        let built = |len| Frame::build(len, |bytes| bytes.fill(0));
+        let taken = |len| Frame::from(vec![0; len]);
+        let spacious = |len| {
+            let mut bytes = Vec::with_capacity(2 * len);
+            bytes.resize(len, 0);
+            Frame::from(bytes)
+        };
+        for (_, bytes) in of_every_kind() {
+            for mut frame in [built(bytes.len()), taken(bytes.len()), spacious(bytes.len())] {
+                let place = frame.as_mut_ptr();
+                assert_eq!(place.cast_const(), frame.as_ptr());
+                // SAFETY: so many bytes are there, and nobody else's.
+                unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
+                assert_eq!(frame, bytes);
+                let again = frame.as_mut_ptr();
+                if let Some(last) = bytes.len().checked_sub(1) {
+                    // SAFETY: likewise.
+                    unsafe { again.wrapping_add(last).write(99) };
+                    assert_eq!(frame[last], 99);
+                }
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn bytes_come_back_as_they_went_in(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {

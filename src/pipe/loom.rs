@@ -56,6 +56,12 @@ fn a_waiting_sender_gets_room() {
 }
 
 #[test]
+fn a_signal_that_ends_a_wait_costs_no_room() {
+    prove("interrupted_for_room(1)", 2, || models::interrupted_for_room(1), &["signal-no-wake"]);
+    assert!(models::INTERRUPTS.load(std::sync::atomic::Ordering::Relaxed) > 0);
+}
+
+#[test]
 fn arming_and_marking_do_not_miss_each_other() {
     prove("armed(1)", 4, || models::armed(1), &["crew-arm-no-recheck", "crew-arm-no-fence", "tie-mark-no-fence"]);
     prove("armed(2)", 3, || models::armed(2), &["crew-send-no-fence"]);

@@ -14,7 +14,7 @@ use crate::{
     Frame, Message,
     monitor::EventKind,
     sync::{Arc, AtomicU32, Ordering, thread},
-    wait::{Awaited, WaitPolicy, Waiter},
+    wait::{Awaited, GaveUp, WaitPolicy, Waiter},
 };
 
 /// A socket in small. As in `socket::core`, one signal serves both waiters.
@@ -100,13 +100,13 @@ impl Socket {
         })
     }
 
-    /// Waits for room and sends. False: terminated.
+    /// Waits for room and sends, as often as a signal ends the wait. False: terminated.
     pub(super) fn send(&mut self, number: u8) -> bool {
         loop {
             match self.sending.wait(self.hub.signal(), None, &mut Room(&mut self.crew)) {
                 Ok(Ok(key)) if self.crew.send_to(key, &mut Message::from([number])).is_ok() => return true,
                 // That peer has just left: the next one in turn.
-                Ok(Ok(_)) => {}
+                Ok(Ok(_)) | Err(GaveUp::Interrupted) => {}
                 _ => return false,
             }
         }
@@ -207,6 +207,37 @@ pub(super) fn room(messages: u8) {
     for number in 2..2 + messages {
         assert!(sender.send(number));
     }
+    close(receiving.join().unwrap());
+    close(sender);
+    total(losses);
+}
+
+/// Waits that a signal ended: a model in which there are none proves nothing.
+pub(super) static INTERRUPTS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
+/// As `room`, and a signal may end a wait for it, which is begun again.
+pub(super) fn interrupted_for_room(messages: u8) {
+    let (mut sender, mut receiver, losses) = sender_and_receiver(1);
+    sender.sending.set_interruptible(true);
+    assert!(sender.try_send(0) && sender.try_send(1));
+    let killer = {
+        let hub = sender.hub.clone();
+        thread::spawn(move || {
+            hub.signal().interrupt();
+            ManuallyDrop::new(hub)
+        })
+    };
+    let receiving = thread::spawn(move || {
+        for number in 0..messages {
+            assert_eq!(receiver.try_recv(), Some(number));
+        }
+        receiver
+    });
+    for number in 2..2 + messages {
+        assert!(sender.send(number));
+    }
+    drop(ManuallyDrop::into_inner(killer.join().unwrap()));
+    INTERRUPTS.fetch_add(sender.sending.counters().interrupts, std::sync::atomic::Ordering::Relaxed);
     close(receiving.join().unwrap());
     close(sender);
     total(losses);

@@ -38,6 +38,11 @@ fn full_pipes_are_parked() {
 }
 
 #[test]
+fn a_signal_that_ends_a_wait_costs_no_room() {
+    explore("interrupted_for_room(2)", || models::interrupted_for_room(2));
+}
+
+#[test]
 fn the_newest_message_arrives() {
     explore("exchanged(20, 10)", || models::exchanged(20, 10));
     explore("newest_arrives(6, 2)", || models::newest_arrives(6, 2));

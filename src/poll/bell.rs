@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::{
     pipe::ReadySet,
-    socket::{Interest, Ready, Settled, Watcher},
+    socket::{Interest, Ready, Settled, Told, Watcher},
     sync::{AtomicBool, AtomicU32, Ordering, full_fence, planted},
     wait::Signal,
 };
@@ -106,7 +106,7 @@ impl Watcher for Registration {
         }
     }
 
-    fn settle(&self, core: &mut dyn Ready, _signal: &Signal) -> Settled {
+    fn settle(&self, core: &mut dyn Ready, _signal: &Signal, _told: Told) -> Settled {
         if self.is_over.load(Ordering::Relaxed) {
             return Settled::Gone;
         }

@@ -65,6 +65,12 @@ fn a_wake_for_nothing_is_forgotten_and_the_next_is_not() {
 }
 
 #[test]
+fn a_signal_that_ends_a_wait_hides_nothing() {
+    prove("interrupted", 2, models::interrupted, &["signal-no-wake"]);
+    assert!(models::INTERRUPTS.load(std::sync::atomic::Ordering::Relaxed) > 0);
+}
+
+#[test]
 fn a_dropped_socket_is_noticed() {
     prove("dropped", 4, models::dropped, &["watch-drops-silently"]);
 }
@@ -79,4 +85,20 @@ fn a_descriptor_loses_no_edge() {
         &["descriptor-recalls-nothing", "descriptor-pokes-nobody"],
     );
     prove("descriptor(2, 1, 1)", 2, || models::descriptor(2, 1, 1), &[]);
+}
+
+#[test]
+fn no_news_is_lost() {
+    prove("news(1, 1, 2)", 3, || models::news(1, 1, 2), &["news-no-second-look", "signal-no-wake"]);
+    prove("news(1, 2, 2)", 3, || models::news(1, 2, 2), &["descriptor-recalls-nothing"]);
+    prove("news(2, 1, 2)", 2, || models::news(2, 1, 2), &[]);
+    let plants = ["news-no-second-look", "news-no-fence", "light-fence-dropped", "signal-no-wake"];
+    prove("news_asked(2)", 2, || models::news_asked(2), &plants);
+}
+
+#[test]
+fn no_news_is_swallowed() {
+    let plants = ["news-swallows", "news-tells-for-ever"];
+    prove("news_in_passing(false)", 3, || models::news_in_passing(false), &plants);
+    prove("news_in_passing(true)", 3, || models::news_in_passing(true), &["news-announces-once"]);
 }

@@ -5,20 +5,23 @@
 
 use std::mem::ManuallyDrop;
 
-use super::{Events, Interest, Poller};
+use super::{Events, Interest, PollError, Poller};
 use crate::{
     socket::{
-        Descriptor, Readiness,
+        Descriptor, Readiness, Told,
         watch::{Beckons, Content, Owner, Ready, Watchable},
     },
-    sync::{Arc, AtomicU32, Ordering, thread},
+    sync::{Arc, AtomicBool, AtomicU32, Ordering, light_fence, thread},
     wait::{Awaited, Signal, WaitPolicy, Waiter},
 };
 
-/// What peers reach: a count that grows.
+/// What peers reach: counts that grow.
 #[derive(Debug, Default)]
 struct Letterbox {
     delivered: AtomicU32,
+    /// Letters of the owner's that have left its outbox, which holds one.
+    carried: AtomicU32,
+    is_room_wanted: AtomicBool,
     signal: Signal,
 }
 
@@ -28,6 +31,16 @@ impl Letterbox {
         self.delivered.fetch_add(1, Ordering::Release);
         self.signal.fence_and_notify();
     }
+
+    /// As a pipe's consumer: a light fence where nobody wants room.
+    fn carry(&self) {
+        // Release: pairs with Acquire in `Reader::has_room`.
+        self.carried.fetch_add(1, Ordering::Release);
+        light_fence();
+        if self.is_room_wanted.load(Ordering::Relaxed) && self.is_room_wanted.swap(false, Ordering::Relaxed) {
+            self.signal.fence_and_notify();
+        }
+    }
 }
 
 impl Beckons for Letterbox {
@@ -36,11 +49,13 @@ impl Beckons for Letterbox {
     }
 }
 
-/// What the owner has: the letters it took.
+/// What the owner has: the letters it took, and wrote.
 #[derive(Debug)]
 struct Reader {
     of: Arc<Letterbox>,
     taken: u32,
+    sent: u32,
+    told: Told,
 }
 
 impl Reader {
@@ -48,22 +63,59 @@ impl Reader {
         self.of.delivered.load(Ordering::Acquire) > self.taken
     }
 
+    fn has_room(&self) -> bool {
+        self.of.carried.load(Ordering::Acquire) == self.sent
+    }
+
     fn take(&mut self) -> bool {
         let is_there = self.is_there();
         self.taken += u32::from(is_there);
+        if !is_there {
+            self.told.none_of(Interest::READABLE);
+        }
         is_there
+    }
+
+    fn put(&mut self) -> bool {
+        let has_room = self.has_room();
+        self.sent += u32::from(has_room);
+        if !has_room {
+            self.told.none_of(Interest::WRITABLE);
+        }
+        has_room
+    }
+
+    fn ask(&mut self) -> Readiness {
+        let found = self.readiness(BOTH);
+        self.told = Told { of: BOTH, missing: BOTH.without(found.as_interest()) };
+        found
     }
 }
 
+const BOTH: Interest = Interest::from_bits(3);
+
 impl Ready for Reader {
     fn readiness(&mut self, interest: Interest) -> Readiness {
-        Readiness { readable: interest.has_readable() && self.is_there(), writable: false }
+        Readiness {
+            readable: interest.has_readable() && self.is_there(),
+            writable: interest.has_writable() && self.has_room(),
+        }
     }
 
-    fn want_room(&mut self) {}
+    fn news(&mut self, awaited: Interest) -> Interest {
+        self.readiness(awaited).as_interest()
+    }
+
+    fn take_told(&mut self) -> Told {
+        std::mem::take(&mut self.told)
+    }
+
+    fn want_room(&mut self) {
+        self.of.is_room_wanted.store(true, Ordering::Relaxed);
+    }
 
     fn progress(&self) -> u64 {
-        self.taken.into()
+        u64::from(self.taken) + u64::from(self.sent)
     }
 
     fn set_watched(&mut self, _: bool) {}
@@ -96,7 +148,10 @@ impl Awaited for Next<'_> {
 /// A model that failed unwinds past its parts, and loom's must not be dropped then.
 fn socket() -> (Arc<Letterbox>, ManuallyDrop<Owner<Reader>>) {
     let letterbox = Arc::new(Letterbox::default());
-    (letterbox.clone(), ManuallyDrop::new(Owner::new(Reader { of: letterbox, taken: 0 })))
+    (
+        letterbox.clone(),
+        ManuallyDrop::new(Owner::new(Reader { of: letterbox, taken: 0, sent: 0, told: Told::default() })),
+    )
 }
 
 fn poller() -> (ManuallyDrop<Poller>, Events) {
@@ -167,7 +222,7 @@ pub(super) fn displaced() {
     let sender = thread::spawn(move || (0..2).for_each(|_| letterbox.deliver()));
     poller.try_wait(&mut events).unwrap();
     let mut waiter = Waiter::new(WaitPolicy::Park);
-    owner.with(|Reader { of, taken }| waiter.wait(&of.signal, None, &mut Next { of, taken }).unwrap());
+    owner.with(|Reader { of, taken, .. }| waiter.wait(&of.signal, None, &mut Next { of, taken }).unwrap());
     assert_eq!(poller.wait(&mut events, None).unwrap(), 1);
     assert!(take(&mut owner));
     sender.join().unwrap();
@@ -204,6 +259,37 @@ pub(super) fn woken_for_nothing() {
     assert_eq!(poller.wait(&mut events, None).unwrap(), 1);
     assert!(take(&mut owner));
     sender.join().unwrap();
+    drop((ManuallyDrop::into_inner(poller), ManuallyDrop::into_inner(owner)));
+}
+
+/// Waits that a signal ended: a model in which there are none proves nothing.
+pub(super) static INTERRUPTS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
+/// A signal may end the wait for a letter, which is begun again; then there is another letter.
+pub(super) fn interrupted() {
+    let (letterbox, mut owner) = socket();
+    let (mut poller, mut events) = poller();
+    poller.set_interruptible(true);
+    add(&mut poller, &owner, 0);
+    let killer = {
+        let bell = ManuallyDrop::new(poller.bell());
+        thread::spawn(move || {
+            bell.signal.interrupt();
+            bell
+        })
+    };
+    let sender = thread::spawn(move || (0..2).for_each(|_| letterbox.deliver()));
+    for _ in 0..2 {
+        let mut waited = poller.wait(&mut events, None);
+        if matches!(waited, Err(PollError::Interrupted)) {
+            waited = poller.wait(&mut events, None);
+        }
+        assert_eq!(waited.unwrap(), 1);
+        assert!(take(&mut owner));
+    }
+    sender.join().unwrap();
+    drop(ManuallyDrop::into_inner(killer.join().unwrap()));
+    INTERRUPTS.fetch_add(poller.counters().wait.interrupts, std::sync::atomic::Ordering::Relaxed);
     drop((ManuallyDrop::into_inner(poller), ManuallyDrop::into_inner(owner)));
 }
 
@@ -247,6 +333,94 @@ pub(super) fn descriptor(senders: u32, letters: u32, turns: u32) {
         assert!(descriptor.is_raised() && descriptor.edges() > edges, "a letter no edge tells of");
     }
     while take(&mut owner) {}
+    assert!(!descriptor.is_raised(), "readable for ever");
+    drop((ManuallyDrop::into_inner(descriptor), ManuallyDrop::into_inner(owner)));
+}
+
+/// As [`descriptor`], over one that tells of news: a loop that takes until there is none.
+pub(super) fn news(senders: u32, letters: u32, turns: u32) {
+    let (letterbox, mut owner) = socket();
+    let descriptor = ManuallyDrop::new(Descriptor::of_news(owner.shared().clone()).unwrap());
+    let senders: Vec<_> = (0..senders)
+        .map(|_| {
+            let letterbox = letterbox.clone();
+            thread::spawn(move || (0..letters).for_each(|_| letterbox.deliver()))
+        })
+        .collect();
+    let letters = senders.len() as u32 * letters;
+    let (mut edges, mut taken) = (0, 0);
+    for _ in 0..turns {
+        edges = descriptor.edges();
+        while take(&mut owner) {
+            taken += 1;
+        }
+    }
+    for sender in senders {
+        sender.join().unwrap();
+    }
+    if taken < letters {
+        assert!(descriptor.is_raised() && descriptor.edges() > edges, "a letter no edge tells of");
+    }
+    while take(&mut owner) {}
+    assert!(!descriptor.is_raised(), "readable for ever");
+    drop((ManuallyDrop::into_inner(descriptor), ManuallyDrop::into_inner(owner)));
+}
+
+/// Likewise: one that asks what there is and does that, in and out, until there is nothing. A peer carries a letter, so that
+/// the outbox has room, and delivers one.
+pub(super) fn news_asked(turns: u32) {
+    let (letterbox, mut owner) = socket();
+    let descriptor = ManuallyDrop::new(Descriptor::of_news(owner.shared().clone()).unwrap());
+    assert!(owner.with(Reader::put).0);
+    let peer = thread::spawn(move || {
+        letterbox.carry();
+        letterbox.deliver();
+        letterbox
+    });
+    let mut edges = 0;
+    for _ in 0..turns {
+        edges = descriptor.edges();
+        loop {
+            let found = owner.with(Reader::ask).0;
+            if found.readable {
+                assert!(take(&mut owner));
+            }
+            if found.writable {
+                assert!(owner.with(Reader::put).0);
+            }
+            if !found.any() {
+                break;
+            }
+        }
+    }
+    let letterbox = peer.join().unwrap();
+    if owner.with_ref(|reader| reader.is_there() || reader.has_room()) {
+        assert!(descriptor.is_raised() && descriptor.edges() > edges, "news no edge tells of");
+    }
+    letterbox.deliver();
+    assert!(owner.with(Reader::ask).0.readable && !descriptor.is_raised(), "readable for what was told");
+    drop((ManuallyDrop::into_inner(descriptor), ManuallyDrop::into_inner(owner), letterbox));
+}
+
+/// One that finds no room and no letter, in this order or `in_first` in the other, and sleeps: it hears of room. It hears of it
+/// once if it does not care.
+pub(super) fn news_in_passing(in_first: bool) {
+    let (letterbox, mut owner) = socket();
+    let descriptor = ManuallyDrop::new(Descriptor::of_news(owner.shared().clone()).unwrap());
+    assert!(owner.with(Reader::put).0);
+    let peer = thread::spawn(move || letterbox.carry());
+    if in_first {
+        assert!(!take(&mut owner));
+    }
+    let is_full = !owner.with(Reader::put).0;
+    if !in_first {
+        assert!(!take(&mut owner));
+    }
+    peer.join().unwrap();
+    if is_full {
+        assert!(descriptor.is_raised(), "room that nobody hears of");
+    }
+    (0..2).for_each(|_| assert!(!take(&mut owner)));
     assert!(!descriptor.is_raised(), "readable for ever");
     drop((ManuallyDrop::into_inner(descriptor), ManuallyDrop::into_inner(owner)));
 }

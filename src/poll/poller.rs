@@ -121,6 +121,12 @@ impl Poller {
         self.list.insert(socket, None, interest, data)
     }
 
+    /// In a model: what a signal is sent by.
+    #[cfg(all(test, any(loom, shuttle)))]
+    pub(super) fn bell(&self) -> Arc<Bell> {
+        self.bell.clone()
+    }
+
     /// Changes what of a socket is waited for.
     ///
     /// # Errors

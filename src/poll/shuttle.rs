@@ -56,6 +56,12 @@ fn a_wake_for_nothing_is_forgotten_and_the_next_is_not() {
 }
 
 #[test]
+fn a_signal_that_ends_a_wait_hides_nothing() {
+    prove("interrupted", models::interrupted, &["signal-no-wake"]);
+    assert!(models::INTERRUPTS.load(std::sync::atomic::Ordering::Relaxed) > 0);
+}
+
+#[test]
 fn a_dropped_socket_is_noticed() {
     prove("dropped", models::dropped, &["watch-drops-silently"]);
 }
@@ -66,4 +72,19 @@ fn a_descriptor_loses_no_edge() {
     prove("descriptor(1, 1, 2)", || models::descriptor(1, 1, 2), &["descriptor-no-second-look"]);
     prove("descriptor(1, 6, 5)", || models::descriptor(1, 6, 5), &[]);
     prove("descriptor(2, 3, 5)", || models::descriptor(2, 3, 5), &["descriptor-recalls-nothing"]);
+}
+
+#[test]
+fn no_news_is_lost() {
+    prove("news(2, 1, 2)", || models::news(2, 1, 2), &["descriptor-repeats-nothing"]);
+    prove("news(1, 6, 5)", || models::news(1, 6, 5), &["news-no-second-look"]);
+    prove("news(2, 3, 5)", || models::news(2, 3, 5), &["descriptor-recalls-nothing"]);
+    prove("news_asked(4)", || models::news_asked(4), &["news-no-second-look"]);
+}
+
+#[test]
+fn no_news_is_swallowed() {
+    let plants = ["news-swallows", "news-tells-for-ever"];
+    prove("news_in_passing(false)", || models::news_in_passing(false), &plants);
+    prove("news_in_passing(true)", || models::news_in_passing(true), &["news-announces-once"]);
 }

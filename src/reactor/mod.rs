@@ -38,6 +38,7 @@ use slab::Slab;
 use crate::{
     affinity,
     sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, full_fence},
+    system,
     timer::Deadlines,
     wait::{Signal, Sleep, Target, Watched},
 };
@@ -193,6 +194,7 @@ impl Reactor {
     pub(crate) fn spawn(&self, name: String, core: Option<usize>) -> io::Result<Engine> {
         let (reactor, (pinned, is_pinned)) = (self.clone(), std::sync::mpsc::channel());
         let thread = std::thread::Builder::new().name(name).spawn(move || {
+            system::leave_signals_to_others();
             let result = core.map_or(Ok(()), affinity::pin_current);
             let goes_on = result.is_ok();
             let _ = pinned.send(result);

@@ -16,7 +16,7 @@ use super::{
     interest::{Interest, Readiness},
     options::Options,
     pattern::{Pattern, Receiving, Sending},
-    watch::{Beckons, Content, Ready},
+    watch::{Beckons, Content, Ready, Told},
 };
 use crate::{
     Context, ContextClosed, Endpoint, EndpointError, Frame, Message,
@@ -44,6 +44,8 @@ pub(crate) struct Core<P: Pattern> {
     attachments: Attachments,
     /// The reactor this socket's calls turn, if no thread does.
     driven: Option<Reactor>,
+    /// What calls have told of its readiness and no watcher has been asked about yet.
+    told: Told,
     membership: Membership,
 }
 
@@ -69,6 +71,7 @@ impl<P: Pattern> Core<P> {
             monitor_capacity: options.monitor_capacity,
             attachments: Attachments::new(options.stream.clone()),
             driven: None,
+            told: Told::default(),
             membership,
         })
     }
@@ -145,12 +148,21 @@ impl<P: Pattern> Core<P> {
     /// As [`is_readable`](Self::is_readable), asked by the application: where no thread looks after the streams, it does once
     /// before the answer is no.
     pub(crate) fn can_recv(&mut self) -> bool {
-        self.is_readable() || (self.turn_once() && self.is_readable())
+        let is_there = self.is_readable() || (self.turn_once() && self.is_readable());
+        if !is_there {
+            self.told.none_of(Interest::READABLE);
+        }
+        is_there
     }
 
     /// Would a call that sends succeed at once? Asked by the application, as [`can_recv`](Self::can_recv).
     pub(crate) fn can_send(&mut self) -> bool {
-        self.pattern.is_writable(&mut self.crew) || (self.turn_once() && self.pattern.is_writable(&mut self.crew))
+        let is_there =
+            self.pattern.is_writable(&mut self.crew) || (self.turn_once() && self.pattern.is_writable(&mut self.crew));
+        if !is_there && self.pattern.needs_only_room() {
+            self.told.none_of(Interest::WRITABLE);
+        }
+        is_there
     }
 
     /// Would a call that sends return at once?
@@ -160,8 +172,16 @@ impl<P: Pattern> Core<P> {
 
     /// Which of `interest` there is, asked by the application. Where no thread looks after the streams, it does once first.
     pub(crate) fn answer(&mut self, interest: Interest) -> Interest {
+        // Always: there may be something to do for the streams though nothing is missing, and who asks may sleep until there
+        // is nothing.
         self.turn_once();
-        self.readiness(interest).as_interest()
+        let found = self.readiness(interest).as_interest();
+        let mut missing = interest.without(found);
+        if !self.pattern.needs_only_room() {
+            missing = missing.without(Interest::WRITABLE);
+        }
+        self.told = Told { of: interest, missing };
+        found
     }
 
     /// The reactor of a context without threads, for somebody who sleeps in this socket's place.
@@ -198,6 +218,16 @@ impl<P: Pattern> Core<P> {
         until: Until,
         look: impl FnMut(&mut P, &mut Crew) -> Option<R>,
     ) -> Result<R, RecvError> {
+        let result = self.wait_for_answer(until, look);
+        self.tell_receiving(result.as_ref().err().copied());
+        result
+    }
+
+    fn wait_for_answer<R>(
+        &mut self,
+        until: Until,
+        look: impl FnMut(&mut P, &mut Crew) -> Option<R>,
+    ) -> Result<R, RecvError> {
         let deadline = until.deadline(self.recv_timeout);
         let mut awaited =
             Arrival { pattern: &mut self.pattern, crew: &mut self.crew, driven: self.driven.as_ref(), turns: 0, look };
@@ -226,6 +256,7 @@ impl<P: Pattern> Core<P> {
             self.set_hwm(Some(options.send_hwm), Some(options.recv_hwm));
         }
         self.set_wait(options.wait);
+        self.set_interruptible(options.interruptible);
         self.set_linger(options.linger);
         (self.send_timeout, self.recv_timeout) = (options.send_timeout, options.recv_timeout);
         self.monitor_capacity = options.monitor_capacity;
@@ -247,6 +278,31 @@ impl<P: Pattern> Core<P> {
 
     pub(crate) fn peer_metadata(&self, peer: PeerId) -> Option<PeerMetadata> {
         self.hub.peer_metadata(peer)
+    }
+
+    /// Takes note of what a call that receives tells with `error`.
+    fn tell_receiving(&mut self, error: Option<RecvError>) {
+        match error {
+            Some(RecvError::Empty | RecvError::TimedOut) => self.told.none_of(Interest::READABLE),
+            Some(RecvError::ContextClosed) => self.tell_closed(),
+            _ => {}
+        }
+    }
+
+    /// Takes note of what a call that sends tells with `failure`.
+    fn tell_sending(&mut self, failure: Option<SendFailure>) {
+        match failure {
+            Some(SendFailure::Full | SendFailure::NoPeer | SendFailure::TimedOut) => {
+                self.told.none_of(Interest::WRITABLE);
+            }
+            Some(SendFailure::ContextClosed) => self.tell_closed(),
+            _ => {}
+        }
+    }
+
+    /// Nothing is missing any more, nor will be.
+    fn tell_closed(&mut self) {
+        self.told = Told { of: Interest::READABLE | Interest::WRITABLE, missing: Interest::NONE };
     }
 
     pub(crate) fn monitor(&self) -> Monitor {
@@ -382,10 +438,21 @@ impl<P: Sending> Core<P> {
         (count, result)
     }
 
-    /// Tries again until there is an answer other than `failure`, which must be one that waiting helps against.
+    /// Tries again until there is an answer other than `failure`, if that is one that waiting helps against.
     #[cold]
     #[inline(never)]
     fn wait_for_room<R>(
+        &mut self,
+        failure: SendFailure,
+        until: Until,
+        attempt: impl FnMut(&mut P, &mut Crew) -> Result<R, SendFailure>,
+    ) -> Result<R, SendFailure> {
+        let result = self.wait_for_success(failure, until, attempt);
+        self.tell_sending(result.as_ref().err().copied());
+        result
+    }
+
+    fn wait_for_success<R>(
         &mut self,
         failure: SendFailure,
         until: Until,
@@ -427,14 +494,15 @@ impl<P: Receiving> Core<P> {
     #[inline(never)]
     fn recv_slow(&mut self, place: &mut Message, until: Until) -> Result<(), RecvError> {
         if self.crew.is_terminated() {
+            self.tell_closed();
             return Err(RecvError::ContextClosed);
         }
         if let Until::Now = until {
             // Where no thread looks after the streams, the call does once.
-            if !self.turn_once() {
-                return Err(RecvError::Empty);
-            }
-            return self.pattern.receive(&mut self.crew, place);
+            let result =
+                if self.turn_once() { self.pattern.receive(&mut self.crew, place) } else { Err(RecvError::Empty) };
+            self.tell_receiving(result.as_ref().err().copied());
+            return result;
         }
         self.wait_for(until, |pattern, crew| match pattern.receive(crew, place) {
             Err(RecvError::Empty) => None,
@@ -453,7 +521,10 @@ impl<P: Receiving> Core<P> {
             return Ok(0);
         }
         match self.pattern.receive_batch(&mut self.crew, messages, max) {
-            Err(RecvError::Empty) if self.crew.is_terminated() => Err(RecvError::ContextClosed),
+            Err(RecvError::Empty) if self.crew.is_terminated() => {
+                self.tell_closed();
+                Err(RecvError::ContextClosed)
+            }
             Err(RecvError::Empty) => {
                 self.wait_for(until, |pattern, crew| match pattern.receive_batch(crew, messages, max) {
                     Err(RecvError::Empty) => None,
@@ -472,6 +543,19 @@ impl<P: Pattern> Ready for Core<P> {
             readable: interest.has_readable() && self.is_readable(),
             writable: interest.has_writable() && self.is_writable(),
         }
+    }
+
+    fn news(&mut self, awaited: Interest) -> Interest {
+        let writable = |core: &mut Self| core.pattern.is_freed(&mut core.crew) || core.crew.is_terminated();
+        Readiness {
+            readable: awaited.has_readable() && self.is_readable(),
+            writable: awaited.has_writable() && writable(self),
+        }
+        .as_interest()
+    }
+
+    fn take_told(&mut self) -> Told {
+        std::mem::take(&mut self.told)
     }
 
     fn want_room(&mut self) {

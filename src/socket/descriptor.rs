@@ -1,20 +1,12 @@
-//! A descriptor that is readable while its socket is ready: for event loops that know nothing of this library.
+//! Descriptors of a socket for event loops that know nothing of this library, and who raises and lowers them.
 //!
-//! It is an eventfd beside a word that says what is in it, so that a call on the socket knows without a system call
-//! whether one is needed:
+//! There are two kinds, both a [`Flag`] whose watcher settles it at the end of each call of the owner's:
 //!
-//! | word | meaning | next |
-//! |---|---|---|
-//! | `ARMED` | it holds nothing; who makes the socket ready finds its signal announced | `RAISING`, by whoever is first then: the *holder* |
-//! | `RAISING` | the holder is about to write it | `RAISED` by the holder; `RECALLED` by the owner |
-//! | `RAISED` | it holds a one | `ARMED` by the owner |
-//! | `RECALLED` | the socket is not ready any more: the holder will read what it wrote | `ARMED` by the holder; `REPEAT` by who makes the socket ready |
-//! | `REPEAT` | the socket is ready again: the holder will read and write once more | `RAISING` by the holder; `RECALLED` by the owner |
-//!
-//! The owner lowers it at the end of a call that leaves the socket not ready, by the sleep protocol: word (and eventfd, if
-//! no holder is at it), announce on the socket's signal, fence, look once more. So every change to ready is followed by a
-//! write, which an edge-triggered loop needs; and a call that moved no message and leaves the socket ready writes once
-//! more, as it may have been told the contrary.
+//! * One that is readable *while the socket is ready* (`Standing`). It is lowered at the end of a call that leaves the
+//!   socket not ready, by the sleep protocol: flag, announce on the socket's signal, fence, look once more. So every
+//!   change to ready is followed by a write, which an edge-triggered loop needs; and a call that moved no message and
+//!   leaves the socket ready writes once more, as it may have been told the contrary.
+//! * One that *tells of news*, which is in `news`.
 //!
 //! Where no thread turns the reactor, the loop's sleep stands in for that of one: what it is given then is an epoll with the
 //! eventfd and the reactor's descriptor in it. The call that finds nothing turns the reactor.
@@ -30,12 +22,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 use super::{
+    flag::Flag,
     interest::Interest,
-    watch::{Ready, Settled, Watchable, Watcher},
+    news::News,
+    watch::{Ready, Settled, Told, Watchable, Watcher},
 };
 use crate::{
     reactor::Reactor,
-    sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, full_fence, heavy_fence, planted},
+    sync::{AtomicU64, Ordering, full_fence, heavy_fence, planted},
     wait::Signal,
 };
 
@@ -82,51 +76,53 @@ use crate::{
 #[derive(Debug)]
 pub struct Descriptor {
     flag: Counted<Flag>,
+    watcher: Counted<dyn Watcher>,
     socket: Counted<dyn Watchable>,
+    interest: Interest,
     /// Where callers turn the reactor: the eventfd and the reactor's descriptor in one.
     #[cfg(not(any(loom, shuttle)))]
     both: Option<OwnedFd>,
 }
 
+/// Raises and lowers one that is readable while the socket is ready.
 #[derive(Debug)]
-struct Flag {
-    level: Level,
-    /// See the module.
-    word: AtomicU32,
+struct Standing {
+    flag: Counted<Flag>,
     interest: Interest,
     /// What the socket had done by the end of the last call. The owner's alone.
     progress: AtomicU64,
-    is_over: AtomicBool,
 }
 
-const ARMED: u32 = 0;
-const RAISING: u32 = 1;
-const RAISED: u32 = 2;
-const RECALLED: u32 = 3;
-const REPEAT: u32 = 4;
-
 impl Descriptor {
-    /// Raised; the owner's next call puts it right.
+    /// Readable while the socket is ready for what `interest` says. Raised; the owner's next call puts it right.
     pub(crate) fn new(socket: Counted<dyn Watchable>, interest: Interest) -> io::Result<Self> {
-        let flag = Counted::new(Flag {
-            level: Level::raised()?,
-            word: AtomicU32::new(RAISED),
-            interest,
-            progress: AtomicU64::new(0),
-            is_over: AtomicBool::new(false),
-        });
-        socket.enroll(flag.clone());
-        Ok(Self {
-            flag,
-            socket,
-            #[cfg(not(any(loom, shuttle)))]
-            both: None,
-        })
+        let flag = Counted::new(Flag::raised()?);
+        let watcher = Standing { flag: flag.clone(), interest, progress: AtomicU64::new(0) };
+        Ok(Self::enrolled(flag, Counted::new(watcher), socket, interest))
     }
 
-    /// Raised; readable when the socket turns ready for what it was found not to be ready for.
+    /// Readable when the socket turns ready for what it was found not to be ready for. Raised, until it is answered.
     pub(crate) fn of_news(socket: Counted<dyn Watchable>) -> io::Result<Self> {
-        Self::new(socket, Interest::READABLE | Interest::WRITABLE)
+        let flag = Counted::new(Flag::raised()?);
+        let watcher = News::new(flag.clone());
+        Ok(Self::enrolled(flag, Counted::new(watcher), socket, Interest::READABLE | Interest::WRITABLE))
+    }
+
+    fn enrolled(
+        flag: Counted<Flag>,
+        watcher: Counted<dyn Watcher>,
+        socket: Counted<dyn Watchable>,
+        interest: Interest,
+    ) -> Self {
+        socket.enroll(watcher.clone());
+        Self {
+            flag,
+            watcher,
+            socket,
+            interest,
+            #[cfg(not(any(loom, shuttle)))]
+            both: None,
+        }
     }
 
     /// Readable also when there is something to do for `driven`, if that is given.
@@ -134,7 +130,7 @@ impl Descriptor {
     pub(crate) fn beside(mut self, driven: Option<Reactor>) -> io::Result<Self> {
         if let Some(reactor) = driven {
             let both = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-            epoll::add(&both, self.flag.level.0.as_fd(), EventData::new_u64(0), EventFlags::IN)?;
+            epoll::add(&both, self.flag.as_fd(), EventData::new_u64(0), EventFlags::IN)?;
             epoll::add(&both, reactor.descriptor().as_fd(), EventData::new_u64(1), EventFlags::IN)?;
             reactor.owe_edges();
             self.both = Some(both);
@@ -150,19 +146,19 @@ impl Descriptor {
 
     /// What of the socket it tells.
     pub fn interest(&self) -> Interest {
-        self.flag.interest
+        self.interest
     }
 
     /// Is it readable?
     #[cfg(all(test, any(loom, shuttle)))]
     pub(crate) fn is_raised(&self) -> bool {
-        self.flag.level.held.load(Ordering::SeqCst) > 0
+        self.flag.is_readable()
     }
 
     /// How often it was written.
     #[cfg(all(test, any(loom, shuttle)))]
     pub(crate) fn edges(&self) -> u32 {
-        self.flag.level.edges.load(Ordering::SeqCst)
+        self.flag.edges()
     }
 }
 
@@ -171,89 +167,30 @@ impl Drop for Descriptor {
         if cfg!(any(loom, shuttle)) && std::thread::panicking() {
             return;
         }
-        self.flag.is_over.store(true, Ordering::Relaxed);
-        let watcher: Counted<dyn Watcher> = self.flag.clone();
-        self.socket.dismiss(&watcher);
+        self.flag.end();
+        self.socket.dismiss(&self.watcher);
     }
 }
 
-impl Flag {
-    /// The socket is ready, or may be.
-    fn raise(&self) {
-        loop {
-            // Acquire: who comes by the signal has read what the owner announced there after its last change of the word.
-            match self.word.load(Ordering::Acquire) {
-                ARMED if self.swap(ARMED, RAISING) => return self.hold(),
-                RECALLED if planted("descriptor-repeats-nothing") || self.swap(RECALLED, REPEAT) => return,
-                // It has just changed.
-                ARMED | RECALLED => {}
-                // A write follows, or nobody has read it.
-                _ => return,
-            }
-        }
-    }
-
-    /// Writes the eventfd; and reads it again as long as the owner takes it back meanwhile.
-    fn hold(&self) {
-        loop {
-            self.level.raise();
-            if self.swap(RAISING, RAISED) {
-                return;
-            }
-            self.level.lower();
-            while !self.swap(REPEAT, RAISING) {
-                if self.swap(RECALLED, ARMED) {
-                    return;
-                }
-            }
-        }
-    }
-
-    /// The socket is not ready. Tells whether it is to be announced and looked at again.
-    fn lower(&self) -> bool {
-        loop {
-            // Acquire: the holder's write, which our read follows; pairs with the swap in `hold`.
-            match self.word.load(Ordering::Acquire) {
-                RAISED => {
-                    self.level.lower();
-                    // Relaxed: the owner's alone until then; published by the announcement.
-                    self.word.store(ARMED, Ordering::Relaxed);
-                    return true;
-                }
-                ARMED | RECALLED => return false,
-                _ if planted("descriptor-recalls-nothing") => return false,
-                held if self.swap(held, RECALLED) => return true,
-                // The holder has just done something.
-                _ => {}
-            }
-        }
-    }
-
-    fn swap(&self, from: u32, to: u32) -> bool {
-        // AcqRel: what each did with the eventfd, and what made the socket ready, before the other's next step.
-        self.word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-    }
-}
-
-impl Watcher for Flag {
+impl Watcher for Standing {
     fn wake(&self) {
-        self.raise();
+        self.flag.raise();
     }
 
-    fn settle(&self, core: &mut dyn Ready, signal: &Signal) -> Settled {
-        if self.is_over.load(Ordering::Relaxed) {
+    fn settle(&self, core: &mut dyn Ready, signal: &Signal, _: Told) -> Settled {
+        if self.flag.is_over() {
             return Settled::Gone;
         }
         let progress = core.progress();
         let is_stuck = self.progress.swap(progress, Ordering::Relaxed) == progress;
         if core.readiness(self.interest).any() {
-            if is_stuck && !planted("descriptor-pokes-nobody") && self.word.load(Ordering::Acquire) == RAISED {
+            if is_stuck && !planted("descriptor-pokes-nobody") {
                 // The call may have found nothing just before something came. A loop that is edge-triggered sleeps then,
                 // and the edge there was is spent.
-                self.level.raise();
+                self.flag.poke();
             }
-            self.raise();
-        } else if self.lower() {
+            self.flag.raise();
+        } else if self.flag.lower() {
             signal.announce();
             // The announcements against the look below; heavy where consumers only issue light fences.
             let fenced = if self.interest.has_writable() {
@@ -264,65 +201,17 @@ impl Watcher for Flag {
                 true
             };
             if !planted("descriptor-no-second-look") && (!fenced || core.readiness(self.interest).any()) {
-                self.raise();
+                self.flag.raise();
             }
         }
         Settled::Quiet
     }
 }
 
-/// An eventfd that holds one or nothing.
-#[cfg(not(any(loom, shuttle)))]
-#[derive(Debug)]
-struct Level(OwnedFd);
-
-#[cfg(not(any(loom, shuttle)))]
-impl Level {
-    fn raised() -> io::Result<Self> {
-        use rustix::event::{EventfdFlags, eventfd};
-        Ok(Self(eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
-    }
-
-    fn raise(&self) {
-        // It holds next to nothing, so there is room.
-        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
-    }
-
-    fn lower(&self) {
-        // It holds something, unless the application has read it, which changes nothing.
-        let _ = rustix::io::read(&self.0, &mut [0; 8]);
-    }
-}
-
-/// What an eventfd is to a model.
-#[cfg(any(loom, shuttle))]
-#[derive(Debug)]
-struct Level {
-    held: AtomicU32,
-    /// Writes so far.
-    edges: AtomicU32,
-}
-
-#[cfg(any(loom, shuttle))]
-impl Level {
-    fn raised() -> io::Result<Self> {
-        Ok(Self { held: AtomicU32::new(1), edges: AtomicU32::new(1) })
-    }
-
-    fn raise(&self) {
-        self.held.fetch_add(1, Ordering::SeqCst);
-        self.edges.fetch_add(1, Ordering::SeqCst);
-    }
-
-    fn lower(&self) {
-        self.held.swap(0, Ordering::SeqCst);
-    }
-}
-
 #[cfg(not(any(loom, shuttle)))]
 impl AsFd for Descriptor {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.both.as_ref().unwrap_or(&self.flag.level.0).as_fd()
+        self.both.as_ref().map_or_else(|| self.flag.as_fd(), AsFd::as_fd)
     }
 }
 

@@ -42,6 +42,11 @@ impl Interest {
         self.0
     }
 
+    /// What of it is not in `other`.
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     pub(crate) const fn from_bits(bits: u8) -> Self {
         Self(bits & 3)
     }

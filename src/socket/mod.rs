@@ -38,7 +38,8 @@
 //! Contents: `core` what all of them have, `options` what can be chosen and `stream_options`
 //! about connections over streams, `error` what can go wrong, `counters` what
 //! happened, `held` and `watch` how a socket is shared with those who wait for it to become ready, `interest` for what,
-//! `descriptor` one of the system that tells, `permit` a place reserved for a message, `admission` one decided on its first frame, `routing_id` how a ROUTER's peers
+//! `descriptor` one of the system that tells, `flag` what it is made of and `news` a kind of it, `permit` a place reserved
+//! for a message, `admission` one decided on its first frame, `routing_id` how a ROUTER's peers
 //! are called, and the patterns.
 
 mod admission;
@@ -48,6 +49,8 @@ mod counters;
 #[cfg(target_os = "linux")]
 mod descriptor;
 mod error;
+#[cfg(target_os = "linux")]
+mod flag;
 mod held;
 mod interest;
 #[cfg(all(test, loom))]
@@ -59,6 +62,8 @@ mod operations;
 #[macro_use]
 mod pattern;
 mod dealer;
+#[cfg(target_os = "linux")]
+mod news;
 mod options;
 mod pair;
 mod permit;
@@ -98,7 +103,7 @@ pub use router::{DuplicateId, Router};
 pub use routing_id::{ROUTING_ID_MAX, RoutingId, RoutingIdError};
 pub use subscribe::{Sub, XSub};
 
-pub(crate) use watch::{Looked, Ready, Settled, Watchable, Watcher};
+pub(crate) use watch::{Looked, Ready, Settled, Told, Watchable, Watcher};
 
 use std::sync::Arc as Counted;
 

@@ -1,4 +1,4 @@
-//! What can be chosen when a socket is made.
+//! What can be chosen when a socket is made, and much of it later.
 
 #![forbid(unsafe_code)]
 
@@ -42,7 +42,7 @@ pub(crate) struct Options {
     pub(crate) stream: StreamOptions,
 }
 
-/// Makes sockets of type `S`.
+/// Makes sockets of type `S`, and [changes](super::Push::reconfigure) those there are.
 ///
 /// ```
 /// use ringway::{Context, Push, WaitPolicy};

@@ -35,6 +35,17 @@ pub(crate) trait Pattern: std::fmt::Debug + Send + Sized + 'static {
         crew.writable().is_ok()
     }
 
+    /// Has what was in the way of the last send gone? As [`is_writable`](Self::is_writable), where every message has the same
+    /// in its way.
+    fn is_freed(&mut self, crew: &mut Crew) -> bool {
+        self.is_writable(crew)
+    }
+
+    /// Is room all that a send needs, so that it is for others to bring it about?
+    fn needs_only_room(&self) -> bool {
+        true
+    }
+
     /// Before the owner sleeps until it can send: asks the consumers to tell who stand in the way.
     fn want_room(&mut self, crew: &mut Crew) {
         crew.want_room();

@@ -101,6 +101,11 @@ impl Pattern for Answer {
         self.reserve(crew).is_ok()
     }
 
+    /// It needs a request, which the owner has to receive.
+    fn needs_only_room(&self) -> bool {
+        false
+    }
+
     fn close(&mut self, crew: &mut Crew) {
         if let Some(request) = self.ahead.take() {
             crew.lose(request.envelope.fold.size() + request.envelope.frames.size() + request.body.size());

@@ -162,6 +162,10 @@ impl Pattern for Ask {
         self.may_send().is_ok() && crew.writable().is_ok()
     }
 
+    fn needs_only_room(&self) -> bool {
+        self.may_send().is_ok()
+    }
+
     fn alarm(&self) -> Option<Instant> {
         self.until
     }

@@ -190,6 +190,8 @@ impl Pattern for Switchboard {
     /// To some peer at least.
     fn is_writable(&mut self, crew: &mut Crew) -> bool {
         self.attend(crew);
+        // Whoever asks this waits for any of them.
+        self.awaited = None;
         !crew.is_terminated() && (!self.options.mandatory || self.table.iter().any(|(_, key)| crew.admits(key).is_ok()))
     }
 
@@ -197,8 +199,20 @@ impl Pattern for Switchboard {
         self.set_options(options.router, crew);
     }
 
+    /// That the peer has room, or has gone, which the last send was for; if another question was asked since, any peer.
+    fn is_freed(&mut self, crew: &mut Crew) -> bool {
+        self.attend(crew);
+        match self.awaited {
+            Some(key) => crew.admits(key) != Err(Refusal::Full),
+            None => self.is_writable(crew),
+        }
+    }
+
     fn want_room(&mut self, crew: &mut Crew) {
-        self.awaited.into_iter().for_each(|key| crew.want_room_of(key));
+        match self.awaited {
+            Some(key) => crew.want_room_of(key),
+            None => self.table.iter().for_each(|(_, key)| crew.want_room_of(key)),
+        }
     }
 
     fn want_no_room(&mut self, crew: &mut Crew) {

@@ -1,6 +1,7 @@
 //! What can be chosen about connections over streams, `tcp://` and `ipc://`. In process none of it means anything.
 //!
-//! All of it holds for what is bound or connected with the socket from the beginning on: it cannot be changed later.
+//! All of it holds for what is bound or connected to afterwards, for as long as that is there: a socket that is
+//! [reconfigured](super::Pull::reconfigure) has others for endpoints to come.
 
 #![forbid(unsafe_code)]
 

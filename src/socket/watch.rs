@@ -27,6 +27,12 @@ pub(crate) trait Ready {
     /// What of `interest` is there now.
     fn readiness(&mut self, interest: Interest) -> Readiness;
 
+    /// What of `awaited` has come, of what [`Told`] said was missing.
+    fn news(&mut self, awaited: Interest) -> Interest;
+
+    /// What calls have told since this was asked last.
+    fn take_told(&mut self) -> Told;
+
     /// Asks those who stand in the way of a send to tell when they do no more.
     fn want_room(&mut self);
 
@@ -54,8 +60,24 @@ pub(crate) trait Watcher: Send + Sync + fmt::Debug {
     /// Something happened that may have made the socket ready, or it is gone. From any thread.
     fn wake(&self);
 
-    /// The owner has used the socket and still has its lock.
-    fn settle(&self, core: &mut dyn Ready, signal: &Signal) -> Settled;
+    /// The owner has used the socket, in a call that has `told` it something, and still has its lock.
+    fn settle(&self, core: &mut dyn Ready, signal: &Signal, told: Told) -> Settled;
+}
+
+/// What a call lets its caller know of the socket's readiness: what it asked for, and what of that was missing. A call that
+/// moves a message tells nothing: there may be more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) of: Interest,
+    pub(crate) missing: Interest,
+}
+
+impl Told {
+    /// There is none of `interest`.
+    pub(crate) fn none_of(&mut self, interest: Interest) {
+        self.of |= interest;
+        self.missing |= interest;
+    }
 }
 
 /// What a watcher made of a call of the owner's.
@@ -142,6 +164,8 @@ pub(crate) struct Owner<C: Content> {
 impl<C: Content> Owner<C> {
     pub(crate) fn new(mut core: C) -> Self {
         core.set_watched(true);
+        // What was told before somebody watches is nobody's.
+        let _ = core.take_told();
         let watched = Counted::new(Watched::default());
         let hub = core.hub().clone();
         hub.signal().install(Target::Loop(watched.clone()));
@@ -164,9 +188,10 @@ impl<C: Content> Owner<C> {
         let core = state.core.as_mut().expect(OWNED);
         let result = f(core);
         let mut news = false;
+        let told = core.take_told();
         let signal = self.shared.hub.signal();
         state.watchers.retain(|watcher| {
-            let settled = watcher.settle(core, signal);
+            let settled = watcher.settle(core, signal, told);
             news |= settled == Settled::Wake;
             settled != Settled::Gone
         });

@@ -20,6 +20,7 @@ use crate::{
     Endpoint,
     monitor::ConnectFailure,
     sync::{Arc, Mutex},
+    system,
 };
 
 /// Addresses to be tried in turn, at least one, or why there is none.
@@ -134,6 +135,7 @@ impl Work {
 impl Desk {
     /// A thread's life.
     fn serve(&self) {
+        system::leave_signals_to_others();
         while let Some(job) = self.next() {
             let resolved = resolve_blocking(&job.endpoint, job.ipv6);
             if self.is_closed() {

@@ -7,13 +7,15 @@
 //! are not run over which flavor, [`messages`] order and shapes, [`credit`] high-water marks,
 //! [`routing`] whose turn it is, [`calls`] each way to call, [`endpoints`] who finds whom, [`leaving`] peers that go,
 //! [`death`] pipes that die, [`payloads`] destructors, [`newest`] conflation, [`publishing`] subscriptions,
-//! [`requests`] REQ and REP, [`asking_again`] requests that are sent again, [`addressed`] DEALER and ROUTER; of
+//! [`requests`] REQ and REP, [`asking_again`] requests that are sent again, [`addressed`] DEALER and ROUTER,
+//! [`admission`] decisions on first frames, [`reconfiguring`] options that change, [`senders`] whom a message came from; of
 //! streams only: [`streams`] marks, lingering, limits, endpoints of the machine, [`reconnecting`] listeners that come back,
 //! [`relay`] somebody who cuts streams.
 
 #![forbid(unsafe_code)]
 
 mod addressed;
+mod admission;
 mod asking_again;
 mod calls;
 mod credit;
@@ -26,6 +28,7 @@ mod messages;
 mod newest;
 mod payloads;
 mod publishing;
+mod reconfiguring;
 #[cfg(not(miri))]
 mod reconnecting;
 #[cfg(not(miri))]
@@ -33,6 +36,7 @@ mod relay;
 mod requests;
 mod road;
 mod routing;
+mod senders;
 #[cfg(not(miri))]
 mod streams;
 
@@ -159,6 +163,7 @@ suite! {
             a_welcome_comes_first,
             inverted_matching_brings_the_rest,
             xsub_subscribes_by_sending,
+            subscriptions_are_told_in_the_order_they_were_made,
             a_forwarder_passes_subscriptions_up_and_messages_down,
             a_publisher_waits_for_its_subscribers,
             deliveries_add_up;
@@ -212,6 +217,32 @@ suite! {
             a_thousand_peers,
             looking_sees_who_is_in_line,
             many_talk_at_once_and_all_adds_up;
+        admission:
+            what_is_admitted_arrives_whole,
+            admission_waits_for_room,
+            an_admitted_message_goes_elsewhere_when_its_peer_leaves,
+            requests_and_replies_are_admitted_in_order,
+            a_router_admits_by_the_id,
+            publishers_admit_by_the_topic,
+            an_xsub_admits_subscriptions_and_others,
+            sockets_work_as_objects;
+        reconfiguring:
+            marks_change_for_connections_there_are,
+            waits_end_as_said_last,
+            lingers_are_those_said_last,
+            a_routing_id_is_for_later_endpoints,
+            greetings_are_for_later_endpoints,
+            conflation_is_for_later_endpoints,
+            a_router_does_as_said_last,
+            a_request_under_way_stays_as_it_was_sent,
+            attempts_left_are_those_of_the_request,
+            a_publisher_tells_and_grants_as_said_last,
+            a_subscriber_takes_as_said_last;
+        senders:
+            who_sent_a_message_is_known,
+            who_is_known_is_known_by_name,
+            looking_changes_no_sender,
+            what_a_socket_tells_itself_has_no_sender;
     }
     streams {
         reconnecting:
@@ -232,6 +263,7 @@ suite! {
             what_was_sent_to_one_that_leaves_unheard_is_still_heard,
             no_linger_drops_what_is_not_written,
             a_shutdown_waits_as_long_as_somebody_lingers,
+            a_shutdown_does_not_wait_for_one_that_does_not_listen,
             a_shutdown_ends_calls_and_frees_endpoints,
             no_more_peers_than_said,
             a_puller_that_does_not_read_stops_the_pusher,
@@ -243,6 +275,10 @@ suite! {
             what_is_left_to_the_system_can_be_asked,
             strangers_do_no_harm,
             disconnecting_stops_the_attempts;
+        reconfiguring:
+            reconnecting_is_for_later_endpoints,
+            peers_of_all_endpoints_count,
+            limits_are_for_later_endpoints;
     }
 }
 

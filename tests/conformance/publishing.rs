@@ -457,10 +457,43 @@ pub(crate) fn xsub_subscribes_by_sending(flavor: Flavor) {
     subscriber.send(parts.clone()).unwrap();
     assert_eq!(publisher.next()[0], "to you");
     assert_eq!(publisher.next(), parts);
-    assert_eq!(subscriber.counters().deliveries, 2);
+    for other in ["", "\u{2}t"] {
+        subscriber.send(other).unwrap();
+        assert_eq!(publisher.next(), other.into());
+    }
+    assert_eq!(subscriber.counters().deliveries, 4);
     subscriber.send(notice(false, "t")).unwrap();
     assert_eq!(publisher.next(), notice(false, "t"));
     told(&context, &mut plain, 0);
+}
+
+/// Whether they are calls of a SUB or messages of an XSUB, and whether or not the publisher looks meanwhile.
+pub(crate) fn subscriptions_are_told_in_the_order_they_were_made(flavor: Flavor) {
+    let context = flavor.context();
+    let changes =
+        [(true, "a"), (true, "b"), (false, "a"), (true, ""), (true, "a"), (false, "b"), (false, ""), (false, "a")];
+    let (mut publisher, mut sub) = (XPub::new(&context).unwrap(), Sub::new(&context).unwrap());
+    publisher.bind(context.endpoint("order")).unwrap();
+    sub.connect(context.endpoint("order")).unwrap();
+    context.joined(&publisher, 1);
+    for (wanted, topic) in changes {
+        if wanted {
+            sub.subscribe(topic);
+        } else {
+            assert!(sub.unsubscribe(topic));
+        }
+    }
+    changes.iter().for_each(|(wanted, topic)| assert_eq!(publisher.next(), notice(*wanted, topic)));
+    let mut xsub = XSub::new(&context).unwrap();
+    xsub.connect(context.endpoint("order")).unwrap();
+    context.joined(&publisher, 2);
+    for (wanted, topic) in changes {
+        xsub.send(notice(wanted, topic)).unwrap();
+        // What there is none of to be taken back is nobody's business.
+        xsub.send(notice(false, "not there")).unwrap();
+    }
+    changes.iter().for_each(|(wanted, topic)| assert_eq!(publisher.next(), notice(*wanted, topic)));
+    assert_eq!(publisher.try_recv(), Err(RecvError::Empty));
 }
 
 pub(crate) fn a_forwarder_passes_subscriptions_up_and_messages_down(flavor: Flavor) {

@@ -170,6 +170,29 @@ pub(crate) fn a_shutdown_waits_as_long_as_somebody_lingers(flavor: Flavor) {
     assert_eq!((report.undelivered, report.unread), (0, 0));
 }
 
+pub(crate) fn a_shutdown_does_not_wait_for_one_that_does_not_listen(flavor: Flavor) {
+    let (here, there) = (flavor.context(), flavor.context());
+    let mut push = Push::builder().linger(Duration::MAX).build(&here).unwrap();
+    push.bind(here.endpoint("deaf")).unwrap();
+    let mut pull = Pull::builder().recv_hwm(1).build(&there).unwrap();
+    pull.connect(here.endpoint("deaf")).unwrap();
+    there.eventually("they know each other", || {
+        here.drive(Duration::ZERO);
+        push.joined() == 1 && pull.joined() == 1
+    });
+    (0..100).for_each(|number| push.send(numbered(number)).unwrap());
+    there.eventually("its queue is full", || {
+        here.drive(Duration::ZERO);
+        pull.can_recv()
+    });
+    let left = Instant::now();
+    drop(push);
+    // It has been sent everything, and reads nothing any more.
+    here.settle(100, 100);
+    assert!(left.elapsed() < PATIENCE / 2, "{:?}", left.elapsed());
+    pull.expect_numbers(0..100);
+}
+
 pub(crate) fn a_shutdown_ends_calls_and_frees_endpoints(flavor: Flavor) {
     let context = flavor.context();
     let (push, mut pull) = pipeline(&context, "ends");

@@ -107,6 +107,18 @@ impl<T: Send + 'static> Caller<T> {
         self
     }
 
+    /// Sends it signals until it has returned: for calls that wake up now and then while they wait, and that a single one
+    /// may miss.
+    pub(crate) fn signal_until_over(&self, handler: Handler) -> &Self {
+        let begun = Instant::now();
+        while !self.is_over() {
+            assert!(begun.elapsed() < PATIENCE, "no signal ends it");
+            self.signal(handler);
+            thread::sleep(Duration::from_millis(1));
+        }
+        self
+    }
+
     /// Sends it a signal, which is to end nothing: waits until the handler has run.
     pub(crate) fn signal_in_vain(&self, handler: Handler) -> &Self {
         let before = RUNS.load(Ordering::Relaxed);
@@ -142,4 +154,17 @@ impl<T: Send + 'static> Caller<T> {
         }
         field("voluntary_ctxt_switches:")?.parse().ok()
     }
+}
+
+/// What each thread of this process blocks whose name begins with `name`: signal n is bit n - 1.
+pub(crate) fn blocked_signals(name: &str) -> Vec<u64> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().filter_map(Result::ok);
+    let statuses = tasks.filter_map(|task| fs::read_to_string(task.path().join("status")).ok());
+    let masks = statuses.filter_map(|status| {
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let is_one = field("Name:")?.starts_with(name);
+        let mask = u64::from_str_radix(field("SigBlk:")?, 16).ok()?;
+        is_one.then_some(mask)
+    });
+    masks.collect()
 }

@@ -329,7 +329,7 @@ fn a_shutdown_is_interrupted_while_messages_linger() {
             drop(push);
             let context = world.context.clone();
             let caller = Caller::new(move || context.shutdown_interruptible(PATIENCE));
-            caller.await_park().signal(handler);
+            caller.signal_until_over(handler);
             assert_eq!(caller.join(), Err(Interrupted));
             let mut pull = Pull::new(&elsewhere).unwrap();
             pull.bind(world.endpoint()).unwrap();
@@ -389,6 +389,27 @@ fn a_proxy_is_interrupted_and_goes_on() {
             control.terminate();
             assert_eq!(caller.join().unwrap().end, ProxyEnd::Terminated);
         }
+    }
+}
+
+/// A signal for the process is run by a thread that does not block it. The library's own threads do: a handler would end no
+/// wait there.
+#[test]
+fn threads_of_the_library_run_no_handlers() {
+    let world = World::new(Road::Tcp);
+    let mut pull = Pull::new(&world.context).unwrap();
+    pull.bind(world.endpoint()).unwrap();
+    let begun = Instant::now();
+    loop {
+        // Those of other tests among them, which may be about to begin.
+        let masks = caller::blocked_signals("ringway-io-");
+        let blocks = |signal: libc::c_int| masks.iter().all(|mask| mask & (1 << (signal - 1)) != 0);
+        if !masks.is_empty() && blocks(libc::SIGINT) && blocks(libc::SIGUSR1) {
+            assert!(masks.iter().all(|mask| mask & (1 << (libc::SIGSEGV - 1)) == 0), "a fault is its own");
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{masks:x?}");
+        thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -115,10 +115,10 @@ impl Socket {
             ready = Interest::NONE;
         }
         if interest.has_readable() && self.incoming.len() > 0 {
-            ready = ready | Interest::READABLE;
+            ready |= Interest::READABLE;
         }
         if interest.has_writable() && self.outgoing.is_some() {
-            ready = ready | Interest::WRITABLE;
+            ready |= Interest::WRITABLE;
         }
         ready
     }

@@ -26,7 +26,7 @@
 
 static inline void *make(void *context, int type) {
     void *socket = zmq_socket(context, type);
-    int timeout = 10000;
+    int timeout = 30000;
     CHECK(socket);
     /* A test that goes wrong ends. */
     CHECK(zmq_setsockopt(socket, ZMQ_RCVTIMEO, &timeout, sizeof timeout) == 0);

@@ -1,5 +1,9 @@
 /* Proxies: with and without somebody who steers, one way, and their end. */
+#define _POSIX_C_SOURCE 200809L
 #include "check.h"
+
+#include <pthread.h>
+#include <signal.h>
 
 struct proxy {
     void *frontend, *backend, *capture, *control;
@@ -31,6 +35,16 @@ static int is_there(void *socket, long timeout) {
     return zmq_poll(&item, 1, timeout);
 }
 
+static void ask_for_statistics(void *controller, uint64_t *numbers) {
+    say(controller, "STATISTICS", 0);
+    for (int i = 0; i < 8; ++i) {
+        int more;
+        size_t size = sizeof more;
+        CHECK(zmq_recv(controller, &numbers[i], 8, 0) == 8);
+        CHECK(zmq_getsockopt(controller, ZMQ_RCVMORE, &more, &size) == 0 && more == (i < 7));
+    }
+}
+
 static void steered(int control_type, int controller_type) {
     void *context = zmq_ctx_new();
     struct proxy proxy = {bound(context, ZMQ_ROUTER, "inproc://front"), bound(context, ZMQ_DEALER, "inproc://back"),
@@ -54,29 +68,23 @@ static void steered(int control_type, int controller_type) {
         hear(captured, i ? "answer" : "question");
     }
 
-    say(controller, "PAUSE", 0);
-    if (answers) {
-        hear(controller, "");
-    } else {
-        zmq_poll(NULL, 0, 50);
-    }
-    say(client, "later", 0);
-    CHECK(is_there(server, 50) == 0);
-    say(controller, "RESUME", 0);
-    if (answers) {
-        hear(controller, "");
-    }
-    hear(server, "later");
-
+    uint64_t numbers[8];
     if (controller_type != ZMQ_PUSH) {
-        say(controller, "STATISTICS", 0);
-        uint64_t numbers[8];
-        for (int i = 0; i < 8; ++i) {
-            int more;
-            size_t size = sizeof more;
-            CHECK(zmq_recv(controller, &numbers[i], 8, 0) == 8);
-            CHECK(zmq_getsockopt(controller, ZMQ_RCVMORE, &more, &size) == 0 && more == (i < 7));
+        say(controller, "PAUSE", 0);
+        if (answers) {
+            hear(controller, "");
         }
+        /* Commands are obeyed one after the other: it is paused when this is answered. */
+        ask_for_statistics(controller, numbers);
+        CHECK(numbers[0] == 1 && numbers[6] == 1);
+        say(client, "later", 0);
+        CHECK(is_there(server, 50) == 0);
+        say(controller, "RESUME", 0);
+        if (answers) {
+            hear(controller, "");
+        }
+        hear(server, "later");
+        ask_for_statistics(controller, numbers);
         /* Messages in and out: two questions one way, an answer the other. */
         CHECK(numbers[0] == 2 && numbers[2] == 1 && numbers[4] == 1 && numbers[6] == 2);
         CHECK(numbers[1] == numbers[7] && numbers[3] == numbers[5] && numbers[1] > numbers[3]);
@@ -115,6 +123,45 @@ static void one_way(void) {
     CHECK(zmq_ctx_term(context) == 0);
 }
 
+static pthread_t interrupted;
+static void *over;
+
+static void ignored(int signal) { (void)signal; }
+
+static void interrupt(void *unused) {
+    (void)unused;
+    while (!zmq_atomic_counter_value(over)) {
+        CHECK(pthread_kill(interrupted, SIGUSR1) == 0);
+        zmq_poll(NULL, 0, 10);
+    }
+}
+
+/* A signal ends it; it can be run again. */
+static void by_signal(void) {
+    void *context = zmq_ctx_new();
+    void *frontend = bound(context, ZMQ_PULL, "inproc://front"), *backend = bound(context, ZMQ_PUSH, "inproc://back");
+    void *out = connected(context, ZMQ_PUSH, "inproc://front"), *in = connected(context, ZMQ_PULL, "inproc://back");
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = ignored;
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
+    interrupted = pthread_self();
+    over = zmq_atomic_counter_new();
+    void *thread = zmq_threadstart(interrupt, NULL);
+    for (int i = 0; i < 3; ++i) {
+        say(out, "through", 0);
+        FAILS(zmq_proxy(frontend, backend, NULL), EINTR);
+    }
+    zmq_atomic_counter_set(over, 1);
+    zmq_threadclose(thread);
+    zmq_atomic_counter_destroy(&over);
+    for (int i = 0; i < 3; ++i) {
+        hear(in, "through");
+    }
+    CHECK(zmq_close(frontend) == 0 && zmq_close(backend) == 0 && zmq_close(out) == 0 && zmq_close(in) == 0);
+    CHECK(zmq_ctx_term(context) == 0);
+}
+
 static void wrong(void) {
     void *context = zmq_ctx_new();
     void *push = make(context, ZMQ_PUSH), *pull = make(context, ZMQ_PULL), *pub = make(context, ZMQ_PUB);
@@ -132,6 +179,7 @@ int main(void) {
     steered(ZMQ_REP, ZMQ_REQ);
     steered(ZMQ_PULL, ZMQ_PUSH);
     one_way();
+    by_signal();
     wrong();
     return 0;
 }

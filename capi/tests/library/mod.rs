@@ -22,7 +22,8 @@ pub(crate) fn library() -> &'static Path {
         let profile = dependencies.parent().expect("tests lie two folders deep");
         // `cargo build` leaves it in the one place, `cargo test` may do so in the other only.
         let built = [dependencies, profile].map(|folder| folder.join("libringway_zmq.so"));
-        let age = |path: &PathBuf| fs::metadata(path).and_then(|about| about.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        let age =
+            |path: &PathBuf| fs::metadata(path).and_then(|about| about.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
         let newest = built.into_iter().max_by_key(age).expect("there are two");
         assert!(newest.exists(), "{} is missing: run `cargo build -p ringway-zmq` first", newest.display());
         newest

@@ -23,7 +23,8 @@ pub(crate) fn python() -> &'static Path {
         made_once("venv", |venv| {
             run(Command::new("python3").args(["-m", "venv"]).arg(venv));
             let wheel = format!("pyzmq=={PYZMQ}");
-            let packages = [&wheel, "pytest", "pytest-asyncio", "tornado"];
+            // Some of its tests fail at times whatever they run on, and say how often they are to be tried again.
+            let packages = [&wheel, "pytest", "pytest-asyncio", "pytest-rerunfailures", "tornado"];
             run(Command::new(venv.join("bin/python"))
                 .args(["-m", "pip", "install", "--quiet", "--only-binary", "pyzmq"])
                 .args(packages));

@@ -110,8 +110,7 @@ mod tests {
     #[test]
     fn a_list_has_reasons_and_entries() {
         let exceptions = parse("# a comment\n= because\nskips a.py::b[c-*]\n\nflaky d.py::e\n= or so\nfails f\n");
-        let expected =
-            [("a.py::b[c-*]", Exception::Skips), ("d.py::e", Exception::Flaky), ("f", Exception::Fails)];
+        let expected = [("a.py::b[c-*]", Exception::Skips), ("d.py::e", Exception::Flaky), ("f", Exception::Fails)];
         assert_eq!(exceptions, expected.map(|(test, exception)| (test.to_owned(), exception)).into());
     }
 
@@ -136,7 +135,8 @@ mod tests {
 
     #[test]
     fn whatever_differs_is_told() {
-        let stock = outcomes(&[("a", Outcome::Passed), ("b", Outcome::Passed), ("c", skipped()), ("d", Outcome::Passed)]);
+        let stock =
+            outcomes(&[("a", Outcome::Passed), ("b", Outcome::Passed), ("c", skipped()), ("d", Outcome::Passed)]);
         let ours = outcomes(&[("a", skipped()), ("b", failed()), ("c", failed()), ("e", failed())]);
         let told = complaints(&stock, &ours, &Exceptions::new());
         let about: Vec<&str> = told.iter().map(|line| &line[..1]).collect();

@@ -3,7 +3,7 @@
 Lines of four fields with tabs between, in the file that RINGWAY_SUITE_REPORT names:
 
     started     <test>
-    told        <test>  passed | skipped | failed   <why, on one line>      once per phase: setup, call, teardown
+    told        <test>  passed | skipped | failed | rerun   <why, on one line>      once per phase
     ended       <test>
     collected   <file>  skipped | failed            <why, on one line>
     finished

@@ -100,6 +100,10 @@ struct Session {
 }
 
 impl Session {
+    fn new() -> Self {
+        Self { seen: Outcomes::new(), running: None, is_finished: false, complaint: None }
+    }
+
     fn run(side: Side, suite: &Path, file: &str, done: &BTreeSet<String>, log: &Path) -> Self {
         let report = log.with_extension("report");
         let told = File::options().read(true).write(true).create(true).truncate(true).open(&report);
@@ -118,7 +122,7 @@ impl Session {
         command.stdin(Stdio::null()).stdout(output.try_clone().expect("it is open")).stderr(output);
         // In a group of its own, so that what it starts can be ended along with it.
         let child = command.process_group(0).spawn().expect("python starts");
-        let mut session = Self { seen: Outcomes::new(), running: None, is_finished: false, complaint: None };
+        let mut session = Self::new();
         session.follow(child, told.expect("cargo's folder can be written to"));
         session
     }
@@ -158,16 +162,20 @@ impl Session {
             ["started", test] => self.running = Some(test.to_owned()),
             ["ended", _] => self.running = None,
             ["finished"] => self.is_finished = true,
+            // Of three phases: one that failed says more than one that was skipped, and that more than one that passed.
             ["told" | "collected", test, "failed", _] => {
                 self.seen.insert(test.to_owned(), Outcome::Failed(why()));
             }
             ["told" | "collected", test, "skipped", _] => {
-                self.seen.entry(test.to_owned()).or_insert_with(|| Outcome::Skipped(why()));
+                if !matches!(self.seen.get(test), Some(Outcome::Failed(_))) {
+                    self.seen.insert(test.to_owned(), Outcome::Skipped(why()));
+                }
             }
-            // Of three phases: one that was skipped or failed says more.
-            ["told", test, "passed", ..] => {
+            ["told", test, "passed", _] => {
                 self.seen.entry(test.to_owned()).or_insert(Outcome::Passed);
             }
+            // It failed, and is tried again.
+            ["told", _, "rerun", _] => {}
             _ => panic!("report.py does not write: {line:?}"),
         }
     }
@@ -225,3 +233,30 @@ fn patience() -> Duration {
 
 /// Between two looks at a report.
 const PAUSE: Duration = Duration::from_millis(25);
+
+#[cfg(test)]
+mod tests {
+    use super::{Outcome, Session};
+
+    fn outcome(phases: &[&str]) -> Outcome {
+        let mut session = Session::new();
+        session.take("started\ta.py::b");
+        for phase in phases {
+            session.take(&format!("told\ta.py::b\t{phase}\twhy"));
+        }
+        assert_eq!(session.running.as_deref(), Some("a.py::b"));
+        session.take("ended\ta.py::b");
+        assert_eq!(session.running, None);
+        session.seen.remove("a.py::b").expect("it was told of")
+    }
+
+    #[test]
+    fn the_worst_of_a_tests_phases_counts() {
+        assert_eq!(outcome(&["passed", "passed", "passed"]), Outcome::Passed);
+        assert_eq!(outcome(&["passed", "skipped", "passed"]), Outcome::Skipped("why".to_owned()));
+        assert_eq!(outcome(&["passed", "passed", "failed"]), Outcome::Failed("why".to_owned()));
+        assert_eq!(outcome(&["failed", "skipped"]), Outcome::Failed("why".to_owned()));
+        // Tried again.
+        assert_eq!(outcome(&["passed", "rerun", "passed", "passed", "passed", "passed"]), Outcome::Passed);
+    }
+}

@@ -20,11 +20,15 @@ use crate::{
         one_way::OneWay,
         ping_pong::{Checked, pong},
     },
+    zmq::Api,
 };
 
 /// Runs the part on a thread pinned to the child's CPU.
 pub(crate) fn run(job: &Job) -> Result<(), Failure> {
     let control = Control::new()?;
+    if let Some(load) = &job.load {
+        Api::load(load)?;
+    }
     let (job, cpu) = (job.clone(), job.pin.last());
     let mut crew = Crew::new();
     crew.start("peer", cpu, move || answer(&job, &control))?;

@@ -36,15 +36,21 @@ pub(crate) struct Talk {
 
 impl Child {
     pub(crate) fn start(job: &Job) -> Result<Self, Failure> {
-        // Its CPUs are the ones this thread may use: the one that starts children is not pinned.
-        let process = env::current_exe()
-            .and_then(|program| {
-                let mut command = Command::new(program);
-                command.args(job.arguments());
-                command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
-            })
-            .map_err(Failure::Child)?;
-        Ok(Self { process })
+        Self::again(job.arguments())
+    }
+
+    /// This program once more.
+    pub(crate) fn again(arguments: Vec<String>) -> Result<Self, Failure> {
+        let mut command = Command::new(env::current_exe().map_err(Failure::Child)?);
+        command.args(arguments);
+        Self::of(command)
+    }
+
+    /// Anything that speaks the lines. Its CPUs are the ones this thread may use: the one that starts children is not
+    /// pinned.
+    pub(crate) fn of(mut command: Command) -> Result<Self, Failure> {
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(Self { process: piped.spawn().map_err(Failure::Child)? })
     }
 
     /// Runs this process's part on a thread pinned to `cpu`, then lets the child end. A child that fails ends this
@@ -166,8 +172,7 @@ mod tests {
     fn child(script: &str) -> Child {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        let process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        Child { process }
+        Child::of(command).unwrap()
     }
 
     #[test]

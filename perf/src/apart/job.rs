@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 use crate::{
@@ -10,6 +12,7 @@ use crate::{
     party::Party,
     pins::Pins,
     report::value_name,
+    zmq::Api,
 };
 
 /// Everything a child has to know; the parent writes it and clap reads it.
@@ -52,6 +55,10 @@ pub(crate) struct Job {
 
     #[arg(long = "match", value_enum)]
     pub(crate) matching: Match,
+
+    /// The C library, where the party is one and it is not the system's libzmq.
+    #[arg(long)]
+    pub(crate) load: Option<PathBuf>,
 }
 
 /// The child's part in the work.
@@ -91,6 +98,8 @@ impl Job {
             senders: 1,
             subscribers: 1,
             matching: Match::All,
+            // Both processes use the same.
+            load: Api::loaded().map(|api| api.path.clone()),
         }
     }
 
@@ -100,7 +109,8 @@ impl Job {
 
     /// As arguments of the hidden subcommand.
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let Self { part, party, pin, size, wait, hwm, silent, warmup, batch, senders, subscribers, matching } = self;
+        let Self { part, party, pin, size, wait, hwm, silent, warmup, batch, senders, subscribers, matching, load } =
+            self;
         let mut arguments = vec![SUBCOMMAND.to_owned()];
         let mut add = |flag: &str, value: String| arguments.push(format!("--{flag}={value}"));
         add("part", value_name(*part));
@@ -120,6 +130,9 @@ impl Job {
         add("senders", senders.to_string());
         add("subscribers", subscribers.to_string());
         add("match", value_name(*matching));
+        if let Some(load) = load {
+            add("load", load.display().to_string());
+        }
         arguments
     }
 }
@@ -148,6 +161,7 @@ mod tests {
             senders: 5,
             subscribers: 6,
             matching: Match::Distinct,
+            load: Some("lib/zmq.so".into()),
             ..Job::new(Part::Subscribe, party, 7, &terms, &pins)
         };
         let line = ["ringway-perf".to_owned()].into_iter().chain(job.arguments());

@@ -1,14 +1,19 @@
-//! The command line: what each flag means and which values make sense. `links`: of what measures connections.
+//! The command line: what each flag means and which values make sense. `links`: of what measures connections. `capi`: of
+//! what compares C libraries.
 
 #![forbid(unsafe_code)]
 
+mod capi;
 mod links;
 
 use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::links::{Churn, Connect, Links};
+pub(crate) use self::{
+    capi::{Capi, CapiCalls, CapiWork, Turn},
+    links::{Churn, Connect, Links},
+};
 #[cfg(feature = "peers")]
 use crate::peers::Peer;
 use crate::{
@@ -55,6 +60,11 @@ pub(crate) enum Command {
     /// Ringway and other libraries, taking turns in one run.
     #[cfg(feature = "peers")]
     Compare(Compare),
+    /// The functions of the C library against libzmq's, in a program that calls either.
+    Capi(Capi),
+    /// One measurement of `capi`, which starts it.
+    #[command(hide = true)]
+    Turn(Turn),
     /// The other process of a measurement, which starts it.
     #[command(hide = true)]
     Peer(Job),

@@ -102,7 +102,6 @@ pub(crate) fn line(pins: &Pins, effort: Effort) -> Result<Summary, Failure> {
 }
 
 /// The futex round trip between the two CPUs, or on the one: what a load with sleeping receivers is a multiple of.
-#[cfg(feature = "peers")]
 pub(crate) fn wake(pins: &Pins, effort: Effort) -> Result<Option<Summary>, Failure> {
     wake::round_trips(pins.first(), pins.last(), effort.limit())
 }

@@ -110,7 +110,7 @@ fn receive(receiver: &mut impl Rx, ledger: &mut Ledger, size: usize, road: &str)
 /// Bytes in use on the heap: the C library's own count where another library may allocate, and ours otherwise.
 fn live() -> i64 {
     #[cfg(feature = "peers")]
-    return crate::peers::libzmq::live_malloc();
+    return crate::peers::malloc::live();
     #[cfg(not(feature = "peers"))]
     heap::live()
 }

@@ -4,14 +4,14 @@
 //! - `queue`: what queues of owned values have in common, and their ends.
 //! - `array_queue`, `crossbeam_channel`, `kanal`, `rtrb`: those queues. `disruptor` lends its slots instead.
 //! - `broadcast`: Ringway's own ring for many readers, beside disruptor's.
-//! - `libzmq`: the system's libzmq, through its C interface.
+//! - `malloc`: the heap they all allocate from.
 
 mod array_queue;
 mod broadcast;
 mod crossbeam_channel;
 mod disruptor;
 mod kanal;
-pub(crate) mod libzmq;
+pub(crate) mod malloc;
 mod parcel;
 mod queue;
 mod rtrb;
@@ -135,7 +135,7 @@ mod tests {
 
     use clap::ValueEnum;
 
-    use super::{libzmq::live_malloc, *};
+    use super::*;
     use crate::{
         cli::Wait,
         pins::Pins,
@@ -235,7 +235,7 @@ mod tests {
     fn heap_of_pairs_is_seen_by_malloc() {
         let pins = Pins::choose();
         let terms = terms(64, Wait::Spin, &pins);
-        let plan = Memory { pairs: 10, count: 10, live: live_malloc };
+        let plan = Memory { pairs: 10, count: 10, live: malloc::live };
         for &peer in Peer::value_variants() {
             let per_pair = peer.road(Transport::Inproc, &terms, None).unwrap().memory(&plan, &terms).unwrap();
             // Other tests allocate meanwhile; the figure itself means nothing here.

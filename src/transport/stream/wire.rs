@@ -182,12 +182,14 @@ impl Wire {
         if self.leftover.is_empty() { self.ended.take() } else { None }
     }
 
-    /// Closes our direction: the peer reads what we sent, and the end of it.
-    pub(super) fn shut(&mut self) {
-        if !std::mem::replace(&mut self.is_shut, true) {
+    /// Closes our direction: the peer reads what we sent, and the end of it. Tells whether it was still open.
+    pub(super) fn shut(&mut self) -> bool {
+        let was_open = !std::mem::replace(&mut self.is_shut, true);
+        if was_open {
             // One that is closed already needs no more.
             let _ = self.stream.shutdown(Shutdown::Write);
         }
+        was_open
     }
 
     /// Closes the stream, also for those who watch it.

@@ -12,7 +12,8 @@
 //!
 //! When the socket has closed its end of the pipe, the session sends what is left, for the socket's linger at the most, and
 //! then closes: first its own direction, and the stream when the peer has closed too, so that nothing the peer has not read
-//! yet is lost by what it may still be sending.
+//! yet is lost by what it may still be sending. A peer that does not close has [`FAREWELL`] for it, or the linger if that is
+//! less.
 //!
 //! Contents: here what there is to be done; `callers` who comes to do it.
 
@@ -22,7 +23,7 @@ mod callers;
 
 use std::{
     sync::{Arc, Weak},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -334,8 +335,12 @@ impl Session {
         if let Some(loss) = wire.over() {
             return Err(loss);
         }
-        if left && is_idle && wire.is_flushed() {
-            wire.shut();
+        if left && is_idle && wire.is_flushed() && wire.shut() {
+            // The kernel has all of it. Who does not even read the end of it is not waited for as long as one with something
+            // to be sent to: its queue may be full for good.
+            let farewell = Instant::now() + FAREWELL;
+            let until = state.until.and_then(|Deadline(until)| until);
+            state.until = Some(Deadline(Some(until.map_or(farewell, |until| until.min(farewell)))));
         }
         Ok(())
     }
@@ -632,6 +637,10 @@ impl Remains {
         self.is_over = self.is_over.take().or(others.is_over);
     }
 }
+
+/// How long a peer may take to close when it has been sent everything: many round trips, and not a time a program that ends
+/// would be said to hang for.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What the reactor tells, as bits.
 const READABLE: u32 = 1;

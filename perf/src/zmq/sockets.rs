@@ -1,14 +1,12 @@
-//! The system's libzmq through its C interface: any pattern, or PAIR for two ways and PUSH and PULL for one where none was
-//! asked for. `ffi` is that interface.
+//! A library with libzmq's functions as a road: any pattern, or PAIR for two ways and PUSH and PULL for one where none was
+//! asked for.
 //!
-//! Messages are built in place (`zmq_msg_init_size`, write, `zmq_msg_send`) and read in place: no copy but libzmq's own.
-//! A publisher has `ZMQ_XPUB_NODROP`, a ROUTER `ZMQ_ROUTER_MANDATORY`: nothing is dropped. Between processes a publisher is
-//! an XPUB, of which PUB is a kind that hears nothing: how else would it know that its subscribers are there.
-
-mod ffi;
+//! [`Calls`] says with which functions messages are sent and received. A publisher has `ZMQ_XPUB_NODROP`, a ROUTER
+//! `ZMQ_ROUTER_MANDATORY`: nothing is dropped. Between processes a publisher is an XPUB, of which PUB is a kind that hears
+//! nothing: how else would it know that its subscribers are there.
 
 use std::{
-    ffi::{CStr, CString, c_int, c_void},
+    ffi::{CStr, CString, c_int, c_long, c_void},
     process, slice,
     sync::{
         Arc,
@@ -16,8 +14,7 @@ use std::{
     },
 };
 
-pub(crate) use self::ffi::live_malloc;
-use self::ffi::*;
+use super::api::*;
 use crate::{
     cli::{Match, Pattern, Transport, Wait},
     end::{Bound, Crowd, FanHalves, Halves, Meet, Publisher, Relax, Rx, Terms, Tx},
@@ -26,13 +23,26 @@ use crate::{
     report::value_name,
 };
 
+/// Which functions messages go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Calls {
+    /// `zmq_msg_send` and `zmq_msg_recv`: built in place and read in place, no copy but the library's own.
+    Messages,
+    /// `zmq_send` and `zmq_recv`, which copy from the program's memory and into it.
+    Buffers,
+    /// As `Buffers`, and `zmq_poll` before each message is received, without waiting then.
+    Polled,
+}
+
 /// A context and the endpoints made in it.
 pub(crate) struct Sockets {
+    api: &'static Api,
     transport: Transport,
     context: Arc<Context>,
     next_endpoint: AtomicU64,
     /// The sockets' types; what suits the work if absent.
     pattern: Option<Pattern>,
+    calls: Calls,
 }
 
 /// An end of a road with two ways: one socket, or one for each way.
@@ -45,8 +55,11 @@ pub(crate) struct Link {
 /// Subscribers, each looked at in turn.
 pub(crate) struct Subscribers(Vec<Socket>);
 
-/// A libzmq context, terminated when its last socket is gone.
-struct Context(*mut c_void);
+/// A context, terminated when its last socket is gone.
+struct Context {
+    api: &'static Api,
+    context: *mut c_void,
+}
 
 // SAFETY: libzmq documents contexts as safe to use from any number of threads.
 unsafe impl Send for Context {}
@@ -55,9 +68,13 @@ unsafe impl Sync for Context {}
 
 /// A socket of any type.
 pub(crate) struct Socket {
+    api: &'static Api,
     socket: *mut c_void,
     kind: c_int,
     size: usize,
+    calls: Calls,
+    /// What `zmq_send` copies from and `zmq_recv` copies to.
+    buffer: Vec<u8>,
     /// `ZMQ_DONTWAIT` for a socket that spins.
     flags: c_int,
     relax: Relax,
@@ -72,16 +89,18 @@ pub(crate) struct Socket {
 unsafe impl Send for Socket {}
 
 impl Sockets {
-    pub(crate) fn new(transport: Transport, pattern: Option<Pattern>) -> Result<Self, Failure> {
+    /// Of this process's library.
+    pub(crate) fn new(transport: Transport, pattern: Option<Pattern>, calls: Calls) -> Result<Self, Failure> {
+        let api = Api::get()?;
         // SAFETY: takes nothing.
-        let context = unsafe { zmq_ctx_new() };
+        let context = unsafe { (api.calls.ctx_new)() };
         if context.is_null() {
-            return Err(last_error());
+            return Err(api.last_error());
         }
-        let context = Arc::new(Context(context));
+        let context = Arc::new(Context { api, context });
         // SAFETY: the context is open.
-        done(unsafe { zmq_ctx_set(context.0, ZMQ_MAX_SOCKETS, SOCKETS_MAX) })?;
-        Ok(Self { transport, context, next_endpoint: AtomicU64::new(0), pattern })
+        api.done(unsafe { (api.calls.ctx_set)(context.context, ZMQ_MAX_SOCKETS, SOCKETS_MAX) })?;
+        Ok(Self { api, transport, context, next_endpoint: AtomicU64::new(0), pattern, calls })
     }
 
     fn endpoint(&self) -> CString {
@@ -96,14 +115,16 @@ impl Sockets {
 
     fn socket(&self, kind: c_int, terms: &Terms) -> Result<Socket, Failure> {
         // SAFETY: the context lives as long as the socket, which holds it.
-        let socket = unsafe { zmq_socket(self.context.0, kind) };
+        let socket = unsafe { (self.api.calls.socket)(self.context.context, kind) };
         if socket.is_null() {
-            return Err(last_error());
+            return Err(self.api.last_error());
         }
         let flags = if terms.wait == Wait::Spin { ZMQ_DONTWAIT } else { 0 };
         let sender = (kind == ZMQ_ROUTER).then(Vec::new);
-        let (size, relax) = (terms.size, terms.relax);
-        let socket = Socket { socket, kind, size, flags, relax, sender, _context: self.context.clone() };
+        let (api, calls, size, relax) = (self.api, self.calls, terms.size, terms.relax);
+        let buffer = vec![0; size.max(ID_BYTES_MAX)];
+        let _context = self.context.clone();
+        let socket = Socket { api, socket, kind, size, calls, buffer, flags, relax, sender, _context };
         let high_water_mark = terms.high_water_mark as c_int;
         for (option, value) in [(ZMQ_SNDHWM, high_water_mark), (ZMQ_RCVHWM, high_water_mark), (ZMQ_LINGER, 0)] {
             socket.set(option, value)?;
@@ -148,23 +169,22 @@ impl Sockets {
 impl Socket {
     fn bind(&self, endpoint: &CStr) -> Result<(), Failure> {
         // SAFETY: the socket is open; the name ends with NUL and is read during the call.
-        done(unsafe { zmq_bind(self.socket, endpoint.as_ptr()) })
+        self.api.done(unsafe { (self.api.calls.bind)(self.socket, endpoint.as_ptr()) })
     }
 
     fn connect(&self, endpoint: &CStr) -> Result<(), Failure> {
         // SAFETY: the socket is open; the name ends with NUL and is read during the call.
-        done(unsafe { zmq_connect(self.socket, endpoint.as_ptr()) })
+        self.api.done(unsafe { (self.api.calls.connect)(self.socket, endpoint.as_ptr()) })
     }
 
     /// Repeats `call` while it would have to wait or was interrupted.
     #[inline(always)]
     fn again(&self, mut call: impl FnMut() -> c_int) -> Result<(), Failure> {
         while call() < 0 {
-            // SAFETY: takes nothing.
-            match unsafe { zmq_errno() } {
+            match self.api.errno() {
                 EAGAIN => self.relax.once(),
                 EINTR => {}
-                _ => return Err(last_error()),
+                _ => return Err(self.api.last_error()),
             }
         }
         Ok(())
@@ -174,12 +194,16 @@ impl Socket {
 impl Socket {
     fn set(&self, option: c_int, value: c_int) -> Result<(), Failure> {
         // SAFETY: the socket is open, and the option is an int, read during the call.
-        done(unsafe { zmq_setsockopt(self.socket, option, (&raw const value).cast(), size_of::<c_int>()) })
+        self.api.done(unsafe {
+            (self.api.calls.setsockopt)(self.socket, option, (&raw const value).cast(), size_of::<c_int>())
+        })
     }
 
     fn subscribe(&self, topic: &[u8]) -> Result<(), Failure> {
         // SAFETY: the socket is open, and the topic is read during the call.
-        done(unsafe { zmq_setsockopt(self.socket, ZMQ_SUBSCRIBE, topic.as_ptr().cast(), topic.len()) })
+        self.api.done(unsafe {
+            (self.api.calls.setsockopt)(self.socket, ZMQ_SUBSCRIBE, topic.as_ptr().cast(), topic.len())
+        })
     }
 
     fn subscribe_to_everything(&self) -> Result<(), Failure> {
@@ -191,8 +215,10 @@ impl Socket {
         let mut name = [0_u8; 256];
         let mut size = name.len();
         // SAFETY: the socket is open; at most `size` bytes are written during the call.
-        done(unsafe { zmq_getsockopt(self.socket, ZMQ_LAST_ENDPOINT, name.as_mut_ptr().cast(), &raw mut size) })?;
-        let name = CStr::from_bytes_until_nul(&name[..size]).map_err(|error| Failure::road("libzmq", error))?;
+        self.api.done(unsafe {
+            (self.api.calls.getsockopt)(self.socket, ZMQ_LAST_ENDPOINT, name.as_mut_ptr().cast(), &raw mut size)
+        })?;
+        let name = CStr::from_bytes_until_nul(&name[..size]).map_err(|error| Failure::road(&self.api.name, error))?;
         Ok(name.to_string_lossy().into_owned())
     }
 
@@ -200,61 +226,132 @@ impl Socket {
     fn hear_of_peers(&self) -> Result<(), Failure> {
         let (mut events, mut size): (c_int, usize) = (0, size_of::<c_int>());
         // SAFETY: the socket is open; the option is an int, written during the call.
-        done(unsafe { zmq_getsockopt(self.socket, ZMQ_EVENTS, (&raw mut events).cast(), &raw mut size) })
+        self.api.done(unsafe {
+            (self.api.calls.getsockopt)(self.socket, ZMQ_EVENTS, (&raw mut events).cast(), &raw mut size)
+        })
     }
 
     /// Sends `size` bytes that `write` has put in place.
     fn send_frame(&self, size: usize, flags: c_int, write: impl FnOnce(&mut [u8])) -> Result<(), Failure> {
         let mut message = Message::new();
         // SAFETY: the message is not initialised yet, as this call wants it.
-        done(unsafe { zmq_msg_init_size(&raw mut message, size) })?;
+        self.api.done(unsafe { (self.api.calls.msg_init_size)(&raw mut message, size) })?;
         // SAFETY: the message is initialised.
-        let data = unsafe { zmq_msg_data(&raw mut message) }.cast::<u8>();
+        let data = unsafe { (self.api.calls.msg_data)(&raw mut message) }.cast::<u8>();
         // SAFETY: libzmq gave this many bytes, which nobody else has.
         write(unsafe { slice::from_raw_parts_mut(data, size) });
         // SAFETY: the socket is open; on success libzmq owns the message, on failure it is still ours to send again.
-        self.again(|| unsafe { zmq_msg_send(&raw mut message, self.socket, self.flags | flags) })
+        self.again(|| unsafe { (self.api.calls.msg_send)(&raw mut message, self.socket, self.flags | flags) })
     }
 
     /// Shows a frame as soon as one is there; whether more of its message follow.
     fn recv_frame(&self, see: impl FnOnce(&[u8])) -> Result<bool, Failure> {
         let mut message = Message::new();
         // SAFETY: the message is not initialised yet, as this call wants it.
-        done(unsafe { zmq_msg_init(&raw mut message) })?;
+        self.api.done(unsafe { (self.api.calls.msg_init)(&raw mut message) })?;
         // SAFETY: the socket is open and the message initialised.
-        self.again(|| unsafe { zmq_msg_recv(&raw mut message, self.socket, self.flags) })?;
-        message.finish(see)
+        self.again(|| unsafe { (self.api.calls.msg_recv)(&raw mut message, self.socket, self.flags) })?;
+        message.finish(self.api, see)
     }
 
     /// As [`recv_frame`](Self::recv_frame), if one is there now.
     fn try_recv_frame(&self, see: impl FnOnce(&[u8])) -> Result<Option<bool>, Failure> {
         let mut message = Message::new();
         // SAFETY: the message is not initialised yet, as this call wants it.
-        done(unsafe { zmq_msg_init(&raw mut message) })?;
+        self.api.done(unsafe { (self.api.calls.msg_init)(&raw mut message) })?;
         // SAFETY: the socket is open and the message initialised.
-        if unsafe { zmq_msg_recv(&raw mut message, self.socket, ZMQ_DONTWAIT) } >= 0 {
-            return message.finish(see).map(Some);
+        if unsafe { (self.api.calls.msg_recv)(&raw mut message, self.socket, ZMQ_DONTWAIT) } >= 0 {
+            return message.finish(self.api, see).map(Some);
         }
-        // SAFETY: takes nothing.
-        match unsafe { zmq_errno() } {
+        match self.api.errno() {
             EAGAIN | EINTR => Ok(None),
-            _ => Err(last_error()),
+            _ => Err(self.api.last_error()),
         }
     }
 }
 
-impl Tx for Socket {
-    fn send(&mut self, header: Header) -> Result<(), Failure> {
-        if let Some(sender) = &self.sender {
-            self.send_frame(sender.len(), ZMQ_SNDMORE, |bytes| bytes.copy_from_slice(sender))?;
+impl Socket {
+    /// As [`send_frame`](Self::send_frame), out of memory of our own.
+    fn send_bytes(&self, bytes: &[u8], flags: c_int) -> Result<(), Failure> {
+        let (data, size) = (bytes.as_ptr().cast(), bytes.len());
+        // SAFETY: the socket is open, and the bytes are read during the call.
+        self.again(|| unsafe { (self.api.calls.send)(self.socket, data, size, self.flags | flags) })
+    }
+
+    /// As [`recv_frame`](Self::recv_frame), into `buffer`; how long the frame was, which may be more than fits.
+    fn recv_bytes(&mut self, polled: bool) -> Result<usize, Failure> {
+        let (data, size): (*mut c_void, usize) = (self.buffer.as_mut_ptr().cast(), self.buffer.len());
+        let mut item = PollItem { socket: self.socket, fd: 0, events: ZMQ_POLLIN, revents: 0 };
+        let flags = if polled { ZMQ_DONTWAIT } else { self.flags };
+        let mut received = 0;
+        self.again(|| {
+            // SAFETY: the socket is open; there is one item, which is read and written during the call.
+            if polled && unsafe { (self.api.calls.poll)(&raw mut item, 1, FOREVER) } < 0 {
+                return -1;
+            }
+            // SAFETY: the socket is open; at most `size` bytes are written during the call.
+            received = unsafe { (self.api.calls.recv)(self.socket, data, size, flags) };
+            received
+        })?;
+        Ok(received as usize)
+    }
+
+    /// Does another frame of the message received last follow?
+    fn has_more(&self) -> Result<bool, Failure> {
+        let (mut more, mut size): (c_int, usize) = (0, size_of::<c_int>());
+        // SAFETY: the socket is open; the option is an int, written during the call.
+        self.api.done(unsafe {
+            (self.api.calls.getsockopt)(self.socket, ZMQ_RCVMORE, (&raw mut more).cast(), &raw mut size)
+        })?;
+        Ok(more != 0)
+    }
+
+    /// A whole message, in the way programs do that have memory of their own: whoever expects one frame does not ask
+    /// whether there are more.
+    #[inline(always)]
+    fn recv_copied(&mut self, mut see: impl FnMut(&[u8])) -> Result<(), Failure> {
+        let mut polled = self.calls == Calls::Polled;
+        if let Some(mut sender) = self.sender.take() {
+            let size = self.recv_bytes(polled)?.min(ID_BYTES_MAX);
+            self.buffer[..size].clone_into(&mut sender);
+            self.sender = Some(sender);
+            // The rest of a message is there with its beginning.
+            polled = false;
+            if !self.has_more()? {
+                see(&[]);
+                return Ok(());
+            }
         }
-        self.send_frame(self.size, 0, |bytes| fill(bytes, header))
+        let size = self.recv_bytes(polled)?;
+        see(self.buffer.get(..size).unwrap_or_default());
+        Ok(())
+    }
+}
+
+impl Tx for Socket {
+    #[inline(always)]
+    fn send(&mut self, header: Header) -> Result<(), Failure> {
+        if self.calls == Calls::Messages {
+            if let Some(sender) = &self.sender {
+                self.send_frame(sender.len(), ZMQ_SNDMORE, |bytes| bytes.copy_from_slice(sender))?;
+            }
+            return self.send_frame(self.size, 0, |bytes| fill(bytes, header));
+        }
+        fill(&mut self.buffer[..self.size], header);
+        if let Some(sender) = &self.sender {
+            self.send_bytes(sender, ZMQ_SNDMORE)?;
+        }
+        self.send_bytes(&self.buffer[..self.size], 0)
     }
 }
 
 impl Rx for Socket {
     /// A message of another shape shows as empty, which no check passes.
+    #[inline(always)]
     fn recv(&mut self, mut see: impl FnMut(&[u8])) -> Result<(), Failure> {
+        if self.calls != Calls::Messages {
+            return self.recv_copied(see);
+        }
         let mut shape = true;
         if let Some(mut sender) = self.sender.take() {
             let more = self.recv_frame(|bytes| bytes.clone_into(&mut sender))?;
@@ -310,7 +407,7 @@ impl Crowd for Subscribers {
         let item = |socket: &Socket| PollItem { socket: socket.socket, fd: 0, events: ZMQ_POLLIN, revents: 0 };
         let mut items: Vec<PollItem> = self.0.iter().map(item).collect();
         // SAFETY: the sockets are open; there are so many items, which are read and written during the call.
-        first.again(|| unsafe { zmq_poll(items.as_mut_ptr(), items.len() as c_int, -1) })
+        first.again(|| unsafe { (first.api.calls.poll)(items.as_mut_ptr(), items.len() as c_int, -1) })
     }
 }
 
@@ -336,8 +433,8 @@ impl Halves for Sockets {
 
     fn name(&self) -> String {
         match self.pattern {
-            None => "libzmq".to_owned(),
-            Some(pattern) => format!("libzmq {}", value_name(pattern)),
+            None => self.api.name.clone(),
+            Some(pattern) => format!("{} {}", self.api.name, value_name(pattern)),
         }
     }
 
@@ -390,7 +487,7 @@ impl FanHalves for Sockets {
     type Crowd = Subscribers;
 
     fn name(&self) -> String {
-        "libzmq PUB/SUB".to_owned()
+        format!("{} PUB/SUB", self.api.name)
     }
 
     fn publisher(&self, terms: &Terms) -> Result<Bound<Socket>, Failure> {
@@ -424,16 +521,22 @@ impl FanHalves for Sockets {
 impl Drop for Socket {
     fn drop(&mut self) {
         // SAFETY: the socket is open and not used after.
-        unsafe { zmq_close(self.socket) };
+        unsafe { (self.api.calls.close)(self.socket) };
     }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: every socket held the context and is closed by now, so this does not wait.
-        unsafe { zmq_ctx_term(self.0) };
+        unsafe { (self.api.calls.ctx_term)(self.context) };
     }
 }
 
 /// More than any measurement opens.
 const SOCKETS_MAX: c_int = 20_000;
+
+/// A routing id has at most so many.
+const ID_BYTES_MAX: usize = 255;
+
+/// A `zmq_poll` that waits until something happens.
+const FOREVER: c_long = -1;
