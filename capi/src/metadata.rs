@@ -165,10 +165,8 @@ impl Drop for Entry {
 static USED: AtomicU32 = AtomicU32::new(0);
 
 /// A child process has none at first: another thread of its parent may have been at them. Those taken before are as they were.
-#[allow(clippy::disallowed_types, reason = "the shim is the core's own")]
 static FREE: Own<std::sync::Mutex<Vec<u32>>> = Own::new();
 
-#[allow(clippy::disallowed_types, reason = "as above")]
 fn free_numbers() -> std::sync::MutexGuard<'static, Vec<u32>> {
     FREE.get().lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
