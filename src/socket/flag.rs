@@ -77,12 +77,11 @@ impl Flag {
                     self.word.store(ARMED, Ordering::Relaxed);
                     return true;
                 }
-                // Otherwise it may have been raised since, and what we read was that.
-                RECALLED => {
-                    if planted("descriptor-reads-unlooking") || self.word.load(Ordering::Acquire) == RECALLED {
-                        return false;
-                    }
+                // Raised since, if it is not that any more: then what we read was that.
+                RECALLED if planted("descriptor-reads-unlooking") || self.word.load(Ordering::Acquire) == RECALLED => {
+                    return false;
                 }
+                RECALLED => {}
                 _ if planted("descriptor-recalls-nothing") => return false,
                 held if self.swap(held, RECALLED) => return true,
                 // The holder has just done something.
