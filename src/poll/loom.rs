@@ -90,7 +90,8 @@ fn a_descriptor_loses_no_edge() {
 #[test]
 fn no_news_is_lost() {
     prove("news(1, 1, 2)", 3, || models::news(1, 1, 2), &["news-no-second-look", "signal-no-wake"]);
-    prove("news(1, 2, 2)", 3, || models::news(1, 2, 2), &["descriptor-recalls-nothing", "descriptor-reads-unlooking"]);
+    prove("news(1, 2, 2)", 3, || models::news(1, 2, 2), &["descriptor-recalls-nothing"]);
+    prove("news(1, 2, 3)", 3, || models::news(1, 2, 3), &["descriptor-reads-unlooking"]);
     prove("news(2, 1, 2)", 2, || models::news(2, 1, 2), &[]);
     let plants = ["news-no-second-look", "news-no-fence", "signal-no-wake"];
     prove("news_asked(2)", 2, || models::news_asked(2), &plants);

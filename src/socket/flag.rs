@@ -77,7 +77,7 @@ impl Flag {
                     self.word.store(ARMED, Ordering::Relaxed);
                     return true;
                 }
-                // Otherwise it may have been raised since, and what we read was that.
+                // Raised since, if it is not that any more: then what we read was that.
                 RECALLED if planted("descriptor-reads-unlooking") || self.word.load(Ordering::Acquire) == RECALLED => {
                     return false;
                 }
