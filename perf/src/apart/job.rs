@@ -109,7 +109,8 @@ impl Job {
 
     /// As arguments of the hidden subcommand.
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let Self { part, party, pin, size, wait, hwm, silent, warmup, batch, senders, subscribers, matching, load } = self;
+        let Self { part, party, pin, size, wait, hwm, silent, warmup, batch, senders, subscribers, matching, load } =
+            self;
         let mut arguments = vec![SUBCOMMAND.to_owned()];
         let mut add = |flag: &str, value: String| arguments.push(format!("--{flag}={value}"));
         add("part", value_name(*part));

@@ -40,7 +40,9 @@ pub(crate) fn run(asked: &Capi) -> Result<(), Failure> {
     };
     let works = work::all(asked);
     if works.is_empty() {
-        return Err(Failure::Asked("there is no such work: not every pattern goes both ways, nor by all calls".to_owned()));
+        return Err(Failure::Asked(
+            "there is no such work: not every pattern goes both ways, nor by all calls".to_owned(),
+        ));
     }
     let python = asked.python.as_deref().map(Python::new).transpose()?;
     let arena = Arena { asked, pins: asked.place.pins(), ours, python };
@@ -156,9 +158,7 @@ impl Arena<'_> {
                 };
                 Ok(Floor::Trips(Trips { blocking_ns: asleep, ..trips }))
             }
-            CapiWork::OneWay => {
-                base.flow(&setup.one_way(1, 1, pins), &setup.route.terms(pins)).map(Floor::Flow)
-            }
+            CapiWork::OneWay => base.flow(&setup.one_way(1, 1, pins), &setup.route.terms(pins)).map(Floor::Flow),
         }
     }
 

@@ -79,7 +79,10 @@ impl Api {
             Some(api) if api.path == path => Ok(api),
             Some(api) => Err(Failure::Library {
                 path: path.to_owned(),
-                why: format!("{} is in this process already, and their functions have the same names", api.path.display()),
+                why: format!(
+                    "{} is in this process already, and their functions have the same names",
+                    api.path.display()
+                ),
             }),
             None => {
                 let api: &Self = Box::leak(Box::new(Self::open(path)?));
@@ -99,7 +102,8 @@ impl Api {
     }
 
     fn open(path: &Path) -> Result<Self, Failure> {
-        let missing = |error: &dyn std::error::Error| Failure::Library { path: path.to_owned(), why: error.to_string() };
+        let missing =
+            |error: &dyn std::error::Error| Failure::Library { path: path.to_owned(), why: error.to_string() };
         #[cfg(unix)]
         // SAFETY: looked up and not called.
         if unsafe { libloading::os::unix::Library::this().get::<*const c_void>(b"zmq_ctx_new\0") }.is_ok() {

@@ -194,12 +194,16 @@ impl Socket {
 impl Socket {
     fn set(&self, option: c_int, value: c_int) -> Result<(), Failure> {
         // SAFETY: the socket is open, and the option is an int, read during the call.
-        self.api.done(unsafe { (self.api.calls.setsockopt)(self.socket, option, (&raw const value).cast(), size_of::<c_int>()) })
+        self.api.done(unsafe {
+            (self.api.calls.setsockopt)(self.socket, option, (&raw const value).cast(), size_of::<c_int>())
+        })
     }
 
     fn subscribe(&self, topic: &[u8]) -> Result<(), Failure> {
         // SAFETY: the socket is open, and the topic is read during the call.
-        self.api.done(unsafe { (self.api.calls.setsockopt)(self.socket, ZMQ_SUBSCRIBE, topic.as_ptr().cast(), topic.len()) })
+        self.api.done(unsafe {
+            (self.api.calls.setsockopt)(self.socket, ZMQ_SUBSCRIBE, topic.as_ptr().cast(), topic.len())
+        })
     }
 
     fn subscribe_to_everything(&self) -> Result<(), Failure> {
@@ -211,7 +215,9 @@ impl Socket {
         let mut name = [0_u8; 256];
         let mut size = name.len();
         // SAFETY: the socket is open; at most `size` bytes are written during the call.
-        self.api.done(unsafe { (self.api.calls.getsockopt)(self.socket, ZMQ_LAST_ENDPOINT, name.as_mut_ptr().cast(), &raw mut size) })?;
+        self.api.done(unsafe {
+            (self.api.calls.getsockopt)(self.socket, ZMQ_LAST_ENDPOINT, name.as_mut_ptr().cast(), &raw mut size)
+        })?;
         let name = CStr::from_bytes_until_nul(&name[..size]).map_err(|error| Failure::road(&self.api.name, error))?;
         Ok(name.to_string_lossy().into_owned())
     }
@@ -220,7 +226,9 @@ impl Socket {
     fn hear_of_peers(&self) -> Result<(), Failure> {
         let (mut events, mut size): (c_int, usize) = (0, size_of::<c_int>());
         // SAFETY: the socket is open; the option is an int, written during the call.
-        self.api.done(unsafe { (self.api.calls.getsockopt)(self.socket, ZMQ_EVENTS, (&raw mut events).cast(), &raw mut size) })
+        self.api.done(unsafe {
+            (self.api.calls.getsockopt)(self.socket, ZMQ_EVENTS, (&raw mut events).cast(), &raw mut size)
+        })
     }
 
     /// Sends `size` bytes that `write` has put in place.
