@@ -366,6 +366,42 @@ mod on_demand {
         }
     }
 
+    /// As a program written for libzmq: it asks what there is, and sleeps when that is nothing.
+    #[test]
+    fn a_foreign_loop_asks_for_news() {
+        for edges in [false, true] {
+            let (context, elsewhere) = (without_threads(), Context::new());
+            let (mut here, mut there) = (Pair::new(&context).unwrap(), Pair::new(&elsewhere).unwrap());
+            let fd = here.edge_descriptor().unwrap();
+            here.bind(ANYWHERE).unwrap();
+            let endpoint = here.last_endpoint().unwrap().to_string();
+            let echo = thread::spawn(move || {
+                there.connect(endpoint).unwrap();
+                there.send("begin").unwrap();
+                while let Ok(message) = there.recv() {
+                    if message[0] == "end" {
+                        break;
+                    }
+                    there.send(message).unwrap();
+                }
+            });
+            let foreign = Loop::new(&fd, edges);
+            let (mut received, mut wakes) = (0, 0);
+            while received < 200 {
+                foreign.sleep();
+                wakes += 1;
+                while here.readiness(Interest::BOTH).has_readable() {
+                    let message = here.try_recv().unwrap();
+                    here.send(message).unwrap();
+                    received += 1;
+                }
+            }
+            assert!(wakes < 2_000, "it turns for nothing: {wakes}");
+            here.send("end").unwrap();
+            echo.join().unwrap();
+        }
+    }
+
     /// Two loops that are edge-triggered, in two threads, keep each other from turning now and then.
     #[test]
     fn two_foreign_loops_share_a_context() {

@@ -10,7 +10,7 @@ use std::{
 
 use ringway::{
     Context, Monitor, Pair, PeerId, Pub, Pull, Push, Sub, WaitPolicy,
-    monitor::{Event, EventKind, PeerState, RecvError},
+    monitor::{ConnectFailure, Event, EventKind, PeerState, RecvError},
 };
 
 /// Longer than anything here takes.
@@ -505,4 +505,60 @@ fn losses_add_up() {
     let report = context.shutdown(PATIENCE);
     assert_eq!((undelivered_told, unread_told), (report.undelivered, report.unread));
     assert!(undelivered_told > 0);
+}
+
+/// Over a stream each event says which descriptor it is about, and failures have the system's number.
+#[cfg(all(unix, not(miri)))]
+#[test]
+fn descriptors_and_numbers_are_told() {
+    let context = Context::new();
+    let (mut push, mut pull) = (Push::new(&context).unwrap(), Pull::new(&context).unwrap());
+    let (mut near, mut far) = (pull.monitor(), push.monitor());
+    pull.bind("tcp://127.0.0.1:*").unwrap();
+    let endpoint = pull.last_endpoint().unwrap();
+    pull.bind(endpoint.to_string()).unwrap_err();
+    push.connect(endpoint.to_string()).unwrap();
+    push.send("x").unwrap();
+    pull.recv().unwrap();
+    // A new monitor hears the same of what is there.
+    let mut late = pull.monitor();
+    let listening = |kind: &EventKind| match kind {
+        EventKind::Listening { descriptor, .. } => *descriptor,
+        _ => None,
+    };
+    let mut told = Vec::new();
+    let mut here = None;
+    while here.is_none() {
+        let event = near.recv().unwrap().kind;
+        if let EventKind::HandshakeSucceeded { descriptor, local, remote, .. } = &event {
+            here = Some((descriptor.unwrap(), local.clone(), remote.clone()));
+        }
+        told.push(event);
+    }
+    let (here, local, remote) = here.unwrap();
+    let listener = told.iter().find_map(listening).unwrap();
+    assert_eq!(late.try_iter().find_map(|event| listening(&event.kind)), Some(listener));
+    assert_eq!(format!("tcp://{local}"), endpoint.to_string());
+    assert!(told.iter().any(|kind| matches!(
+        kind,
+        EventKind::BindFailed { reason, .. } if reason.errno() == Some(libc::EADDRINUSE)
+    )));
+    assert!(told.iter().any(|kind| matches!(
+        kind, EventKind::Accepted { descriptor, .. } if *descriptor == Some(here)
+    )));
+    let there = loop {
+        if let EventKind::HandshakeSucceeded { descriptor, local, remote: other, .. } = far.recv().unwrap().kind {
+            assert_eq!((&*local, format!("tcp://{other}")), (&*remote, endpoint.to_string()));
+            break descriptor.unwrap();
+        }
+    };
+    assert!(here != there && here != listener);
+    assert_eq!(push.peer_list()[0].descriptor, Some(there));
+    drop(pull);
+    assert!(
+        near.any(|event| matches!(event.kind, EventKind::Unbound { descriptor, .. } if descriptor == Some(listener)))
+    );
+    let mut far = far.map(|event| event.kind);
+    assert!(far.any(|kind| matches!(kind, EventKind::Disconnected { descriptor, .. } if descriptor == Some(there))));
+    assert!(far.any(|kind| matches!(kind, EventKind::ConnectRetried { reason: ConnectFailure::Refused, .. })));
 }

@@ -6,7 +6,7 @@ use std::{ops::Deref, thread, time::Duration};
 use ringway::{
     Context, Message, Pair, Pull, Push, Rep, Req, WaitPolicy,
     proxy::{ProxyControl, ProxyEnd, ProxyOptions, ProxyReport, proxy, proxy_one, proxy_one_way},
-    socket::RecvError,
+    socket::{Duplex, RecvError, Sends},
 };
 
 #[allow(dead_code, reason = "it belongs to the conformance suite, which uses all of it")]
@@ -307,6 +307,32 @@ fn a_peer_that_comes_and_goes_loses_nothing(road: Road) {
     proxying.join().unwrap();
 }
 
+/// As for who does not know what sockets there are: they, the capture and the control are behind objects.
+fn sockets_may_be_objects(road: Road) {
+    let context = World::new(road);
+    let (mut client, frontend, backend, mut server) = four(&context);
+    let (mut capture, mut tap) = (Push::new(&context).unwrap(), Pull::new(&context).unwrap());
+    tap.bind(context.endpoint("tap")).unwrap();
+    capture.connect(context.endpoint("tap")).unwrap();
+    let (mut control, mut remote) = (pair(&context), pair(&context));
+    control.bind(context.endpoint("control")).unwrap();
+    remote.connect(context.endpoint("control")).unwrap();
+    let mut sides: [Box<dyn Duplex>; 2] = [Box::new(frontend), Box::new(backend)];
+    let proxying = thread::spawn(move || {
+        let [frontend, backend] = &mut sides;
+        let options =
+            ProxyOptions::new().capture(&mut capture as &mut dyn Sends).control(&mut control as &mut dyn Duplex);
+        proxy(&mut **frontend, &mut **backend, options).unwrap().end
+    });
+    client.send(numbered(1)).unwrap();
+    assert!(server.recv().unwrap() == numbered(1));
+    server.send(numbered(2)).unwrap();
+    assert!(client.recv().unwrap() == numbered(2));
+    (1..=2).for_each(|number| assert!(tap.recv().unwrap() == numbered(number)));
+    remote.send("TERMINATE").unwrap();
+    assert_eq!(proxying.join().unwrap(), ProxyEnd::Terminated);
+}
+
 macro_rules! over {
     ($road:ident: $($test:ident),* $(,)?) => {
         $(#[test] fn $test() { super::$test(super::Road::$road); })*
@@ -326,6 +352,7 @@ mod inproc {
         a_shutdown_ends_it,
         what_arrived_before_a_shutdown_is_passed_on,
         a_peer_that_comes_and_goes_loses_nothing,
+        sockets_may_be_objects,
     }
 }
 
@@ -340,6 +367,7 @@ macro_rules! over_stream {
             one_way_and_through_one_socket,
             a_rep_by_itself_echoes,
             a_shutdown_ends_it,
+            sockets_may_be_objects,
         }
     };
 }

@@ -8,7 +8,10 @@ use std::{
 
 use libc::{c_char, c_int};
 
-use crate::error::{Errno, call};
+use crate::{
+    error::{Errno, call},
+    fork::Own,
+};
 
 /// The version of libzmq this library is to programs.
 const VERSION: [c_int; 3] = [4, 3, 5];
@@ -67,9 +70,9 @@ pub(crate) extern "C" fn zmq_strerror(errnum: c_int) -> *const c_char {
 
 /// The system's text for an error. Kept for ever: there are few, and strerror(3) has one buffer for all.
 fn system_text(errnum: c_int) -> &'static CStr {
-    static TEXTS: Mutex<Option<HashMap<c_int, &'static CStr>>> = Mutex::new(None);
-    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
-    let texts = texts.get_or_insert_default();
+    // Each process has its own: at a fork another thread may have been at it.
+    static TEXTS: Own<Mutex<HashMap<c_int, &'static CStr>>> = Own::new();
+    let mut texts = TEXTS.get().lock().unwrap_or_else(PoisonError::into_inner);
     // What no number means is one text, however many a program asks for.
     let errnum = if (0..=MAX_ERRNO).contains(&errnum) { errnum } else { -1 };
     texts.entry(errnum).or_insert_with(|| {

@@ -217,7 +217,10 @@ impl zmq_msg_t {
     #[inline]
     fn discard(self) {
         metadata::release(self.metadata());
-        reaper::freeing(|| drop(self.into_frame()));
+        // Bytes inside the message are nobody's to free.
+        if self.inline_size().is_none() {
+            reaper::freeing(|| drop(self.into_frame()));
+        }
     }
 
     /// Replaces the metadata by `change` of what there is.

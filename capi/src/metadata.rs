@@ -12,12 +12,14 @@ use std::{
     ptr,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicPtr, Ordering},
+        atomic::{AtomicPtr, AtomicU32, Ordering},
     },
 };
 
 use libc::c_int;
 use ringway::SocketType;
+
+use crate::fork::Own;
 
 /// What is known of who sent a message, and what the drafts add to it.
 #[derive(Clone, Debug)]
@@ -102,13 +104,13 @@ fn c_string(bytes: &[u8]) -> CString {
 /// Makes an entry and returns its number, with one count. `None` if there are too many.
 pub(crate) fn insert(metadata: Metadata) -> Option<u32> {
     let number = {
-        let mut numbers = numbers();
-        match numbers.free.pop() {
+        let free = free_numbers().pop();
+        match free {
             Some(number) => number,
             None => {
-                let number = numbers.used.checked_add(1).filter(|number| *number <= NUMBER_MAX)?;
-                numbers.used = number;
-                number
+                let next = |used: u32| used.checked_add(1).filter(|number| *number <= NUMBER_MAX);
+                // Relaxed: a number is its taker's alone, and what is behind it is published below.
+                USED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()? + 1
             }
         }
     };
@@ -155,18 +157,18 @@ struct Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        numbers().free.push(self.number);
+        free_numbers().push(self.number);
     }
 }
 
-/// Which numbers are taken: those up to `used`, less the free ones.
-struct Numbers {
-    used: u32,
-    free: Vec<u32>,
-}
-static NUMBERS: std::sync::Mutex<Numbers> = std::sync::Mutex::new(Numbers { used: 0, free: Vec::new() });
-fn numbers() -> std::sync::MutexGuard<'static, Numbers> {
-    NUMBERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+/// Which numbers are taken: those up to this one, less the free ones.
+static USED: AtomicU32 = AtomicU32::new(0);
+
+/// A child process has none at first: another thread of its parent may have been at them. Those taken before are as they were.
+static FREE: Own<std::sync::Mutex<Vec<u32>>> = Own::new();
+
+fn free_numbers() -> std::sync::MutexGuard<'static, Vec<u32>> {
+    FREE.get().lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Chunk `n` has `FIRST << n` slots: 26 of them are almost all a number can name, and their sizes need no table.

@@ -4,8 +4,6 @@
 //! in libzmq after that version. A capture socket that has no room never holds the flow up: it gets no copy. Two sockets
 //! of which neither can send what the other receives are an error (`ENOTSUP`), where libzmq waits for ever.
 
-use std::cell::RefCell;
-
 use libc::{c_int, c_void};
 use ringway::{
     poll::PollError,
@@ -18,14 +16,13 @@ use crate::{
     socket::{self, AnySocket, Socket},
 };
 
-thread_local! {
-    /// What a proxy of this thread that a signal ended had received and not sent. It goes on with it when it is run again.
-    static INTERRUPTED: RefCell<Option<(Sides, ProxyReport)>> = const { RefCell::new(None) };
+/// What a proxy that a signal ended had received and not sent. Its frontend keeps it, and goes on with it when it is run again.
+#[derive(Debug)]
+pub(crate) struct InHand {
+    /// The backend: its handle, and what tells it from others that had the same.
+    backend: (usize, u32),
+    report: ProxyReport,
 }
-
-/// Which two sockets: their handles, and what tells these from others that had the same.
-#[derive(Debug, PartialEq, Eq)]
-struct Sides([(*mut c_void, u32); 2]);
 
 /// Forwards messages both ways between `frontend` and `backend`, which may be the same, until the context of one of them is
 /// terminated. `capture`, if it is not null, gets a copy of each. Nobody else can use the sockets meanwhile.
@@ -94,8 +91,7 @@ unsafe fn run(
     let mut capture = enter_if(capture, !capture.is_null())?;
     let mut control = enter_if(control, !control.is_null())?;
     // SAFETY: the caller's duty.
-    let turn_of = |socket| unsafe { handle::turn_of::<Socket>(socket) };
-    let sides = Sides([(frontend, turn_of(frontend)?), (backend, turn_of(backend)?)]);
+    let other = (backend.addr(), unsafe { handle::turn_of::<Socket>(backend) }?);
 
     let mut options = ProxyOptions::new().wait(front.home().wait).interruptible();
     if let Some(capture) = &mut capture {
@@ -104,9 +100,8 @@ unsafe fn run(
     if let Some(control) = &mut control {
         options = steer(options, control.core())?;
     }
-    let interrupted = INTERRUPTED.try_with(RefCell::take).ok().flatten();
-    if let Some((_, report)) = interrupted.filter(|(interrupted, _)| *interrupted == sides) {
-        options = options.after(report);
+    if let Some(in_hand) = front.in_hand_mut().take_if(|in_hand| in_hand.backend == other) {
+        options = options.after(in_hand.report);
     }
     let report = between(&mut front, back.as_mut(), options)?.map_err(|error| match error {
         PollError::System(error) => Errno(error.raw_os_error().unwrap_or(libc::EFAULT)),
@@ -115,8 +110,9 @@ unsafe fn run(
     match report.end {
         ProxyEnd::Terminated => Ok(0),
         ProxyEnd::Interrupted => {
-            // Not by a thread that is ending: what it had received is lost.
-            let _ = INTERRUPTED.try_with(|place| place.replace(Some((sides, report))));
+            if report.left_for_backend.is_some() || report.left_for_frontend.is_some() {
+                *front.in_hand_mut() = Some(InHand { backend: other, report });
+            }
             Err(Errno::EINTR)
         }
         _ => Err(Errno::ETERM),

@@ -56,13 +56,14 @@ fn decode(text: [u8; 5]) -> Option<[u8; 4]> {
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn zmq_z85_encode(text: *mut c_char, data: *const u8, size: usize) -> *mut c_char {
     call(|| {
-        // SAFETY: the caller's duty.
-        let (groups, []) = (unsafe { bytes_at(data.cast::<c_void>(), size) }?).as_chunks::<4>() else {
+        if !size.is_multiple_of(4) {
             return Err(Errno::EINVAL);
-        };
+        }
         if text.is_null() {
             return Err(Errno::EFAULT);
         }
+        // SAFETY: the caller's duty.
+        let (groups, _) = unsafe { bytes_at(data.cast::<c_void>(), size) }?.as_chunks::<4>();
         let mut place = text.cast::<[u8; 5]>();
         for group in groups {
             // SAFETY: there is room for five more, and for the NUL.
@@ -185,6 +186,8 @@ mod tests {
         unsafe {
             assert!(zmq_z85_encode(ptr::null_mut(), ptr::null(), 0).is_null());
             assert_eq!(Errno::current(), Errno::EFAULT);
+            assert!(zmq_z85_encode(ptr::null_mut(), ptr::null(), 1).is_null());
+            assert_eq!(Errno::current(), Errno::EINVAL);
             assert!(zmq_z85_decode(ptr::null_mut(), c"abcde".as_ptr()).is_null());
             assert!(zmq_z85_decode([0; 4].as_mut_ptr(), ptr::null()).is_null());
         }

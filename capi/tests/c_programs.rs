@@ -98,6 +98,11 @@ fn monitors() {
 }
 
 #[test]
+fn signals_are_for_the_programs_own_threads() {
+    run(compiler(C, HEADERS), "signals.c");
+}
+
+#[test]
 fn pollers() {
     run(compiler(C, HEADERS), "poller.c");
 }

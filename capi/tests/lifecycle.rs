@@ -278,3 +278,69 @@ fn a_child_process_is_not_held_up_by_calls_its_parent_was_in() {
     push.send("x", 0).unwrap();
     assert_eq!(waiting.join().unwrap().unwrap(), b"x");
 }
+
+#[test]
+fn nothing_is_owed_after_the_end_whoever_closes_the_sockets() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Takes its time, so that it is seen if it is not waited for.
+    unsafe extern "C" fn free(_data: *mut std::ffi::c_void, hint: *mut std::ffi::c_void) {
+        thread::sleep(Duration::from_millis(1));
+        // SAFETY: the test passes one.
+        unsafe { &*hint.cast::<AtomicUsize>() }.fetch_add(1, Ordering::SeqCst);
+    }
+    static BYTES: [u8; 100] = [0; 100];
+    static FREED: AtomicUsize = AtomicUsize::new(0);
+    let send = |socket: &Socket, flags| {
+        let mut message = Msg([0; 64]);
+        let (data, hint) = (BYTES.as_ptr().cast_mut().cast(), (&raw const FREED).cast_mut().cast());
+        // SAFETY: bytes that are static, a message, and a handle.
+        unsafe {
+            assert_eq!(zmq_msg_init_data(&mut message, data, BYTES.len(), Some(free), hint), 0);
+            assert_eq!(zmq_msg_send(&mut message, socket.0, flags), 100);
+        }
+    };
+    for turn in 1..=30 {
+        let context = Context::new();
+        let (a, b) = (context.socket(PAIR), context.socket(PAIR));
+        a.bind("inproc://owed").unwrap();
+        b.connect("inproc://owed").unwrap();
+        // One message received in part, and one sent in part.
+        (0..3).for_each(|_| send(&b, SNDMORE));
+        send(&b, 0);
+        (0..4).for_each(|_| send(&a, SNDMORE));
+        assert_eq!(a.recv(0).unwrap().len(), 100);
+        drop(b);
+        let closing = thread::spawn(move || drop(a));
+        drop(context);
+        assert_eq!(FREED.load(Ordering::SeqCst), 8 * turn);
+        closing.join().unwrap();
+    }
+}
+
+#[test]
+fn terminating_ends_polls_for_what_a_socket_cannot_do_now() {
+    for (kind, events, asks) in
+        [(REQ, POLLIN, false), (REQ, POLLOUT, true), (REP, POLLOUT, false), (PUB, POLLIN, false)]
+    {
+        let context = Context::new();
+        let (socket, peer) = (context.socket(kind), context.socket(if kind == REQ { REP } else { PAIR }));
+        if asks {
+            peer.bind("inproc://asked").unwrap();
+            socket.connect("inproc://asked").unwrap();
+            socket.send("x", 0).unwrap();
+        }
+        drop(peer);
+        let (send, receive) = std::sync::mpsc::channel();
+        let polling = thread::spawn(move || {
+            assert_eq!(socket.poll(events, 5), Ok(0));
+            send.send(()).unwrap();
+            socket.poll(events, 20_000)
+        });
+        receive.recv().unwrap();
+        let start = std::time::Instant::now();
+        drop(context);
+        assert_eq!(polling.join().unwrap(), Err(ETERM), "{kind} {events}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{kind} {events}");
+    }
+}

@@ -26,6 +26,10 @@ pub struct Event {
 /// Of one connection, in this order: `Connecting`, `Connected` or `Accepted`, `PeerJoined`, `Disconnected`, and last
 /// `PeerLeft` (if it had joined) or perhaps `Abandoned` (if it had not). Over a stream `HandshakeSucceeded` follows them up to
 /// `PeerJoined`, and one that connects does so again: there may be any number of attempts that fail before `Connected`.
+///
+/// A `descriptor` is the number the system has for a listener or a connection in this process; `None` in process, and where
+/// systems have none. It is for telling one from another, as in the output of `ss` or `lsof`: it is the library's, and when the
+/// event is read it may be closed and the number be another's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -34,12 +38,16 @@ pub enum EventKind {
     Listening {
         /// Which.
         endpoint: Endpoint,
+        /// The number of its descriptor; see [`EventKind`].
+        descriptor: Option<i32>,
     },
     /// The socket has taken an endpoint back, or is closing. Nothing is accepted there after this.
     #[non_exhaustive]
     Unbound {
         /// Which.
         endpoint: Endpoint,
+        /// The number of its descriptor; see [`EventKind`].
+        descriptor: Option<i32>,
     },
     /// The socket could not bind an endpoint.
     #[non_exhaustive]
@@ -86,6 +94,8 @@ pub enum EventKind {
         endpoint: Endpoint,
         /// Who is there.
         peer: PeerId,
+        /// The number of its descriptor; see [`EventKind`].
+        descriptor: Option<i32>,
     },
     /// A connection was made to an endpoint this socket has bound.
     #[non_exhaustive]
@@ -94,6 +104,8 @@ pub enum EventKind {
         endpoint: Endpoint,
         /// Who made it.
         peer: PeerId,
+        /// The number of its descriptor; see [`EventKind`].
+        descriptor: Option<i32>,
     },
     /// The system would not let somebody's connection in. The socket goes on listening.
     #[non_exhaustive]
@@ -110,8 +122,12 @@ pub enum EventKind {
         endpoint: Endpoint,
         /// Who is there.
         peer: PeerId,
+        /// Our own address, as the system writes it; empty if there is none, as over `ipc://`.
+        local: Box<str>,
         /// Its address, as the system writes it.
         remote: Box<str>,
+        /// The number of its descriptor; see [`EventKind`].
+        descriptor: Option<i32>,
     },
     /// The two ends of a connection over a stream have not come to agree how to talk, and it is closed.
     #[non_exhaustive]
@@ -122,6 +138,8 @@ pub enum EventKind {
         remote: Box<str>,
         /// Why; [`fault`](HandshakeFailure::fault) says whose doing it was.
         reason: HandshakeFailure,
+        /// The number of its descriptor; see [`EventKind`].
+        descriptor: Option<i32>,
     },
     /// A peer takes part: messages flow. At once when the connection is there, unless one of the two has no place for
     /// another peer (a `PAIR` has one): then when a place is free.
@@ -143,6 +161,8 @@ pub enum EventKind {
         peer: PeerId,
         /// Whose doing it was.
         reason: DisconnectReason,
+        /// The number of its descriptor; see [`EventKind`].
+        descriptor: Option<i32>,
     },
     /// A peer that had joined is gone, and nothing of it is left to receive. Told when the socket notices, which takes a
     /// call of its owner if the peer has left messages behind.
@@ -195,6 +215,8 @@ pub struct PeerInfo {
     pub peer: PeerId,
     /// The endpoint the connection was made through, by either side.
     pub endpoint: Option<Endpoint>,
+    /// The number of the connection's descriptor, the last there was; see [`EventKind`].
+    pub descriptor: Option<i32>,
     /// How far it is.
     pub state: PeerState,
     /// Its socket's type. `None` while nobody has bound the endpoint.
@@ -278,8 +300,8 @@ impl fmt::Display for EventKind {
     /// One line, for people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listening { endpoint } => write!(f, "listening at {endpoint}"),
-            Self::Unbound { endpoint } => write!(f, "unbound from {endpoint}"),
+            Self::Listening { endpoint, .. } => write!(f, "listening at {endpoint}"),
+            Self::Unbound { endpoint, .. } => write!(f, "unbound from {endpoint}"),
             Self::BindFailed { endpoint, reason } => write!(f, "not bound to {endpoint}: {reason}"),
             Self::Connecting { endpoint, peer } => write!(f, "connecting to {endpoint}: peer {peer}, not bound yet"),
             Self::ConnectRetried { endpoint, peer, reason, delay } => {
@@ -288,13 +310,13 @@ impl fmt::Display for EventKind {
             Self::ConnectFailed { endpoint, peer, reason } => {
                 write!(f, "not connected to {endpoint}: peer {peer}, {reason}")
             }
-            Self::Connected { endpoint, peer } => write!(f, "connected to {endpoint}: peer {peer}"),
-            Self::Accepted { endpoint, peer } => write!(f, "accepted at {endpoint}: peer {peer}"),
+            Self::Connected { endpoint, peer, .. } => write!(f, "connected to {endpoint}: peer {peer}"),
+            Self::Accepted { endpoint, peer, .. } => write!(f, "accepted at {endpoint}: peer {peer}"),
             Self::AcceptFailed { endpoint, reason } => write!(f, "not accepted at {endpoint}: {reason}"),
-            Self::HandshakeSucceeded { endpoint, peer, remote } => {
+            Self::HandshakeSucceeded { endpoint, peer, remote, .. } => {
                 write!(f, "handshake done at {endpoint}: peer {peer} from {remote}")
             }
-            Self::HandshakeFailed { endpoint, remote, reason } => {
+            Self::HandshakeFailed { endpoint, remote, reason, .. } => {
                 write!(f, "handshake failed at {endpoint}: {remote}, {reason}")
             }
             Self::PeerJoined { peer, socket_type, routing_id } if routing_id.is_empty() => {
@@ -303,7 +325,7 @@ impl fmt::Display for EventKind {
             Self::PeerJoined { peer, socket_type, routing_id } => {
                 write!(f, "peer {peer} joined: {socket_type} \"{}\"", routing_id.escape_ascii())
             }
-            Self::Disconnected { endpoint, peer, reason } => {
+            Self::Disconnected { endpoint, peer, reason, .. } => {
                 write!(f, "disconnected at {endpoint}: peer {peer}, {reason}")
             }
             Self::PeerLeft { peer, undelivered, unread } => {
@@ -352,7 +374,13 @@ mod tests {
                 "not accepted at tcp://127.0.0.1:5555: too many open files",
             ),
             (
-                EventKind::HandshakeSucceeded { endpoint: endpoint.clone(), peer, remote: remote() },
+                EventKind::HandshakeSucceeded {
+                    endpoint: endpoint.clone(),
+                    peer,
+                    local: endpoint.to_string().into(),
+                    remote: remote(),
+                    descriptor: Some(9),
+                },
                 "handshake done at tcp://127.0.0.1:5555: peer #7 from 127.0.0.1:4321",
             ),
             (
@@ -360,11 +388,17 @@ mod tests {
                     endpoint: endpoint.clone(),
                     remote: remote(),
                     reason: HandshakeFailure::Incompatible(SocketType::Pub),
+                    descriptor: None,
                 },
                 "handshake failed at tcp://127.0.0.1:5555: 127.0.0.1:4321, a PUB socket does not talk to this type",
             ),
             (
-                EventKind::Disconnected { endpoint, peer, reason: DisconnectReason::HeartbeatTimedOut },
+                EventKind::Disconnected {
+                    endpoint,
+                    peer,
+                    reason: DisconnectReason::HeartbeatTimedOut,
+                    descriptor: None,
+                },
                 "disconnected at tcp://127.0.0.1:5555: peer #7, no heartbeat in time",
             ),
         ];

@@ -29,10 +29,12 @@
 //!
 //! This room knows no socket. Whoever has something to tell is handed a `Sink`.
 //!
-//! Contents: `event` the values, `failure` the reasons in them; here how they get from who tells them to who reads.
+//! Contents: `event` the values, `failure` the reasons in them, `errno` their numbers; here how they get from who tells them to who reads.
 
 #![forbid(unsafe_code)]
 
+#[cfg(unix)]
+mod errno;
 mod event;
 mod failure;
 

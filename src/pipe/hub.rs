@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use super::{Drive, End, Key, Lost, Side, Tie, news, ready::ReadySet};
 use crate::{
-    Endpoint, Frame, Message, SocketType,
+    Frame, Message, SocketType,
     monitor::{EventKind, Monitor, Monitors, Number, PeerId, PeerInfo, PeerMetadata, Sink},
     route::{Added, Interest, Removed, Wish},
     sync::{
@@ -653,10 +653,10 @@ impl Hub {
         &self.monitors
     }
 
-    /// Makes a monitor, which first hears of what is there: `listening` are the endpoints bound. By the owner.
-    pub(crate) fn monitor(&self, capacity: usize, listening: impl Iterator<Item = Endpoint>) -> Monitor {
+    /// Makes a monitor, which first hears of what is there: `listening` tells of the endpoints bound. By the owner.
+    pub(crate) fn monitor(&self, capacity: usize, listening: impl Iterator<Item = EventKind>) -> Monitor {
         let mut members = self.members.lock();
-        let mut present: Vec<_> = listening.map(|endpoint| EventKind::Listening { endpoint }).collect();
+        let mut present: Vec<_> = listening.collect();
         for (tie, side) in members.ties() {
             // The others first hear what they have not: what has been told is what this one is told.
             news::tell(&self.monitors, tie, side);

@@ -109,6 +109,7 @@ pub(super) fn info(tie: &Tie, side: Side) -> PeerInfo {
     PeerInfo {
         peer: peer(tie),
         endpoint: tie.endpoint().cloned(),
+        descriptor: tie.descriptor(),
         state: match shows {
             _ if shows & PARTED != 0 => PeerState::Leaving,
             _ if tie.is_at(Stage::Lost) => PeerState::Reconnecting,
@@ -160,10 +161,10 @@ fn event(tie: &Tie, side: Side, bit: u32) -> Option<EventKind> {
     let profile = tie.profile(side.other());
     match bit {
         REACHED => {
-            let endpoint = tie.endpoint()?.clone();
+            let (endpoint, descriptor) = (tie.endpoint()?.clone(), tie.descriptor());
             Some(match side {
-                Side::First => EventKind::Connected { endpoint, peer },
-                Side::Second => EventKind::Accepted { endpoint, peer },
+                Side::First => EventKind::Connected { endpoint, peer, descriptor },
+                Side::Second => EventKind::Accepted { endpoint, peer, descriptor },
             })
         }
         JOINED => {
@@ -178,7 +179,8 @@ fn event(tie: &Tie, side: Side, bit: u32) -> Option<EventKind> {
 }
 
 fn disconnected(tie: &Tie, reason: DisconnectReason) -> Option<EventKind> {
-    Some(EventKind::Disconnected { endpoint: tie.endpoint()?.clone(), peer: peer(tie), reason })
+    let (endpoint, descriptor) = (tie.endpoint()?.clone(), tie.descriptor());
+    Some(EventKind::Disconnected { endpoint, peer: peer(tie), reason, descriptor })
 }
 
 /// A copy that shares nothing: it is dropped under locks, and the original may run code of others then.

@@ -53,12 +53,16 @@ pub(crate) struct Tie {
     endpoint: Option<Endpoint>,
     /// What the connecting socket calls its peer, whatever that calls itself; empty if it does not say.
     peer_name: Frame,
+    /// By side: as who the socket there is here. Set before its seat knows its hub.
+    profiles: [OnceLock<Counted<Profile>>; 2],
     /// Why a connection at one end was lost, where that is known better than by the other end being gone.
     parted: OnceLock<DisconnectReason>,
     /// What was lost with it.
     lost: Mutex<Lost>,
     /// How far the connection at one end is, as a [`Stage`].
     stage: AtomicU32,
+    /// The number of the descriptor of the connection at one end, the last there was; `NO_DESCRIPTOR` if there was none.
+    descriptor: AtomicU32,
     quiet: CachePadded<Quiet>,
 }
 
@@ -111,8 +115,6 @@ struct Terms {
 struct Seat {
     /// From `Arc::into_raw`; null until the socket is known; constant afterwards.
     hub: AtomicPtr<Hub>,
-    /// As who the socket is here. Set before `hub` is.
-    profile: OnceLock<Counted<Profile>>,
     /// Where the socket keeps its end. Meaningful once seated.
     key: AtomicU32,
     told: Told,
@@ -134,6 +136,8 @@ const CONSUMER_GONE: u32 = 8;
 
 /// Key of a seat whose socket has not placed the end yet.
 const NO_KEY: Key = Key::MAX;
+/// No number of a descriptor: those are not negative.
+const NO_DESCRIPTOR: u32 = u32::MAX;
 
 /// Was the other end of a way there to see us close?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,10 +159,12 @@ impl Tie {
         let tie = Self {
             number: unique_number(),
             peer_name,
+            profiles: [OnceLock::new(), OnceLock::new()],
             endpoint,
             parted: OnceLock::new(),
             lost: Mutex::default(),
             stage: AtomicU32::new(Stage::There as u32),
+            descriptor: AtomicU32::new(NO_DESCRIPTOR),
             quiet: CachePadded::new(Quiet {
                 ways: [Way::new(), Way::new()],
                 seats: [Seat::new(), Seat::new()],
@@ -198,6 +204,17 @@ impl Tie {
         self.stage.load(Ordering::Relaxed) == stage as u32
     }
 
+    /// Says which descriptor the connection at one end has, for those who monitor.
+    pub(crate) fn set_descriptor(&self, descriptor: Option<i32>) {
+        let number = descriptor.and_then(|descriptor| u32::try_from(descriptor).ok());
+        self.descriptor.store(number.unwrap_or(NO_DESCRIPTOR), Ordering::Relaxed);
+    }
+
+    /// The descriptor of the connection at one end, the last there was.
+    pub(super) fn descriptor(&self) -> Option<i32> {
+        i32::try_from(self.descriptor.load(Ordering::Relaxed)).ok()
+    }
+
     /// Why the pipe is over, if it was said.
     pub(super) fn parted(&self) -> Option<&DisconnectReason> {
         self.parted.get()
@@ -224,7 +241,7 @@ impl Tie {
 
     /// Makes the socket behind `side` known, as who it is here. Once for each side.
     pub(crate) fn introduce(&self, side: Side, hub: Arc<Hub>, profile: Counted<Profile>) {
-        let _ = self.seat(side).profile.set(profile);
+        let _ = self.profiles[side as usize].set(profile);
         let hub = Arc::into_raw(hub).cast_mut();
         // Release: the hub; pairs with Acquire in Tie::hub.
         let before = self.seat(side).hub.swap(hub, Ordering::AcqRel);
@@ -266,7 +283,7 @@ impl Tie {
     pub(crate) fn profile(&self, side: Side) -> Option<&Profile> {
         // In this order: who sees the hub sees the profile.
         self.hub(side)?;
-        self.seat(side).profile.get().map(|profile| &**profile)
+        self.profiles[side as usize].get().map(|profile| &**profile)
     }
 
     /// To be called by `from` after pushing and one full fence: wakes the consumer if it sleeps, and marks the pipe
@@ -385,7 +402,7 @@ impl Drop for Tie {
 impl Seat {
     fn new() -> Self {
         let told = Told { what: AtomicU32::new(0), last: AtomicU32::new(monitor::EVERYBODY) };
-        Self { hub: AtomicPtr::new(ptr::null_mut()), profile: OnceLock::new(), key: AtomicU32::new(NO_KEY), told }
+        Self { hub: AtomicPtr::new(ptr::null_mut()), key: AtomicU32::new(NO_KEY), told }
     }
 }
 

@@ -91,14 +91,15 @@ fn a_descriptor_loses_no_edge() {
 fn no_news_is_lost() {
     prove("news(1, 1, 2)", 3, || models::news(1, 1, 2), &["news-no-second-look", "signal-no-wake"]);
     prove("news(1, 2, 2)", 3, || models::news(1, 2, 2), &["descriptor-recalls-nothing"]);
+    prove("news(1, 2, 3)", 3, || models::news(1, 2, 3), &["descriptor-reads-unlooking"]);
     prove("news(2, 1, 2)", 2, || models::news(2, 1, 2), &[]);
-    let plants = ["news-no-second-look", "news-no-fence", "light-fence-dropped", "signal-no-wake"];
+    let plants = ["news-no-second-look", "news-no-fence", "signal-no-wake"];
     prove("news_asked(2)", 2, || models::news_asked(2), &plants);
 }
 
 #[test]
 fn no_news_is_swallowed() {
-    let plants = ["news-swallows", "news-tells-for-ever"];
+    let plants = ["news-swallows", "news-tells-for-ever", "light-fence-dropped"];
     prove("news_in_passing(false)", 3, || models::news_in_passing(false), &plants);
     prove("news_in_passing(true)", 3, || models::news_in_passing(true), &["news-announces-once"]);
 }

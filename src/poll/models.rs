@@ -86,13 +86,11 @@ impl Reader {
     }
 
     fn ask(&mut self) -> Readiness {
-        let found = self.readiness(BOTH);
-        self.told = Told { of: BOTH, missing: BOTH.without(found.as_interest()) };
+        let found = self.readiness(Interest::BOTH);
+        self.told = Told { of: Interest::BOTH, missing: Interest::BOTH.without(found.as_interest()) };
         found
     }
 }
-
-const BOTH: Interest = Interest::from_bits(3);
 
 impl Ready for Reader {
     fn readiness(&mut self, interest: Interest) -> Readiness {
@@ -104,6 +102,10 @@ impl Ready for Reader {
 
     fn news(&mut self, awaited: Interest) -> Interest {
         self.readiness(awaited).as_interest()
+    }
+
+    fn is_particular(&self) -> bool {
+        false
     }
 
     fn take_told(&mut self) -> Told {

@@ -140,9 +140,10 @@ impl Attachments {
     fn release(bound: Bound, membership: &Membership, hub: &Arc<Hub>) {
         match (&bound.endpoint, &bound.listener) {
             (_, Some(listener)) => {
+                let descriptor = listener.descriptor();
                 listener.close();
                 if hub.monitors().is_watched() {
-                    hub.monitors().tell(EventKind::Unbound { endpoint: bound.actual().clone() });
+                    hub.monitors().tell(EventKind::Unbound { endpoint: bound.actual().clone(), descriptor });
                 }
             }
             (Endpoint::Inproc(name), None) => _ = membership.names().unbind(name, hub),
@@ -187,9 +188,12 @@ impl Attachments {
         }
     }
 
-    /// Endpoints bound, as they turned out.
-    pub(super) fn bound(&self) -> impl Iterator<Item = &Endpoint> {
-        self.bound.iter().map(Bound::actual)
+    /// What a monitor is told of the endpoints bound.
+    pub(super) fn listening(&self) -> impl Iterator<Item = EventKind> {
+        self.bound.iter().map(|bound| EventKind::Listening {
+            endpoint: bound.actual().clone(),
+            descriptor: bound.listener.as_ref().and_then(|listener| listener.descriptor()),
+        })
     }
 
     pub(super) fn last(&self) -> Option<&Endpoint> {

@@ -140,7 +140,9 @@ impl<P: Pattern> Core<P> {
 
     /// Would a call that receives return at once?
     pub(crate) fn is_readable(&mut self) -> bool {
-        self.pattern.is_readable(&mut self.crew) || self.crew.is_terminated()
+        // The hub knows of the end at once. The crew only hears of it if the pattern has looked at it, which a REQ that has
+        // asked nothing does not.
+        self.pattern.is_readable(&mut self.crew) || self.hub.is_terminated()
     }
 
     /// As [`is_readable`](Self::is_readable), asked by the application: where no thread looks after the streams, it does once
@@ -165,7 +167,7 @@ impl<P: Pattern> Core<P> {
 
     /// Would a call that sends return at once?
     pub(crate) fn is_writable(&mut self) -> bool {
-        self.pattern.is_writable(&mut self.crew) || self.crew.is_terminated()
+        self.pattern.is_writable(&mut self.crew) || self.hub.is_terminated()
     }
 
     /// Which of `interest` there is, asked by the application. Where no thread looks after the streams, it does once first.
@@ -300,11 +302,11 @@ impl<P: Pattern> Core<P> {
 
     /// Nothing is missing any more, nor will be.
     fn tell_closed(&mut self) {
-        self.told = Told { of: Interest::READABLE | Interest::WRITABLE, missing: Interest::NONE };
+        self.told = Told { of: Interest::BOTH, missing: Interest::NONE };
     }
 
     pub(crate) fn monitor(&self) -> Monitor {
-        self.hub.monitor(self.monitor_capacity, self.attachments.bound().cloned())
+        self.hub.monitor(self.monitor_capacity, self.attachments.listening())
     }
 
     pub(crate) fn peer_list(&self) -> Vec<PeerInfo> {
@@ -550,6 +552,10 @@ impl<P: Pattern> Ready for Core<P> {
             writable: awaited.has_writable() && writable(self),
         }
         .as_interest()
+    }
+
+    fn is_particular(&self) -> bool {
+        self.pattern.is_particular()
     }
 
     fn take_told(&mut self) -> Told {

@@ -72,7 +72,38 @@ use crate::{
 ///
 /// # Of news
 ///
-/// The one that the sockets' `edge_descriptor` makes tells less.
+/// The one that the sockets' `edge_descriptor` makes tells less, as libzmq's `ZMQ_FD` does, for programs written for that: it is
+/// readable when something has come that a call on the socket has said is *missing*, not while the socket is ready. A socket
+/// that can simply be written to does not keep it readable, nor does a message that nobody asks for.
+///
+/// * What is missing is said by `readiness`, by `try_recv` and a time-out with nothing, `try_send` and a time-out with no room
+///   or no peer, `can_recv` and `can_send` with no. Something has come when that would not be said any more; a peer that comes,
+///   and the end of the context, are told, too, to who misses anything. So the descriptor may be readable for nothing.
+/// * Each of these lowers it, whatever the answer; so does the error that says that the context has been shut down. A call
+///   that moves a message says nothing, and leaves it as it is.
+/// * It begins readable. It is readable for good once the socket is gone.
+///
+/// The program asks, after it was readable **and** after its own calls that moved a message, until what it wants is missing,
+/// and only then sleeps on it. A program that wants nothing but messages does so by receiving until there is none. One that is
+/// told that a message, or room, is there and sleeps nevertheless may sleep long: nothing more is missing.
+///
+/// It does for level- and edge-triggered loops alike. In a caller-driven context it is readable also as above, and each
+/// `readiness` does what there is to do for the streams.
+///
+/// ```no_run
+/// # use ringway::{Pair, poll::Interest};
+/// # fn wait_until_readable(_: &impl std::os::fd::AsFd) {}
+/// # fn handle(_: ringway::Message) {}
+/// # fn example(mut socket: Pair) -> Result<(), Box<dyn std::error::Error>> {
+/// let fd = socket.edge_descriptor()?;
+/// loop {
+///     wait_until_readable(&fd);
+///     while socket.readiness(Interest::READABLE).has_readable() {
+///         handle(socket.try_recv()?);
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Descriptor {
     flag: Counted<Flag>,
@@ -105,7 +136,7 @@ impl Descriptor {
     pub(crate) fn of_news(socket: Counted<dyn Watchable>) -> io::Result<Self> {
         let flag = Counted::new(Flag::raised()?);
         let watcher = News::new(flag.clone());
-        Ok(Self::enrolled(flag, Counted::new(watcher), socket, Interest::READABLE | Interest::WRITABLE))
+        Ok(Self::enrolled(flag, Counted::new(watcher), socket, Interest::BOTH))
     }
 
     fn enrolled(

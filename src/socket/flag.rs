@@ -64,14 +64,24 @@ impl Flag {
     pub(super) fn lower(&self) -> bool {
         loop {
             // Acquire: the holder's write, which our read follows; pairs with the swap in `hold`.
-            match self.word.load(Ordering::Acquire) {
+            let word = self.word.load(Ordering::Acquire);
+            if word == ARMED {
+                return false;
+            }
+            // A holder's, too, that has not come to say so: its write may have woken us in its place, and then we would find
+            // this readable until its turn comes.
+            self.level.lower();
+            match word {
                 RAISED => {
-                    self.level.lower();
                     // Relaxed: the owner's alone until then; published by the announcement.
                     self.word.store(ARMED, Ordering::Relaxed);
                     return true;
                 }
-                ARMED | RECALLED => return false,
+                // Raised since, if it is not that any more: then what we read was that.
+                RECALLED if planted("descriptor-reads-unlooking") || self.word.load(Ordering::Acquire) == RECALLED => {
+                    return false;
+                }
+                RECALLED => {}
                 _ if planted("descriptor-recalls-nothing") => return false,
                 held if self.swap(held, RECALLED) => return true,
                 // The holder has just done something.

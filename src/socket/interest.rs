@@ -22,6 +22,8 @@ impl Interest {
     pub const READABLE: Self = Self(1);
     /// A call that sends would return at once: there is room, or the context has been shut down.
     pub const WRITABLE: Self = Self(2);
+    /// [`READABLE`](Self::READABLE) and [`WRITABLE`](Self::WRITABLE).
+    pub const BOTH: Self = Self(3);
 
     /// Is [`READABLE`](Self::READABLE) part of it?
     pub const fn has_readable(self) -> bool {
@@ -48,7 +50,7 @@ impl Interest {
     }
 
     pub(crate) const fn from_bits(bits: u8) -> Self {
-        Self(bits & 3)
+        Self(bits & Self::BOTH.0)
     }
 }
 

@@ -195,7 +195,8 @@ pub trait Sends: Socket + Pollable {
     /// Sends `message`, its first frame included, which was admitted. Never waits.
     ///
     /// # Errors
-    /// The message has no frame, memory ran out, or the context has been shut down. The message comes back.
+    /// The message has no frame, memory ran out, or the context has been shut down; of REQ and REP, it is not their
+    /// turn any more. The message comes back.
     fn send_admitted(&mut self, admission: Admission, message: Message) -> Result<(), SendError>;
 }
 

@@ -54,11 +54,12 @@ impl News {
     fn answer(&self, core: &mut dyn Ready, signal: &Signal, told: Told) {
         let awaited = load(&self.awaited);
         let announced = if self.flag.lower() { Interest::NONE } else { load(&self.announced) };
-        let added = if planted("news-announces-once") && announced != Interest::NONE {
-            Interest::NONE
-        } else {
-            awaited.without(announced)
-        };
+        let mut added = awaited.without(announced);
+        if planted("news-announces-once") && !announced.is_none() {
+            added = Interest::NONE;
+        } else if told.missing.has_writable() && core.is_particular() {
+            added |= Interest::WRITABLE;
+        }
         store(&self.announced, awaited);
         if added.is_none() {
             return;

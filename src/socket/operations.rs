@@ -371,7 +371,8 @@ macro_rules! single_sending_operations {
             /// handed out in turn; otherwise, or if there is none, it is dropped and counted.
             ///
             /// # Errors
-            /// The message has no frame, memory ran out, or the context has been shut down. The message comes back.
+            /// The message has no frame, memory ran out, or the context has been shut down; of REQ and REP, it is not their
+            /// turn any more. The message comes back.
             pub fn send_admitted(
                 &mut self,
                 admission: super::Admission,

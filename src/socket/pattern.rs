@@ -41,6 +41,11 @@ pub(crate) trait Pattern: std::fmt::Debug + Send + Sized + 'static {
         self.is_writable(crew)
     }
 
+    /// Is it a matter of where a message goes what is in its way, so that [`want_room`](Self::want_room) asks others each time?
+    fn is_particular(&self) -> bool {
+        false
+    }
+
     /// Is room all that a send needs, so that it is for others to bring it about?
     fn needs_only_room(&self) -> bool {
         true
@@ -243,13 +248,14 @@ pub(crate) fn fair(crew: &mut Crew, place: &mut Message) -> Result<Key, RecvErro
     while let Some(key) = crew.readable() {
         // Always there: `readable` has just said so.
         if crew.receive_from(key, place) {
+            crew.heard(key);
             return Ok(key);
         }
     }
     Err(RecvError::Empty)
 }
 
-/// As [`fair`]. Returns also what comes before the message, if that was folded into it.
+/// As [`fair`], but whether the owner gets the message is the caller's to say ([`Crew::heard`]). Returns also what comes before the message, if that was folded into it.
 #[inline(always)]
 pub(crate) fn fair_folded(crew: &mut Crew, place: &mut Message) -> Option<(Key, Fold)> {
     while let Some(key) = crew.readable() {

@@ -262,7 +262,7 @@ impl Receiving for Publisher<true> {
         match self.next.take().or_else(|| self.take_notice(crew)) {
             Some(notice) => {
                 self.last = notice.asker;
-                crew.set_last_sender(None);
+                crew.heard_of(None);
                 *place = notice.into();
             }
             None => _ = pattern::fair(crew, place)?,

@@ -87,12 +87,11 @@ impl Pattern for Answer {
             return false;
         }
         if self.ahead.is_none() {
-            let (mut body, last) = (Message::new(), crew.last_sender());
+            let mut body = Message::new();
             if let Some(from) = self.take_request(crew, &mut body) {
                 let envelope = std::mem::replace(&mut self.envelope, Envelope::none());
-                self.ahead = Some(Request { from, sender: crew.last_sender(), envelope, body });
+                self.ahead = Some(Request { from, sender: crew.connected_peer(from.0), envelope, body });
             }
-            crew.set_last_sender(last);
         }
         self.ahead.is_some()
     }
@@ -159,12 +158,14 @@ impl Receiving for Answer {
             return Err(RecvError::ReplyDue);
         }
         if let Some(request) = self.ahead.take() {
-            crew.set_last_sender(request.sender);
+            crew.heard_of(request.sender);
             (self.due, self.envelope, *place) = (Some(request.from), request.envelope, request.body);
             return Ok(());
         }
-        self.due = self.take_request(crew, place);
-        self.due.map(|_| ()).ok_or(RecvError::Empty)
+        let from = self.take_request(crew, place).ok_or(RecvError::Empty)?;
+        crew.heard(from.0);
+        self.due = Some(from);
+        Ok(())
     }
 }
 

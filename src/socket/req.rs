@@ -106,7 +106,7 @@ struct Ask {
     kept: Option<Message>,
     /// What the next receive returns: it was taken to see whether there is something.
     ahead: Option<Result<Message, RecvError>>,
-    /// Whom that came from.
+    /// Whom that came from, if it is a reply over a stream.
     ahead_from: Option<PeerId>,
 }
 
@@ -146,14 +146,14 @@ impl Pattern for Ask {
         }
         if self.ahead.is_none() {
             let mut place = Message::new();
-            let last = crew.last_sender();
             self.ahead = match self.take_reply(crew, &mut place) {
-                Ok(()) => Some(Ok(place)),
+                Ok(key) => {
+                    self.ahead_from = crew.connected_peer(key);
+                    Some(Ok(place))
+                }
                 Err(RecvError::Empty) => None,
                 Err(error) => Some(Err(error)),
             };
-            self.ahead_from = crew.last_sender();
-            crew.set_last_sender(last);
         }
         self.ahead.is_some()
     }
@@ -221,7 +221,8 @@ impl Receiving for Ask {
         if self.ahead.is_some() {
             return self.receive_ahead(crew, place);
         }
-        self.take_reply(crew, place)?;
+        let key = self.take_reply(crew, place)?;
+        crew.heard(key);
         self.forget();
         Ok(())
     }
@@ -246,26 +247,26 @@ impl Ask {
     #[cold]
     fn receive_ahead(&mut self, crew: &mut Crew, place: &mut Message) -> Result<(), RecvError> {
         self.forget();
-        crew.set_last_sender(self.ahead_from);
         *place = self.ahead.take().unwrap_or(Err(RecvError::Empty))?;
+        crew.heard_of(self.ahead_from);
         Ok(())
     }
 
-    /// Puts the body of the reply into `place`.
+    /// Puts the body of the reply into `place`. Returns whom it came from.
     ///
     /// # Errors
     /// `Empty`, or why there will be none.
     #[inline(always)]
-    fn take_reply(&mut self, crew: &mut Crew, place: &mut Message) -> Result<(), RecvError> {
+    fn take_reply(&mut self, crew: &mut Crew, place: &mut Message) -> Result<Key, RecvError> {
         while let Some((key, fold)) = pattern::fair_folded(crew, place) {
             if self.is_asked(crew, key) {
                 let envelope = self.envelope();
                 if fold == envelope {
-                    return Ok(());
+                    return Ok(key);
                 }
                 if fold == Fold::Nothing && self.is_reply(place) {
                     envelope.take_off(place);
-                    return Ok(());
+                    return Ok(key);
                 }
             }
             crew.discard(place.size() + fold.size());
@@ -326,7 +327,7 @@ impl Ask {
     /// `Empty`, or why there will be no reply.
     #[cold]
     #[inline(never)]
-    fn no_reply(&mut self, crew: &mut Crew, is_gone: bool) -> Result<(), RecvError> {
+    fn no_reply(&mut self, crew: &mut Crew, is_gone: bool) -> Result<Key, RecvError> {
         let is_late = self.until.is_some_and(|until| until <= Instant::now());
         let was_asking = self.state != State::Homeless;
         if was_asking && !is_gone && !is_late {

@@ -208,6 +208,10 @@ impl Pattern for Switchboard {
         }
     }
 
+    fn is_particular(&self) -> bool {
+        self.options.mandatory
+    }
+
     fn want_room(&mut self, crew: &mut Crew) {
         match self.awaited {
             Some(key) => crew.want_room_of(key),
@@ -297,6 +301,7 @@ impl Receiving for Switchboard {
                 && crew.receive_from(key, place)
             {
                 place.push_front(id.clone());
+                crew.heard(key);
                 return Ok(());
             }
         }

@@ -121,7 +121,8 @@ impl<const SENDS: bool> Pattern for Subscriber<SENDS> {
             Err(RecvError::Missed) => self.tells_missed = true,
             Err(_) => return false,
         }
-        crew.set_last_sender(last);
+        // It is only looked at.
+        crew.heard_of(last);
         true
     }
 
@@ -167,6 +168,7 @@ impl<const SENDS: bool> Receiving for Subscriber<SENDS> {
                 crew.count(|flow: &Flow| &flow.filtered, 1);
                 continue;
             }
+            crew.heard(key);
             return Ok(());
         }
         Err(RecvError::Empty)
@@ -231,7 +233,7 @@ impl<const SENDS: bool> Subscriber<SENDS> {
             return Err(RecvError::Missed);
         }
         let mut held = self.held.take().ok_or(RecvError::Empty)?;
-        crew.set_last_sender(held.from);
+        crew.heard_of(held.from);
         *place = held.message.take().ok_or(RecvError::Empty)?;
         crew.count(|flow: &Flow| &flow.messages_in, 1);
         crew.count(|flow: &Flow| &flow.bytes_in, place.size() as u64);

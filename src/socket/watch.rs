@@ -30,6 +30,9 @@ pub(crate) trait Ready {
     /// What of `awaited` has come, of what [`Told`] said was missing.
     fn news(&mut self, awaited: Interest) -> Interest;
 
+    /// Does each send have its own in the way, so that each is to ask for room that finds none?
+    fn is_particular(&self) -> bool;
+
     /// What calls have told since this was asked last.
     fn take_told(&mut self) -> Told;
 

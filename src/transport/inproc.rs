@@ -99,7 +99,7 @@ impl Registry {
         }
         entry.bound = Some(bound.clone());
         // Told under the lock: whoever connects is heard of later.
-        Self::tell(hub, || EventKind::Listening { endpoint: Endpoint::Inproc(name.into()) });
+        Self::tell(hub, || EventKind::Listening { endpoint: Endpoint::Inproc(name.into()), descriptor: None });
         let ours: Vec<Pending> =
             entry.pending.extract_if(.., |pending| pending.socket_type.talks_to(socket_type)).collect();
         for theirs in &entry.pending {
@@ -167,7 +167,7 @@ impl Registry {
         }
         let bound = entry.bound.take();
         // Told under the lock: whoever came here has been heard of.
-        Self::tell(hub, || EventKind::Unbound { endpoint: Endpoint::Inproc(name.into()) });
+        Self::tell(hub, || EventKind::Unbound { endpoint: Endpoint::Inproc(name.into()), descriptor: None });
         names.forget_unused(name);
         drop(names);
         drop(bound);

@@ -113,6 +113,11 @@ impl Acceptor {
         }
     }
 
+    /// The number of its descriptor, where there are such.
+    pub(crate) fn descriptor(&self) -> Option<i32> {
+        number_of(self)
+    }
+
     /// Where it listens, as libzmq's `ZMQ_LAST_ENDPOINT` spells it: numbers for names and wildcards.
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -212,6 +217,20 @@ impl ByteStream {
         }
     }
 
+    /// The number of its descriptor, where there are such.
+    pub(crate) fn descriptor(&self) -> Option<i32> {
+        number_of(self)
+    }
+
+    /// Our own address, for people; empty if it has none.
+    pub(crate) fn own_label(&self) -> String {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().map_or_else(|_| String::new(), |address| address.to_string()),
+            #[cfg(unix)]
+            Self::Ipc(_) => String::new(),
+        }
+    }
+
     /// Who is there, for people: an address and port, or a process.
     /// Where the peer is, as a host: its IP address, without the port.
     pub(crate) fn peer_address(&self) -> String {
@@ -229,6 +248,17 @@ impl ByteStream {
             Self::Ipc(stream) => ipc::peer_label(stream),
         }
     }
+}
+
+#[cfg(unix)]
+fn number_of(what: &impl AsFd) -> Option<i32> {
+    use std::os::fd::AsRawFd;
+    Some(what.as_fd().as_raw_fd())
+}
+
+#[cfg(not(unix))]
+fn number_of<T>(_: &T) -> Option<i32> {
+    None
 }
 
 #[cfg(unix)]

@@ -264,6 +264,7 @@ suite! {
             no_linger_drops_what_is_not_written,
             a_shutdown_waits_as_long_as_somebody_lingers,
             a_shutdown_does_not_wait_for_one_that_does_not_listen,
+            what_was_sent_before_its_context_was_closed_arrives,
             a_shutdown_ends_calls_and_frees_endpoints,
             no_more_peers_than_said,
             a_puller_that_does_not_read_stops_the_pusher,

@@ -119,6 +119,13 @@ pub(crate) fn looking_changes_no_sender(flavor: Flavor) {
         sender!(context, asking);
     }
     assert!(senders[0].is_none() || senders[0] != senders[1]);
+    // Nor is throwing away what is no request.
+    let mut stray = dealer(&context, "stray", "looking");
+    stray.send("no request").unwrap();
+    context.eventually("it is thrown away", || {
+        answering.try_recv() == Err(RecvError::Empty) && answering.counters().discarded == 1
+    });
+    assert_eq!(answering.last_sender(), senders[1]);
     let (mut publisher, mut subscriber) =
         (XPub::builder().manual().build(&context).unwrap(), Sub::new(&context).unwrap());
     meet!(context, "subscriptions", publisher, subscriber);

@@ -193,6 +193,23 @@ pub(crate) fn a_shutdown_does_not_wait_for_one_that_does_not_listen(flavor: Flav
     pull.expect_numbers(0..100);
 }
 
+pub(crate) fn what_was_sent_before_its_context_was_closed_arrives(flavor: Flavor) {
+    let (here, there) = (flavor.context(), flavor.context());
+    let mut pull = Pull::new(&there).unwrap();
+    pull.bind(there.endpoint("closed")).unwrap();
+    let mut push = Push::builder().linger(Duration::MAX).build(&here).unwrap();
+    push.connect(there.endpoint("closed")).unwrap();
+    (0..100).for_each(|number| push.send(numbered(number)).unwrap());
+    here.close();
+    here.close();
+    assert_eq!(push.try_send("late").unwrap_err().reason, SendFailure::ContextClosed);
+    assert!(Push::new(&here).is_err());
+    drop(push);
+    let receiver = thread::spawn(move || pull.expect_numbers(0..100));
+    here.settle(100, 100);
+    receiver.join().unwrap();
+}
+
 pub(crate) fn a_shutdown_ends_calls_and_frees_endpoints(flavor: Flavor) {
     let context = flavor.context();
     let (push, mut pull) = pipeline(&context, "ends");

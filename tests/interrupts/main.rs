@@ -133,7 +133,7 @@ fn a_time_out_is_one_whatever_signals_there_were() {
         let timeout = Duration::from_millis(100);
         let begun = Instant::now();
         let caller = Caller::new(move || here.recv_timeout(timeout));
-        caller.await_park().signal(handler);
+        caller.signal_until_over(handler);
         assert_eq!(caller.join(), Err(RecvError::TimedOut));
         assert!(begun.elapsed() >= timeout);
     }

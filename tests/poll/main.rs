@@ -9,13 +9,15 @@ use std::{
 };
 
 #[cfg(target_os = "linux")]
+mod news;
+#[cfg(target_os = "linux")]
 mod on_demand;
 #[allow(dead_code, reason = "it belongs to the conformance suite, which uses all of it")]
 #[path = "../conformance/road.rs"]
 mod road;
 
 use ringway::{
-    Context, Message, Pair, Poller, Pull, Push, WaitPolicy,
+    Context, Message, Pair, Poller, Pull, Push, Rep, Req, WaitPolicy,
     poll::{AddError, Event, Events, Interest, NotRegistered, PollError},
     socket::{RecvError, SendFailure},
 };
@@ -254,6 +256,26 @@ fn shutdown_ends_a_wait(road: Road) {
         }
         assert_eq!(seen, [1, 2]);
         assert_eq!(lone.try_recv(), Err(RecvError::ContextClosed));
+        ender.join().unwrap();
+    }
+}
+
+/// A REQ that has asked nothing has nothing to receive, and one that waits for its reply nothing to send.
+#[test]
+fn the_end_of_the_context_is_seen_by_sockets_out_of_turn() {
+    for wants in [Interest::READABLE, Interest::WRITABLE] {
+        let context = Context::new();
+        let (mut rep, mut req) = (Rep::new(&context).unwrap(), Req::new(&context).unwrap());
+        rep.bind("inproc://turns").unwrap();
+        req.connect("inproc://turns").unwrap();
+        if wants.has_writable() {
+            req.send("x").unwrap();
+        }
+        let (mut poller, mut events) = (Poller::with_policy(WaitPolicy::Park), Events::new());
+        poller.add(&mut req, wants, 1).unwrap();
+        assert_eq!(poller.wait(&mut events, Some(Duration::from_millis(1))).unwrap(), 0);
+        let ender = thread::spawn(move || context.close());
+        assert_eq!(poller.wait(&mut events, LONG).unwrap(), 1, "{wants:?}");
         ender.join().unwrap();
     }
 }
@@ -592,6 +614,13 @@ use on_demand::{
     waiting_calls_leave_a_descriptor_right,
 };
 
+#[cfg(target_os = "linux")]
+use news::{
+    a_router_hears_of_room, any_socket_has_one, futures_lose_nothing, no_news_is_lost_in_many_messages,
+    one_way_does_not_swallow_the_other, peers_and_the_end_are_news, readiness_is_no_news, room_is_news,
+    turns_to_ask_and_answer_are_no_news,
+};
+
 mod inproc {
     over! { Inproc:
         reports_what_is_ready_and_nothing_else,
@@ -621,6 +650,15 @@ mod inproc {
         no_edge_is_lost_in_a_hundred_thousand_messages,
         a_descriptor_serves_a_loop_of_epoll_and_another_poller,
         an_edge_triggered_loop_misses_nothing,
+        readiness_is_no_news,
+        room_is_news,
+        one_way_does_not_swallow_the_other,
+        peers_and_the_end_are_news,
+        turns_to_ask_and_answer_are_no_news,
+        a_router_hears_of_room,
+        any_socket_has_one,
+        futures_lose_nothing,
+        no_news_is_lost_in_many_messages,
     }
 }
 
@@ -644,6 +682,9 @@ macro_rules! over_stream {
             no_edge_is_lost_in_a_hundred_thousand_messages,
             a_descriptor_serves_a_loop_of_epoll_and_another_poller,
             an_edge_triggered_loop_misses_nothing,
+            any_socket_has_one,
+            futures_lose_nothing,
+            no_news_is_lost_in_many_messages,
         }
     };
 }

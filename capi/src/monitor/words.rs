@@ -12,7 +12,7 @@
 //! | `Connected`; `HandshakeSucceeded` of a connection made again | `CONNECTED` |
 //! | `HandshakeSucceeded` | `HANDSHAKE_SUCCEEDED` |
 //! | `HandshakeFailed` | `CONNECTED` or `ACCEPTED`, `HANDSHAKE_FAILED_…`, `DISCONNECTED` |
-//! | `Disconnected`, but by ourselves | `DISCONNECTED` |
+//! | `Disconnected`, but by ourselves | `DISCONNECTED`; before `CONNECT_RETRIED`, also where the next attempt is told of first |
 //! | `Listening`, `Unbound`, `BindFailed`, `Accepted`, `AcceptFailed` | `LISTENING`, `CLOSED`, `BIND_FAILED`, `ACCEPTED`, `ACCEPT_FAILED` |
 //!
 //! In process libzmq tells nothing, and so is nothing told here. Nor of what libzmq has no word for.
@@ -97,6 +97,10 @@ impl Words {
             EventKind::AcceptFailed { reason, .. } => told(ZMQ_EVENT_ACCEPT_FAILED, accept_errno(reason)),
             EventKind::Connecting { peer, .. } => self.dialled(*peer, endpoint).attempt(&mut told),
             EventKind::ConnectRetried { peer, reason, delay, .. } => {
+                if matches!(reason, ConnectFailure::Disconnected(_)) && !self.knows(*peer) {
+                    // The attempt is the next peer's, and told of before the end of the one before it.
+                    self.lose(endpoint, &mut told);
+                }
                 let dialled = self.dialled(*peer, endpoint);
                 if is_of_an_attempt(reason) {
                     dialled.attempt(&mut told);
@@ -134,13 +138,29 @@ impl Words {
                 told(ZMQ_EVENT_DISCONNECTED, NO_DESCRIPTOR);
             }
             EventKind::Disconnected { peer, reason, .. } => {
-                let was_connected = self.dialled.remove(peer).is_none_or(|dialled| dialled.state == State::Connected);
+                let was_connected = self.dialled.get_mut(peer).is_none_or(Dialled::lose);
                 let by_us = matches!(reason, DisconnectReason::ClosedHere | DisconnectReason::ContextClosed);
+                if by_us {
+                    self.dialled.remove(peer);
+                }
                 if was_connected && !by_us {
                     told(ZMQ_EVENT_DISCONNECTED, NO_DESCRIPTOR);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Has something been told of this peer? One without a number is another each time.
+    fn knows(&self, peer: PeerId) -> bool {
+        peer.number() != 0 && self.dialled.contains_key(&peer)
+    }
+
+    /// Says that a connection to `endpoint` has ended.
+    fn lose(&mut self, endpoint: &Endpoint, mut told: impl FnMut(c_int, c_int)) {
+        let mut there = self.dialled.values_mut().filter(|dialled| dialled.endpoint == *endpoint);
+        if there.any(Dialled::lose) {
+            told(ZMQ_EVENT_DISCONNECTED, NO_DESCRIPTOR);
         }
     }
 
@@ -159,6 +179,11 @@ impl Dialled {
                 told(ZMQ_EVENT_CONNECT_DELAYED, libc::EINPROGRESS);
             }
         }
+    }
+
+    /// There is no connection any more. Was there one?
+    fn lose(&mut self) -> bool {
+        std::mem::replace(&mut self.state, State::AwaitAttempt) == State::Connected
     }
 
     /// Says that there is a connection, unless that was said.

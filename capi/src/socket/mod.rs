@@ -39,6 +39,7 @@ use crate::{
     handle::{self, Handled, Held, Spare},
     metadata,
     monitor::Pump,
+    proxy::InHand,
 };
 
 /// What a handle of a socket points to.
@@ -60,6 +61,8 @@ pub(crate) struct Socket {
     /// Endpoints connected to, by types that connect to one only once.
     connected: Vec<String>,
     monitor: Option<Pump>,
+    /// Of a proxy that is to go on.
+    in_hand: Option<InHand>,
     has_threads: bool,
     home: Arc<Home>,
 }
@@ -100,9 +103,17 @@ impl Socket {
         &mut self.monitor
     }
 
+    /// What a proxy of which it is the frontend had received and not sent.
+    pub(crate) fn in_hand_mut(&mut self) -> &mut Option<InHand> {
+        &mut self.in_hand
+    }
+
     /// What of `interest` is there now, frames of messages under way among it.
     pub(crate) fn readiness(&mut self, interest: Interest) -> Interest {
-        let mut ready = self.core.readiness(self.awaited(interest));
+        let mut ready = self.core.readiness(interest);
+        if self.is_amid_receiving() {
+            ready = Interest::NONE;
+        }
         if interest.has_readable() && self.incoming.len() > 0 {
             ready |= Interest::READABLE;
         }
@@ -114,14 +125,10 @@ impl Socket {
 }
 
 impl Socket {
-    /// What of `interest` may come while the program makes no call: a REP does not reply, and a REQ does not ask again, before
-    /// all of the message it is receiving was received.
+    /// What to wait for, for who wants `interest`: a REP does not reply, and a REQ does not ask again, before all of the message
+    /// it is receiving was received. The core, which knows whole messages, has nothing to receive then; but it ends, too.
     pub(crate) fn awaited(&self, interest: Interest) -> Interest {
-        match (self.is_amid_receiving(), interest.has_readable()) {
-            (false, _) => interest,
-            (true, true) => Interest::READABLE,
-            (true, false) => Interest::NONE,
-        }
+        if interest.has_writable() && self.is_amid_receiving() { Interest::READABLE } else { interest }
     }
 
     /// Is it its turn to receive, though the core, which knows whole messages, takes it for its turn to send?
@@ -151,8 +158,12 @@ impl Socket {
 }
 
 impl Drop for Socket {
+    /// What is under way goes before the core: once that is gone, `zmq_ctx_term` may return in another thread, and no free
+    /// function is to be owed after it.
     fn drop(&mut self) {
         self.drop_incoming();
+        self.outgoing = None;
+        self.in_hand = None;
     }
 }
 
@@ -197,6 +208,7 @@ pub(crate) unsafe extern "C" fn zmq_socket(context: *mut c_void, r#type: c_int) 
             senders: Senders::default(),
             connected: Vec::new(),
             monitor: None,
+            in_hand: None,
             has_threads: defaults.has_threads,
             home,
         }))

@@ -341,6 +341,10 @@ pub(crate) unsafe extern "C" fn zmq_getsockopt(
             }
             // SAFETY: the caller's duty: there are `*len` bytes.
             unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), value.cast(), bytes.len()) };
+            let (rest, places) = (value.cast::<u8>().wrapping_add(bytes.len()), *len - bytes.len());
+            // For programs that have more room than they need, as for the `int64_t` of old.
+            // SAFETY: as above.
+            unsafe { rest.write_bytes(0, places) };
             *len = bytes.len();
             Ok(0)
         };

@@ -171,6 +171,41 @@ static void of_handshakes_there(void) {
     CHECK(zmq_ctx_term(context) == 0);
 }
 
+/* A type whose next connection is another peer's. */
+static void of_subscribers(void) {
+    void *context = zmq_ctx_new();
+    void *publisher = make(context, ZMQ_PUB), *subscriber = make(context, ZMQ_SUB);
+    void *monitor = listen_to(context, subscriber, "inproc://subscriber", ZMQ_EVENT_ALL);
+    char where[64];
+    size_t size = sizeof where;
+    CHECK(zmq_bind(publisher, "tcp://127.0.0.1:*") == 0);
+    CHECK(zmq_getsockopt(publisher, ZMQ_LAST_ENDPOINT, where, &size) == 0);
+    /* Time enough to listen again. */
+    int milliseconds = 2000;
+    CHECK(zmq_setsockopt(subscriber, ZMQ_RECONNECT_IVL, &milliseconds, sizeof milliseconds) == 0);
+    CHECK(zmq_connect(subscriber, where) == 0);
+    for (int i = 0; i < 2; ++i) {
+        expect(monitor, ZMQ_EVENT_CONNECT_DELAYED, where);
+        expect(monitor, ZMQ_EVENT_CONNECTED, where);
+        expect(monitor, ZMQ_EVENT_HANDSHAKE_SUCCEEDED, where);
+        if (i == 0) {
+            /* The connection ends, and somebody else listens. */
+            CHECK(zmq_unbind(publisher, where) == 0 && zmq_close(publisher) == 0);
+            publisher = make(context, ZMQ_PUB);
+            while (zmq_bind(publisher, where) != 0) {
+                CHECK(zmq_errno() == EADDRINUSE);
+                zmq_poll(NULL, 0, 1);
+            }
+            expect(monitor, ZMQ_EVENT_DISCONNECTED, where);
+            expect(monitor, ZMQ_EVENT_CONNECT_RETRIED, where);
+        }
+    }
+    CHECK(zmq_close(publisher) == 0);
+    expect(monitor, ZMQ_EVENT_DISCONNECTED, where);
+    CHECK(zmq_close(subscriber) == 0 && zmq_close(monitor) == 0);
+    CHECK(zmq_ctx_term(context) == 0);
+}
+
 /* Only what is asked for; it ends when asked to, and begins again at the same place. */
 static void masked(void) {
     void *context = zmq_ctx_new();
@@ -235,6 +270,7 @@ int main(void) {
     of_attempts();
     of_handshakes_here();
     of_handshakes_there();
+    of_subscribers();
     masked();
     wrong();
     ends_with_its_context();

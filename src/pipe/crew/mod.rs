@@ -93,7 +93,7 @@ pub(crate) struct Crew {
     links: usize,
     /// The owner looks at connections again and again, and may be left to read them.
     lends: bool,
-    /// Where the message received last came from: the key of a pipe that is there, or `NO_KEY`.
+    /// Where the message came from that the owner got last: the key of a pipe that is there, or `NO_KEY`.
     last_from: Key,
     /// Who that was, if it is not there any more.
     last_gone: Option<PeerId>,
@@ -170,18 +170,24 @@ impl Crew {
         }
     }
 
-    /// Whom the message received last came from, if it came from a connection.
+    /// Whom the message came from that the owner got last, if it came from a connection.
     pub(crate) fn last_sender(&self) -> Option<PeerId> {
         if self.last_from == NO_KEY { self.last_gone } else { self.connected_peer(self.last_from) }
     }
 
-    /// Takes note of whom the message came from that the owner gets now: it was received before.
-    pub(crate) fn set_last_sender(&mut self, sender: Option<PeerId>) {
+    /// The message that the owner gets now was just received from the pipe under `key`.
+    #[inline(always)]
+    pub(crate) fn heard(&mut self, key: Key) {
+        self.last_from = key;
+    }
+
+    /// The message that the owner gets now came from `sender`, who may not be there any more.
+    pub(crate) fn heard_of(&mut self, sender: Option<PeerId>) {
         (self.last_from, self.last_gone) = (NO_KEY, sender);
     }
 
     /// The peer under `key`, if there is a connection to it.
-    fn connected_peer(&self, key: Key) -> Option<PeerId> {
+    pub(crate) fn connected_peer(&self, key: Key) -> Option<PeerId> {
         let pipe = self.pipes.get(key as usize)?.as_ref()?;
         pipe.link.is_some().then(|| PeerId::new(pipe.end.tie().number()))
     }
@@ -444,7 +450,7 @@ impl Crew {
         self.stop_sending(key);
         self.hot.remove(key);
         if key == self.last_from {
-            self.set_last_sender(self.connected_peer(key));
+            self.heard_of(self.connected_peer(key));
         }
         if let Some(pipe) = self.pipes[key as usize].take() {
             if pipe.receiving == Receiving::Armed {

@@ -160,7 +160,6 @@ impl Crew {
 
     #[inline(always)]
     pub(super) fn received(&mut self, key: Key, size: usize) {
-        self.last_from = key;
         if let Some(pipe) = self.pipes[key as usize].as_mut() {
             pipe.end.publish();
             light_fence();
@@ -189,7 +188,7 @@ impl Crew {
             }
             bytes += place.size() as u64;
             self.touch(key);
-            self.last_from = key;
+            self.heard(key);
             next = if messages.len() - before < max { self.readable() } else { None };
         }
         let count = messages.len() - before;

@@ -45,17 +45,20 @@ impl Link {
         (Self { tie, side: Side::Second, hub: None, end, subscribes, conflates, conflated: 0 }, joined)
     }
 
-    /// A pipe to `peer`, which came to `endpoint`.
+    /// A pipe to `peer`, which came to `endpoint`. The connection has `descriptor`.
     pub(super) fn accepted(
         origin: &Origin,
         endpoint: Endpoint,
         peer: &zmtp::Peer,
         session: &Arc<Session>,
+        descriptor: Option<i32>,
     ) -> (Self, Joined) {
         let Origin { near, profile, .. } = origin;
         let own = profile.socket_type;
         let hub = hub_of(peer, session);
         let tie = Tie::through(Some(endpoint), Frame::new(), hub.clone());
+        // First: what is told of it has it in it.
+        tie.set_descriptor(descriptor);
         tie.introduce(Side::Second, near.clone(), profile.clone());
         let directions = Directions {
             forth: peer.socket_type.sends() && own.receives(),
@@ -68,9 +71,10 @@ impl Link {
         (Self { tie, side: Side::First, hub: Some(hub), end, subscribes, conflates, conflated: 0 }, joined)
     }
 
-    /// The peer has come, for the first time: from now on the socket knows it. (One that comes later in its place is taken for
-    /// the same.)
-    pub(super) fn meet(self, peer: &zmtp::Peer, session: &Arc<Session>) -> Self {
+    /// The peer has come, by a connection with `descriptor`; if for the first time, the socket knows it from now on. (One that
+    /// comes later in its place is taken for the same.)
+    pub(super) fn meet(self, peer: &zmtp::Peer, session: &Arc<Session>, descriptor: Option<i32>) -> Self {
+        self.tie.set_descriptor(descriptor);
         if self.hub.is_some() {
             return self;
         }

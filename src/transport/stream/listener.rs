@@ -59,7 +59,7 @@ impl Listener {
         });
         let listener: Arc<Self> = made.expect("the reactor has just asked for it");
         // First: whoever connects is heard of later.
-        origin.tell(|| EventKind::Listening { endpoint: listener.endpoint.clone() });
+        origin.tell(|| EventKind::Listening { endpoint: listener.endpoint.clone(), descriptor: listener.descriptor() });
         listener.register().map_err(|error| {
             listener.close();
             BindFailure::of(&error)
@@ -85,6 +85,11 @@ impl Listener {
     /// Where it listens: as libzmq spells it, with numbers for wildcards and names.
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// The number of its descriptor, if it is not closed.
+    pub(crate) fn descriptor(&self) -> Option<i32> {
+        self.acceptor.lock().as_ref().and_then(Acceptor::descriptor)
     }
 
     /// Nobody can connect here any more; who has, stays.

@@ -12,7 +12,7 @@ use std::mem::ManuallyDrop;
 use super::baton::{Baton, Held};
 use crate::{
     Frame, Message, SocketType,
-    monitor::Traffic,
+    monitor::{PeerMetadata, Traffic},
     pipe::{Crew, Directions, Drive, End, Hub, HubOptions, Outward, Profile, Side, Tie, Watch, local_pair},
     sync::{Arc, AtomicU32, Ordering, planted, thread, with_plant},
     wait::Sleep,
@@ -120,6 +120,10 @@ impl Drive for Porter {
 
     fn traffic(&self) -> (Traffic, Traffic) {
         Default::default()
+    }
+
+    fn metadata(&self) -> Option<PeerMetadata> {
+        None
     }
 }
 

@@ -553,6 +553,7 @@ impl Session {
             && let Some(link) = link
         {
             add(&self.counts.messages_out, done);
+            self.origin.burst().gathered(done);
             link.end().publish_all_but(flight.held());
             light_fence();
             link.tie().tell_producer(link.side());

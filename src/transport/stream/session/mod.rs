@@ -376,7 +376,7 @@ impl Session {
                 state.wire = Some(Box::new(wire));
                 state.phase = Phase::Open;
             }
-            Err(error) => self.fail(state, "unknown".into(), HandshakeFailure::of(&error)),
+            Err(error) => self.fail(state, "unknown".into(), HandshakeFailure::of(&error), None),
         }
     }
 
@@ -388,16 +388,17 @@ impl Session {
         }
         let address = state.wire.as_ref().map_or_else(Box::default, |wire| wire.stream().peer_address().into());
         *self.peer.lock() = Some(Arc::new(terms::metadata(peer, address)));
+        let descriptor = state.wire.as_ref().and_then(|wire| wire.stream().descriptor());
         let link = match (state.link.take(), &state.dial) {
-            (Some(link), _) => link.meet(peer, &me),
+            (Some(link), _) => link.meet(peer, &me, descriptor),
             (None, Some(dial)) => {
                 let (link, joined) = Link::ahead(&self.origin, self.endpoint.clone(), dial.peer_name());
                 state.remains.joined.push(joined);
-                link.meet(peer, &me)
+                link.meet(peer, &me, descriptor)
             }
             (None, None) => {
                 self.origin.know(self.number);
-                let (link, joined) = Link::accepted(&self.origin, self.endpoint.clone(), peer, &me);
+                let (link, joined) = Link::accepted(&self.origin, self.endpoint.clone(), peer, &me, descriptor);
                 state.remains.joined.push(joined);
                 link
             }
@@ -413,7 +414,9 @@ impl Session {
         self.origin.tell(|| EventKind::HandshakeSucceeded {
             endpoint: self.endpoint.clone(),
             peer: PeerId::new(number),
+            local: state.wire.as_ref().map_or_else(String::new, |wire| wire.stream().own_label()).into(),
             remote: state.wire.as_ref().map_or_else(String::new, |wire| wire.stream().peer_label()).into(),
+            descriptor,
         });
         let Some(wire) = &mut state.wire else { return Ok(()) };
         if let Some(hello) = &self.origin.profile.hello {
@@ -431,6 +434,7 @@ impl Session {
         let is_met = wire.is_ready();
         self.take_flight_back(state, &wire);
         let remote = if is_met { Box::default() } else { wire.stream().peer_label().into() };
+        let descriptor = wire.stream().descriptor();
         self.close(state, *wire);
         if self.is_left(state) {
             let has_messages = !state.flight.is_empty() || state.link.as_mut().is_some_and(|link| link.end().ready());
@@ -440,9 +444,9 @@ impl Session {
             }
         }
         if is_met {
-            self.part(state, loss.reason());
+            self.part(state, loss.reason(), descriptor);
         } else {
-            self.fail(state, remote, loss.failure());
+            self.fail(state, remote, loss.failure(), descriptor);
         }
     }
 
@@ -459,7 +463,7 @@ impl Session {
     }
 
     /// A peer that was there is not any more.
-    fn part(&self, state: &mut State, reason: DisconnectReason) {
+    fn part(&self, state: &mut State, reason: DisconnectReason, descriptor: Option<i32>) {
         if state.dial.is_none() {
             if let Some(link) = &state.link {
                 link.tie().part(reason);
@@ -475,7 +479,12 @@ impl Session {
             if let Some(link) = &state.link {
                 link.tie().set_stage(Stage::Lost);
                 let peer = PeerId::new(link.tie().number());
-                self.origin.tell(|| EventKind::Disconnected { endpoint: self.endpoint.clone(), peer, reason });
+                self.origin.tell(|| EventKind::Disconnected {
+                    endpoint: self.endpoint.clone(),
+                    peer,
+                    reason,
+                    descriptor,
+                });
             }
         } else {
             self.renew(state, reason);
@@ -484,12 +493,17 @@ impl Session {
     }
 
     /// A stream led to no peer.
-    fn fail(&self, state: &mut State, remote: Box<str>, failure: HandshakeFailure) {
+    fn fail(&self, state: &mut State, remote: Box<str>, failure: HandshakeFailure, descriptor: Option<i32>) {
         self.origin.near.links().count_failed_handshake();
         if let Some(link) = &state.link {
             link.tie().set_stage(if link.is_met() { Stage::Lost } else { Stage::There });
         }
-        self.origin.tell(|| EventKind::HandshakeFailed { endpoint: self.endpoint.clone(), remote, reason: failure });
+        self.origin.tell(|| EventKind::HandshakeFailed {
+            endpoint: self.endpoint.clone(),
+            remote,
+            reason: failure,
+            descriptor,
+        });
         if state.dial.is_some() {
             self.retry(state, ConnectFailure::Handshake(failure));
         } else {
