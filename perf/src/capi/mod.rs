@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn faster_is_more_than_one_and_the_goal_a_little_less() {
         assert!((row(200, 100).vs_theirs() - 2.0).abs() < 1e-9);
-        assert!(row(90, 100).is_met() && !row(89, 100).is_met());
+        assert!(row(91, 100).is_met() && !row(89, 100).is_met());
         assert!(row(89, 100).cells().contains(&"missed".to_owned()));
     }
 

@@ -2,6 +2,7 @@
 //! runs, and what makes them bearable.
 
 use std::{
+    error::Error,
     ffi::{CStr, c_char, c_int, c_long, c_short, c_void},
     path::{Path, PathBuf},
     slice,
@@ -102,8 +103,11 @@ impl Api {
     }
 
     fn open(path: &Path) -> Result<Self, Failure> {
-        let missing =
-            |error: &dyn std::error::Error| Failure::Library { path: path.to_owned(), why: error.to_string() };
+        // What the system said of it is behind what it says itself.
+        let missing = |error: &dyn Error| {
+            let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            Failure::Library { path: path.to_owned(), why }
+        };
         #[cfg(unix)]
         // SAFETY: looked up and not called.
         if unsafe { libloading::os::unix::Library::this().get::<*const c_void>(b"zmq_ctx_new\0") }.is_ok() {
