@@ -56,6 +56,25 @@ fn shutting_down_ends_calls_and_nothing_more_is_made() {
 }
 
 #[test]
+fn the_end_is_told_by_the_descriptor_once() {
+    let context = Context::new();
+    let pull = context.socket(PULL);
+    let fd = pull.get(FD).unwrap();
+    let is_readable = || {
+        let mut item = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        // SAFETY: one item.
+        unsafe { libc::poll(&mut item, 1, 0) == 1 }
+    };
+    assert_eq!(pull.get(EVENTS), Ok(0));
+    assert!(!is_readable());
+    // SAFETY: a context.
+    assert_eq!(unsafe { zmq_ctx_shutdown(context.0) }, 0);
+    assert!(is_readable());
+    assert_eq!(pull.get(EVENTS), Err(ETERM));
+    assert!(!is_readable());
+}
+
+#[test]
 fn handles_that_are_closed_or_null_are_errors() {
     let context = Context::new();
     let socket = context.socket(PAIR);

@@ -108,6 +108,16 @@ impl Socket {
         &mut self.in_hand
     }
 
+    /// Tells a call that the context is terminated. Its descriptor tells of it until then, and no more: a loop that waits for
+    /// it would turn for ever.
+    #[cold]
+    fn end(&mut self) -> Errno {
+        if self.descriptor.is_some() {
+            self.core.readiness(Interest::BOTH);
+        }
+        Errno::ETERM
+    }
+
     /// What of `interest` is there now, frames of messages under way among it.
     pub(crate) fn readiness(&mut self, interest: Interest) -> Interest {
         let mut ready = self.core.readiness(interest);
@@ -177,8 +187,8 @@ impl Drop for Socket {
 #[inline(always)]
 pub(crate) unsafe fn enter(handle: *mut c_void) -> Result<Held<Socket>> {
     // SAFETY: the caller's duty.
-    let socket = unsafe { handle::enter::<Socket>(handle) }?;
-    if socket.home.is_over() { Err(Errno::ETERM) } else { Ok(socket) }
+    let mut socket = unsafe { handle::enter::<Socket>(handle) }?;
+    if socket.home.is_over() { Err(socket.end()) } else { Ok(socket) }
 }
 
 /// Makes a socket of a type of the stable ones but `ZMQ_STREAM`.
