@@ -62,15 +62,16 @@ pub(crate) fn files(suite: &Path) -> Vec<String> {
     files
 }
 
-/// Runs one file of the suite. What is printed on the way is kept in a log in `logs`.
-pub(crate) fn run_file(side: Side, suite: &Path, file: &str, logs: &Path) -> Outcomes {
+/// Runs one file of the suite. What is printed on the way is kept in a log in `logs`. Tests stop themselves after a minute;
+/// `is_hurried`, after some seconds.
+pub(crate) fn run_file(side: Side, suite: &Path, file: &str, logs: &Path, is_hurried: bool) -> Outcomes {
     let name = Path::new(file).file_stem().and_then(|stem| stem.to_str()).expect("an ordinary name");
     let log = logs.join(format!("{name}.log"));
     let _ = fs::remove_file(&log);
     let mut outcomes = Outcomes::new();
     let mut done = BTreeSet::new();
     loop {
-        let session = Session::run(side, suite, file, &done, &log);
+        let session = Session::run(side, suite, file, &done, &log, is_hurried);
         let is_new = |test: &&String| !done.contains(*test);
         let began = session.seen.keys().filter(is_new).count();
         done.extend(session.seen.keys().cloned());
@@ -104,7 +105,7 @@ impl Session {
         Self { seen: Outcomes::new(), running: None, is_finished: false, complaint: None }
     }
 
-    fn run(side: Side, suite: &Path, file: &str, done: &BTreeSet<String>, log: &Path) -> Self {
+    fn run(side: Side, suite: &Path, file: &str, done: &BTreeSet<String>, log: &Path, is_hurried: bool) -> Self {
         let report = log.with_extension("report");
         let told = File::options().read(true).write(true).create(true).truncate(true).open(&report);
         let output = File::options().append(true).create(true).open(log).expect("cargo's folder can be written to");
@@ -116,6 +117,9 @@ impl Session {
         command.arg(file).current_dir(suite);
         command.env("PYTHONPATH", Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pyzmq_suite"));
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("RINGWAY_SUITE_REPORT", &report);
+        if is_hurried {
+            command.env("ZMQ_TEST_TIMEOUT", "5");
+        }
         if side == Side::Ours {
             preload(&mut command);
         }
