@@ -1,6 +1,6 @@
 //! Channels over all interleavings the memory model allows.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release --lib --target-dir target/loom channel -- --nocapture`
+//! `RUSTFLAGS="--cfg loom" cargo test -p ringway --release --lib --target-dir target/loom channel -- --nocapture`
 
 use super::models;
 use crate::sync::with_plant;

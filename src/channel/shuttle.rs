@@ -1,6 +1,6 @@
 //! Channels over sampled schedules of longer programs.
 //!
-//! `RUSTFLAGS="--cfg shuttle" cargo test --release --lib --target-dir target/shuttle channel -- --nocapture`
+//! `RUSTFLAGS="--cfg shuttle" cargo test -p ringway --release --lib --target-dir target/shuttle channel -- --nocapture`
 
 use super::models;
 use crate::sync::with_plant;

@@ -399,7 +399,7 @@ impl std::error::Error for RecvError {}
 mod models {
     //! A socket that tells and closes, and a monitor that sleeps, over the interleavings of the model checkers.
     //!
-    //! `RUSTFLAGS="--cfg loom" cargo test --release --lib --target-dir target/loom monitor -- --nocapture`
+    //! `RUSTFLAGS="--cfg loom" cargo test -p ringway --release --lib --target-dir target/loom monitor -- --nocapture`
 
     use std::mem::ManuallyDrop;
 

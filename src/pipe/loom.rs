@@ -1,6 +1,6 @@
 //! Pipes over the interleavings the memory model allows, with a bound on preemptions.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release --lib --target-dir target/loom pipe -- --nocapture`
+//! `RUSTFLAGS="--cfg loom" cargo test -p ringway --release --lib --target-dir target/loom pipe -- --nocapture`
 
 #![forbid(unsafe_code)]
 

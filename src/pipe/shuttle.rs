@@ -1,6 +1,6 @@
 //! Pipes over sampled schedules of longer programs.
 //!
-//! `RUSTFLAGS="--cfg shuttle" cargo test --release --lib --target-dir target/shuttle pipe -- --nocapture`
+//! `RUSTFLAGS="--cfg shuttle" cargo test -p ringway --release --lib --target-dir target/shuttle pipe -- --nocapture`
 
 #![forbid(unsafe_code)]
 

@@ -2,7 +2,7 @@
 //!
 //! loom does not branch where a lock is tried, so a look that finds a call under way is left to shuttle.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release --lib --target-dir target/loom poll -- --nocapture`
+//! `RUSTFLAGS="--cfg loom" cargo test -p ringway --release --lib --target-dir target/loom poll -- --nocapture`
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,6 @@
 //! Pollers over sampled schedules of longer programs.
 //!
-//! `RUSTFLAGS="--cfg shuttle" cargo test --release --lib --target-dir target/shuttle poll -- --nocapture`
+//! `RUSTFLAGS="--cfg shuttle" cargo test -p ringway --release --lib --target-dir target/shuttle poll -- --nocapture`
 
 #![forbid(unsafe_code)]
 

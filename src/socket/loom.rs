@@ -1,6 +1,6 @@
 //! Publishers and subscribers over the interleavings the memory model allows, with a bound on preemptions.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release --lib --target-dir target/loom socket::loom -- --nocapture`
+//! `RUSTFLAGS="--cfg loom" cargo test -p ringway --release --lib --target-dir target/loom socket::loom -- --nocapture`
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,6 @@
 //! Publishers and subscribers over sampled schedules.
 //!
-//! `RUSTFLAGS="--cfg shuttle" cargo test --release --lib --target-dir target/shuttle socket::shuttle -- --nocapture`
+//! `RUSTFLAGS="--cfg shuttle" cargo test -p ringway --release --lib --target-dir target/shuttle socket::shuttle -- --nocapture`
 
 #![forbid(unsafe_code)]
 

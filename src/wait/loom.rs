@@ -1,6 +1,6 @@
 //! The sleep protocol over all interleavings the memory model allows.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release --lib --target-dir target/loom wait -- --nocapture`
+//! `RUSTFLAGS="--cfg loom" cargo test -p ringway --release --lib --target-dir target/loom wait -- --nocapture`
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,6 @@
 //! The sleep protocol over sampled schedules of longer programs.
 //!
-//! `RUSTFLAGS="--cfg shuttle" cargo test --release --lib --target-dir target/shuttle wait -- --nocapture`
+//! `RUSTFLAGS="--cfg shuttle" cargo test -p ringway --release --lib --target-dir target/shuttle wait -- --nocapture`
 
 #![forbid(unsafe_code)]
 

@@ -4,7 +4,7 @@
 //! as they are written, read and left over, so a lost, doubled or leaked one fails the model; so does a chunk that is
 //! leaked, and any access to a slot or a chunk that another thread's (a free, too) is not ordered against.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release --lib --target-dir target/loom chunked -- --nocapture`
+//! `RUSTFLAGS="--cfg loom" cargo test -p ringway --release --lib --target-dir target/loom chunked -- --nocapture`
 
 use std::{
     cell::Cell,

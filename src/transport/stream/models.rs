@@ -2,7 +2,7 @@
 //! in a pipe whose far end has nobody at work. On the baton, hub, signal and pipe that sessions are made of; what a session
 //! does with the baton in its hand is one step here.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release --lib --target-dir target/loom stream -- --nocapture`, and likewise with
+//! `RUSTFLAGS="--cfg loom" cargo test -p ringway --release --lib --target-dir target/loom stream -- --nocapture`, and likewise with
 //! shuttle.
 
 #![forbid(unsafe_code)]
