@@ -79,6 +79,7 @@ pub fn proxy_one(socket: &mut (impl Duplex + ?Sized), options: ProxyOptions<'_>)
 #[derive(Default)]
 pub struct ProxyOptions<'a> {
     capture: Option<Box<dyn Side + Send + 'a>>,
+    waits_for_capture: bool,
     control: Option<Box<dyn Side + Send + 'a>>,
     handle: Option<ProxyControl>,
     wait: WaitPolicy,
@@ -93,10 +94,17 @@ impl<'a> ProxyOptions<'a> {
         Self::default()
     }
 
-    /// A socket that gets a copy of every message, as it is received. It never holds the flow up: a copy it has no room
-    /// for is dropped and counted.
+    /// A socket that gets a copy of every message, as it is received. It does not hold the flow up, unless
+    /// [that is wanted](Self::wait_for_capture): a copy it has no room for is dropped and counted.
     pub fn capture(mut self, socket: &'a mut (impl Sends + ?Sized)) -> Self {
         self.capture = Some(Box::new(Out(socket)));
+        self
+    }
+
+    /// Takes messages only while the [capture](Self::capture) has room for a copy, as libzmq's proxies do: no copy is missing,
+    /// and who does not take them holds the flow up.
+    pub fn wait_for_capture(mut self) -> Self {
+        self.waits_for_capture = true;
         self
     }
 
@@ -146,6 +154,7 @@ impl std::fmt::Debug for ProxyOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ProxyOptions")
             .field("capture", &self.capture.is_some())
+            .field("waits_for_capture", &self.waits_for_capture)
             .field("control", &self.control.is_some())
             .field("handle", &self.handle)
             .field("wait", &self.wait)
@@ -399,6 +408,8 @@ enum Burst {
     NoMessage,
     /// The other side takes nothing.
     NoRoom,
+    /// The capture takes nothing, and is waited for.
+    NoCopy,
     /// The other side said that it would take a message, and then did not.
     Refused,
 }
@@ -409,6 +420,7 @@ struct Proxy<'a, 'b, 's> {
     /// By way: received and not sent.
     in_hand: [Option<Message>; 2],
     capture: Option<Box<dyn Side + Send + 's>>,
+    waits_for_capture: bool,
     control: Option<Box<dyn Side + Send + 's>>,
     handle: ProxyControl,
     poller: Poller,
@@ -423,6 +435,7 @@ impl<'a, 'b, 's> Proxy<'a, 'b, 's> {
             ways,
             in_hand: options.in_hand,
             capture: options.capture,
+            waits_for_capture: options.waits_for_capture,
             control: options.control,
             handle: options.handle.unwrap_or_default(),
             poller,
@@ -448,6 +461,11 @@ impl<'a, 'b, 's> Proxy<'a, 'b, 's> {
             // Borrowed exclusively, so no two of them are the same.
             keys.push(register(*side, &mut self.poller)?);
         }
+        if self.waits_for_capture
+            && let Some(capture) = &mut self.capture
+        {
+            keys.push(register(capture.as_mut(), &mut self.poller)?);
+        }
         let control = match &mut self.control {
             Some(control) => Some(register(control.as_mut(), &mut self.poller)?),
             None => None,
@@ -469,7 +487,8 @@ impl<'a, 'b, 's> Proxy<'a, 'b, 's> {
                 while self.turn().contains(&Some(Burst::Full)) {}
                 return Ok(ProxyEnd::ContextClosed);
             }
-            let mut wanted = [Interest::NONE; 2];
+            // Of the sides and, behind them, of a capture that is waited for.
+            let mut wanted = [Interest::NONE; 3];
             let mut timeout = None;
             if state == RUNNING {
                 let bursts = self.turn();
@@ -480,6 +499,7 @@ impl<'a, 'b, 's> Proxy<'a, 'b, 's> {
                     match burst {
                         Some(Burst::NoMessage) => wanted[way.from] |= Interest::READABLE,
                         Some(Burst::NoRoom) => wanted[way.to] |= Interest::WRITABLE,
+                        Some(Burst::NoCopy) => wanted[self.sides.len()] |= Interest::WRITABLE,
                         Some(Burst::Refused) => timeout = Some(RETRY_AFTER),
                         Some(Burst::Full) | None => {}
                     }
@@ -520,6 +540,9 @@ impl<'a, 'b, 's> Proxy<'a, 'b, 's> {
             }
             let message = match self.in_hand[index].take() {
                 Some(message) => message,
+                None if self.waits_for_capture && !self.capture.as_mut().is_none_or(|capture| capture.has_room()) => {
+                    return Burst::NoCopy;
+                }
                 None => match self.sides[from].take() {
                     Ok(message) => self.received(from, message),
                     Err(_) => return Burst::NoMessage,

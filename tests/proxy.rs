@@ -154,6 +154,37 @@ fn capture_gets_copies_and_never_blocks(road: Road) {
     }
 }
 
+fn a_capture_that_is_waited_for_misses_nothing(road: Road) {
+    let context = World::new(road);
+    let (mut client, mut frontend, mut backend, mut server) = four(&context);
+    // Nobody is there at first.
+    let mut capture = Push::builder().immediate().send_hwm(1).build(&context).unwrap();
+    capture.bind(context.endpoint("tap")).unwrap();
+    let mut tap = Pull::builder().recv_hwm(1).build(&context).unwrap();
+    let control = ProxyControl::new();
+    let handle = control.clone();
+    let proxying = thread::spawn(move || {
+        let options = ProxyOptions::new().handle(&handle).capture(&mut capture).wait_for_capture();
+        proxy(&mut frontend, &mut backend, options).unwrap()
+    });
+    // As many as there is room for in front of the proxy.
+    for number in 0..8 {
+        client.send(numbered(number)).unwrap();
+        server.send(numbered(100 + number)).unwrap();
+    }
+    tap.connect(context.endpoint("tap")).unwrap();
+    let mut copies: Vec<Message> = (0..16).map(|_| tap.recv().unwrap()).collect();
+    for number in 0..8 {
+        assert!(server.recv().unwrap() == numbered(number));
+        assert!(client.recv().unwrap() == numbered(100 + number));
+        let place = copies.iter().position(|copy| *copy == numbered(number)).expect("there is a copy");
+        copies.remove(place);
+    }
+    control.terminate();
+    let report = proxying.join().unwrap();
+    assert_eq!((copies.len(), report.statistics.captured, report.statistics.capture_dropped), (8, 16, 0));
+}
+
 fn pauses_and_resumes(road: Road) {
     let context = World::new(road);
     let (mut client, frontend, backend, mut server) = four(&context);
@@ -344,6 +375,7 @@ mod inproc {
         everything_arrives_both_ways,
         back_pressure_goes_through,
         capture_gets_copies_and_never_blocks,
+        a_capture_that_is_waited_for_misses_nothing,
         pauses_and_resumes,
         obeys_a_socket,
         obeys_a_socket_that_cannot_answer,

@@ -1,8 +1,8 @@
 //! `zmq_proxy`, `zmq_proxy_steerable`, `zmq_device`: Ringway's proxy between two sockets of a program.
 //!
 //! What differs from libzmq 4.3.5: `PAUSE` pauses and `RESUME` resumes, and only a REP is answered beside `STATISTICS`, as
-//! in libzmq after that version. A capture socket that has no room never holds the flow up: it gets no copy. Two sockets
-//! of which neither can send what the other receives are an error (`ENOTSUP`), where libzmq waits for ever.
+//! in libzmq after that version. Two sockets of which neither can send what the other receives are an error (`ENOTSUP`),
+//! where libzmq waits for ever.
 
 use libc::{c_int, c_void};
 use ringway::{
@@ -95,7 +95,7 @@ unsafe fn run(
 
     let mut options = ProxyOptions::new().wait(front.home().wait).interruptible();
     if let Some(capture) = &mut capture {
-        options = options.capture(capture.core().sending()?);
+        options = options.capture(capture.core().sending()?).wait_for_capture();
     }
     if let Some(control) = &mut control {
         options = steer(options, control.core())?;
