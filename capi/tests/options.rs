@@ -154,6 +154,11 @@ fn messages_say_who_sent_them_over_a_stream() {
     assert_eq!(property(&message, c"Identity").unwrap().as_c_str(), c"me");
     assert_eq!(property(&message, c"Peer-Address").unwrap().as_c_str(), c"127.0.0.1");
     assert_eq!(property(&message, c"X-Nothing"), None);
+    // Not sent, it is as it was.
+    let push = context.socket(PUSH);
+    // SAFETY: a message and a handle.
+    assert_eq!(unsafe { zmq_msg_send(&mut message, push.0, DONTWAIT) }, -1);
+    assert_eq!(property(&message, c"Identity").unwrap().as_c_str(), c"me");
     // SAFETY: a message.
     unsafe { zmq_msg_close(&mut message) };
 }

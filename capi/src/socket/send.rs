@@ -12,6 +12,7 @@ use crate::{
     constants::*,
     error::{Errno, call},
     message::{bytes_at, frame_of_copy, zmq_msg_t},
+    metadata,
 };
 
 impl Socket {
@@ -138,12 +139,16 @@ pub(crate) unsafe extern "C" fn zmq_msg_send(message: *mut zmq_msg_t, socket: *m
         let message = unsafe { zmq_msg_t::at(message) }?;
         // SAFETY: the caller's duty.
         let mut socket = unsafe { enter(socket) }?;
+        // Kept until it is gone: one that is not sent is as it was.
+        let (more, sender) = (message.more(), message.metadata());
+        metadata::retain(sender);
         let frame = message.take();
         let len = frame.len();
         socket.send(frame, flags).map_err(|(errno, frame)| {
-            message.put(frame, false, 0);
+            message.put(frame, more, sender);
             errno
         })?;
+        metadata::release(sender);
         Ok(sent_size(len))
     })
 }
