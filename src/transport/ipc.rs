@@ -315,7 +315,7 @@ impl Drop for Claim {
 
 /// How long a lock is waited for, which others hold for some system calls.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
-/// Between two attempts at it.
+/// Between two attempts at it: flock(2) has no time-out, nor a descriptor that tells when the lock is free.
 const LOCK_PAUSE: Duration = Duration::from_millis(1);
 
 /// Where sockets of `ipc://*` are if nothing else fits.

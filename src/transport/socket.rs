@@ -231,7 +231,6 @@ impl ByteStream {
         }
     }
 
-    /// Who is there, for people: an address and port, or a process.
     /// Where the peer is, as a host: its IP address, without the port.
     pub(crate) fn peer_address(&self) -> String {
         match self {
@@ -241,6 +240,7 @@ impl ByteStream {
         }
     }
 
+    /// Who is there, for people: an address and port, or a process.
     pub(crate) fn peer_label(&self) -> String {
         match self {
             Self::Tcp(stream) => stream.peer_addr().map_or_else(|_| "unknown".into(), |address| address.to_string()),
