@@ -17,7 +17,6 @@ use crate::{
     fork::Own,
     handle::{self, Handled, Spare},
     reaper,
-    thread::with_signals_blocked,
 };
 
 /// What a handle of a context points to, and its sockets share.
@@ -27,8 +26,6 @@ pub(crate) struct Home {
     is_over: AtomicBool,
     /// Bytes a frame that is sent may have: `ZMQ_MAX_MSGSZ`.
     max_message_size: AtomicUsize,
-    /// Has an endpoint of a stream been bound or connected, so that the context's threads are there?
-    has_started: AtomicBool,
     /// How calls that wait idle: of the environment variable [`WAIT`], once for all.
     pub(crate) wait: WaitPolicy,
 }
@@ -82,7 +79,6 @@ impl Home {
         Self {
             state: Mutex::new(State { options, context: None }),
             is_over: AtomicBool::new(false),
-            has_started: AtomicBool::new(false),
             max_message_size: AtomicUsize::new(usize::MAX),
             wait,
         }
@@ -99,18 +95,6 @@ impl Home {
     #[inline(always)]
     pub(crate) fn takes(&self, len: usize) -> bool {
         len <= self.max_message_size.load(Ordering::Relaxed)
-    }
-
-    /// Calls `body`, which binds or connects a stream and may start the context's threads: those take no signal, as a program's
-    /// handlers are to run in its own threads.
-    pub(crate) fn start<R, E: Into<Errno>>(&self, body: impl FnOnce() -> std::result::Result<R, E>) -> Result<R> {
-        if self.has_started.load(Ordering::Relaxed) {
-            return body().map_err(Into::into);
-        }
-        let result = with_signals_blocked(body)?.map_err(Into::into)?;
-        // Relaxed: who does not see it yet blocks them once more.
-        self.has_started.store(true, Ordering::Relaxed);
-        Ok(result)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -13,21 +13,21 @@ use crate::{
 
 impl Socket {
     fn bind(&mut self, endpoint: &str) -> Result<()> {
-        let is_stream = self.needs_threads(endpoint)?;
-        self.start(is_stream, |core| core.bind(endpoint))
+        self.needs_threads(endpoint)?;
+        Ok(self.core.bind(endpoint)?)
     }
 
     fn connect(&mut self, endpoint: &str) -> Result<()> {
-        let is_stream = self.needs_threads(endpoint)?;
+        self.needs_threads(endpoint)?;
         if self.connects_once(endpoint) && self.connected.iter().any(|connected| connected == endpoint) {
             return Ok(());
         }
         let name = std::mem::take(&mut self.settings.connect_routing_id);
         let name = if name.is_empty() { None } else { Some(RoutingId::new(name).map_err(|_| Errno::EINVAL)?) };
-        self.start(is_stream, |core| match (core, name) {
+        match (&mut self.core, name) {
             (AnySocket::Router(socket), Some(name)) => socket.connect_as(endpoint, &name),
             (socket, _) => socket.connect(endpoint),
-        })?;
+        }?;
         if self.connects_once(endpoint) {
             self.connected.push(endpoint.to_owned());
         }
@@ -50,20 +50,10 @@ impl Socket {
         matches!(self.kind(), ZMQ_DEALER | ZMQ_SUB | ZMQ_PUB | ZMQ_REQ) && !endpoint.starts_with("inproc://")
     }
 
-    /// Is it an endpoint of a stream? A context of no threads has sockets in process only.
-    fn needs_threads(&self, endpoint: &str) -> Result<bool> {
+    /// A context of no threads has sockets in process only.
+    fn needs_threads(&self, endpoint: &str) -> Result<()> {
         let is_stream = matches!(endpoint.parse(), Ok(Endpoint::Tcp(_) | Endpoint::Ipc(_)));
-        if is_stream && !self.has_threads { Err(Errno::EMTHREAD) } else { Ok(is_stream) }
-    }
-
-    /// Does `what`, in which the context's threads start if they are not there.
-    fn start<E: Into<Errno>>(
-        &mut self,
-        is_stream: bool,
-        what: impl FnOnce(&mut AnySocket) -> std::result::Result<(), E>,
-    ) -> Result<()> {
-        let Self { core, home, .. } = self;
-        if is_stream { home.start(|| what(core)) } else { what(core).map_err(Into::into) }
+        if is_stream && !self.has_threads { Err(Errno::EMTHREAD) } else { Ok(()) }
     }
 }
 
