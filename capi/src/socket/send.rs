@@ -10,7 +10,7 @@ use ringway::{
 use super::{Outgoing, Socket, enter};
 use crate::{
     constants::*,
-    error::{Errno, call},
+    error::{Errno, Result, call},
     message::{bytes_at, frame_of_copy, zmq_msg_t},
     metadata,
 };
@@ -90,14 +90,8 @@ pub(crate) unsafe extern "C" fn zmq_send(
     len: size_t,
     flags: c_int,
 ) -> c_int {
-    call(|| {
-        // SAFETY: the caller's duty.
-        let mut socket = unsafe { enter(socket) }?;
-        // SAFETY: the caller's duty.
-        let bytes = unsafe { bytes_at(buffer, len) }?;
-        socket.send(frame_of_copy(bytes)?, flags).map_err(|(errno, _)| errno)?;
-        Ok(sent_size(len))
-    })
+    // SAFETY: the caller's duty; the bytes are copied.
+    unsafe { send_bytes(socket, buffer, len, flags, frame_of_copy) }
 }
 
 /// As [`zmq_send`], of bytes that never change and are never freed: long ones are not copied.
@@ -114,13 +108,31 @@ pub(crate) unsafe extern "C" fn zmq_send_const(
     len: size_t,
     flags: c_int,
 ) -> c_int {
+    let frame = |bytes: &'static [u8]| {
+        Ok(if len > ringway::message::INLINE_MAX { Frame::from_static(bytes) } else { bytes.into() })
+    };
+    // SAFETY: the caller's duty.
+    unsafe { send_bytes(socket, buffer, len, flags, frame) }
+}
+
+/// Sends the frame that `frame` makes of `len` bytes from `buffer`. Returns how many.
+///
+/// # Safety
+/// As for [`zmq_send`]; and the bytes stay as they are for as long as the frame needs them.
+#[inline(always)]
+unsafe fn send_bytes<'a>(
+    socket: *mut c_void,
+    buffer: *const c_void,
+    len: size_t,
+    flags: c_int,
+    frame: impl FnOnce(&'a [u8]) -> Result<Frame>,
+) -> c_int {
     call(|| {
         // SAFETY: the caller's duty.
         let mut socket = unsafe { enter(socket) }?;
         // SAFETY: the caller's duty.
         let bytes = unsafe { bytes_at(buffer, len) }?;
-        let frame = if len > ringway::message::INLINE_MAX { Frame::from_static(bytes) } else { bytes.into() };
-        socket.send(frame, flags).map_err(|(errno, _)| errno)?;
+        socket.send(frame(bytes)?, flags).map_err(|(errno, _)| errno)?;
         Ok(sent_size(len))
     })
 }
