@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     os::fd::{AsFd, OwnedFd},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use ringway::{
@@ -18,6 +18,7 @@ use rustix::event::{
 use super::*;
 
 const BOTH: Interest = Interest::BOTH;
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// A loop of `epoll` over one descriptor.
 struct Loop(OwnedFd);
@@ -42,7 +43,7 @@ impl Loop {
     }
 
     fn sleep(&self, what: impl std::fmt::Display) {
-        assert!(self.is_woken_within(Duration::from_secs(60)), "{what}");
+        assert!(self.is_woken_within(A_MINUTE), "{what}");
     }
 }
 
@@ -377,16 +378,20 @@ pub(super) fn a_router_hears_of_room(road: Road) {
     });
 }
 
-/// Both ends sleep nowhere but in `epoll`.
-fn stress(road: Road, messages: u64, hwm: u32, edges: bool) {
+/// Both ends sleep nowhere but in `epoll`. Who drives a context together with others finds its descriptor readable while one
+/// of them is at it, for as long as that one is kept from its core; so no number of wakes can be promised unless the sockets
+/// are `apart`, each in a context of its own.
+fn stress(road: Road, messages: u64, hwm: u32, edges: bool, apart: bool) {
     let context = World::new(road);
-    let mut push = Push::builder().send_hwm(hwm).build(&context).unwrap();
+    let other = apart.then(|| World::new(road));
+    let sending = other.as_ref().unwrap_or(&context);
+    let mut push = Push::builder().send_hwm(hwm).build(sending).unwrap();
     let mut pull = Pull::builder().recv_hwm(hwm).build(&context).unwrap();
     pull.bind(context.endpoint("stress")).unwrap();
     push.connect(context.endpoint("stress")).unwrap();
     let fd = pull.edge_descriptor().unwrap();
     let foreign = Loop::new(&fd, edges);
-    let wakes = AtomicU64::new(0);
+    let (wakes, all_there) = (AtomicU64::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         scope.spawn(|| {
             let fd = push.edge_descriptor().unwrap();
@@ -396,6 +401,11 @@ fn stress(road: Road, messages: u64, hwm: u32, edges: bool) {
                     foreign.sleep(format_args!("no room at {number}"));
                     wakes.fetch_add(1, Ordering::Relaxed);
                 }
+            }
+            // What is queued still, nobody else would send.
+            let begun = Instant::now();
+            while apart && !all_there.load(Ordering::Relaxed) && begun.elapsed() < A_MINUTE {
+                sending.drive(Duration::from_millis(1));
             }
         });
         let mut expected = 0_u64;
@@ -415,16 +425,24 @@ fn stress(road: Road, messages: u64, hwm: u32, edges: bool) {
                 }
             }
         }
+        all_there.store(true, Ordering::Relaxed);
         drop(pull);
     });
-    assert!(wakes.into_inner() < 4 * messages + 100, "wakes for nothing");
+    let wakes = wakes.into_inner();
+    if apart || road != Road::TcpCallerDriven {
+        assert!(wakes < 4 * messages + 100, "{wakes} wakes for {messages} messages");
+    }
 }
 
 pub(super) fn no_news_is_lost_in_many_messages(road: Road) {
     let messages = World::new(road).many(20_000);
-    for edges in [false, true] {
-        stress(road, messages / 10, 1, edges);
-        stress(road, messages, 1_000, edges);
+    // Where threads drive, a second context makes no difference.
+    let together_and_apart: &[bool] = if road == Road::TcpCallerDriven { &[false, true] } else { &[false] };
+    for (edges, &apart) in
+        [false, true].into_iter().flat_map(|edges| together_and_apart.iter().map(move |apart| (edges, apart)))
+    {
+        stress(road, messages / 10, 1, edges, apart);
+        stress(road, messages, 1_000, edges, apart);
     }
 }
 
