@@ -87,7 +87,7 @@ impl VisitFan for Answer<'_> {
         let endpoints = control.hear_bound()?;
         let mut crowd = halves.crowd(&terms, &endpoints, job.subscribers, job.matching)?;
         let seen = fan(job).receive(&mut crowd, halves.name(), terms.size)?;
-        control.tell_done(&format!("{} {}", seen.deliveries, seen.per_s))
+        control.tell_done(&format!("{} {} {}", seen.deliveries, seen.all, seen.per_s))
     }
 }
 

@@ -197,7 +197,8 @@ impl VisitFan for Publish<'_> {
         self.talk.tell_bound(&publisher.endpoints)?;
         halves.gather(&mut publisher.end, self.plan.subscribers)?;
         self.plan.publish(&mut publisher.end)?;
-        let [deliveries, per_s] = control::numbers(&self.talk.hear_driving("done", || halves.drive())?)?;
-        Ok(Deliveries { deliveries: deliveries as u64, per_s, per_message: self.plan.per_message() })
+        let [deliveries, all, per_s] = control::numbers(&self.talk.hear_driving("done", || halves.drive())?)?;
+        let (deliveries, all) = (deliveries as u64, all as u64);
+        Ok(Deliveries { deliveries, all, per_s, per_message: self.plan.per_message() })
     }
 }
