@@ -109,8 +109,8 @@ impl<T: Send + 'static> Caller<T> {
         self
     }
 
-    /// Sends it signals until it has returned: for calls that wake up now and then while they wait, and that a single one
-    /// may miss.
+    /// Sends it signals until it has returned. One that comes when it does not sleep ends nothing, and that it has been seen
+    /// asleep says little: it may wake up now and then while it waits, and on a busy machine it may have slept elsewhere.
     pub(crate) fn signal_until_over(&self, handler: Handler) -> &Self {
         let begun = Instant::now();
         while !self.is_over() {

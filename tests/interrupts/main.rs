@@ -97,7 +97,7 @@ fn a_recv_is_interrupted_and_goes_on() {
                 };
                 (received, here)
             });
-            caller.await_park().signal(handler);
+            caller.await_park().signal_until_over(handler);
             let (received, back) = caller.join();
             assert_eq!(received, Err(RecvError::Interrupted));
             here = back;
@@ -146,7 +146,7 @@ fn a_batch_and_a_request_are_interrupted() {
         let mut pull = Pull::builder().interruptible().build(&world.context).unwrap();
         pull.bind(world.endpoint()).unwrap();
         let caller = Caller::new(move || (pull.recv_batch(&mut Vec::new(), 8), pull));
-        caller.await_park().signal(handler);
+        caller.await_park().signal_until_over(handler);
         let (received, mut pull) = caller.join();
         assert_eq!(received, Err(RecvError::Interrupted));
         let mut push = Push::new(&world.context).unwrap();
@@ -159,7 +159,7 @@ fn a_batch_and_a_request_are_interrupted() {
         let mut req = Req::builder().interruptible().reply_timeout(PATIENCE).build(&world.context).unwrap();
         req.connect(world.endpoints.named("rep")).unwrap();
         let caller = Caller::new(move || (req.request("question"), req));
-        caller.await_park().signal(handler);
+        caller.await_park().signal_until_over(handler);
         let (answer, mut req) = caller.join();
         assert_eq!(answer, Err(RequestError::Unanswered(RecvError::Interrupted)));
         // The request stands, and its reply counts.
@@ -188,14 +188,14 @@ fn a_send_is_interrupted_gives_the_message_back_and_goes_on() {
                     };
                     (sent, push)
                 });
-                caller.await_park().signal(handler);
+                caller.await_park().signal_until_over(handler);
                 let (sent, back) = caller.join();
                 let error = sent.unwrap_err();
                 assert_eq!((error.reason, &error.message[0] == "3"), (SendFailure::Interrupted, true));
                 push = back;
             }
             let caller = Caller::new(move || (push.reserve().map(drop), push));
-            caller.await_park().signal(handler);
+            caller.await_park().signal_until_over(handler);
             let (reserved, back) = caller.join();
             assert_eq!(reserved, Err(SendFailure::Interrupted));
             push = back;
@@ -203,7 +203,7 @@ fn a_send_is_interrupted_gives_the_message_back_and_goes_on() {
             let mut batch: VecDeque<Message> = ["3".into(), "4".into()].into();
             assert_eq!(pull.recv().unwrap()[0], "1");
             let caller = Caller::new(move || (push.send_batch(&mut batch), batch, push));
-            caller.await_park().signal(handler);
+            caller.await_park().signal_until_over(handler);
             let (sent, batch, push) = caller.join();
             assert_eq!((sent, batch.len()), (Err(SendFailure::Interrupted), 1), "the first was sent");
             assert_eq!(push.counters().send_waits.interrupts, 4);
@@ -222,7 +222,7 @@ fn a_send_that_waits_for_a_peer_is_interrupted() {
         let mut push = Push::builder().interruptible().wait(policy).build(&world.context).unwrap();
         push.bind(world.endpoint()).unwrap();
         let caller = Caller::new(move || (push.send("x"), push));
-        caller.await_park().signal(handler);
+        caller.await_park().signal_until_over(handler);
         let (sent, mut push) = caller.join();
         assert_eq!(sent.unwrap_err().reason, SendFailure::Interrupted);
         let mut pull = Pull::new(&world.context).unwrap();
@@ -239,13 +239,13 @@ fn a_router_and_a_publisher_are_interrupted() {
         let mut router = Router::builder().interruptible().mandatory().build(&world.context).unwrap();
         router.bind(world.endpoint()).unwrap();
         let caller = Caller::new(move || router.recv());
-        caller.await_park().signal(handler);
+        caller.await_park().signal_until_over(handler);
         assert_eq!(caller.join(), Err(RecvError::Interrupted));
 
         let mut publisher = Pub::builder().interruptible().build(&world.context).unwrap();
         publisher.bind(world.endpoints.named("news")).unwrap();
         let caller = Caller::new(move || (publisher.wait_for_subscribers(1, PATIENCE), publisher));
-        caller.await_park().signal(handler);
+        caller.await_park().signal_until_over(handler);
         let (waited, mut publisher) = caller.join();
         assert_eq!(waited, Err(WaitError::Interrupted));
         let mut sub = Sub::new(&world.context).unwrap();
@@ -281,7 +281,7 @@ fn interrupt_a_poll(mut here: Pair, mut there: Pair, policy: WaitPolicy, handler
     }
     for timeout in [None, Some(PATIENCE)] {
         let caller = Caller::new(move || (poller.wait(&mut Events::new(), timeout), poller));
-        caller.await_park().signal(handler);
+        caller.await_park().signal_until_over(handler);
         let (waited, back) = caller.join();
         assert!(matches!(waited, Err(PollError::Interrupted)), "{waited:?}");
         poller = back;
@@ -307,7 +307,7 @@ fn a_shutdown_is_interrupted_while_sockets_are_left() {
         let (here, there) = world.pairs(WaitPolicy::Adaptive);
         let context = world.context.clone();
         let caller = Caller::new(move || context.shutdown_interruptible(PATIENCE));
-        caller.await_park().signal(handler);
+        caller.await_park().signal_until_over(handler);
         assert_eq!(caller.join(), Err(Interrupted));
         assert!(Pair::new(&world.context).is_err(), "closed it is");
         drop((here, there));
@@ -375,7 +375,7 @@ fn a_proxy_is_interrupted_and_goes_on() {
                 });
                 client.send(turn.to_ne_bytes()).unwrap();
                 assert_eq!(server.recv().unwrap()[0], turn.to_ne_bytes());
-                caller.await_park().signal(handler);
+                caller.await_park().signal_until_over(handler);
                 let report;
                 (report, frontend, backend) = caller.join();
                 assert_eq!(report.end, ProxyEnd::Interrupted);
