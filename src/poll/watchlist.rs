@@ -266,13 +266,13 @@ impl Watchlist {
                     events.list.push(Event::of_socket(entry.data, readiness.readable, readiness.writable));
                     index += 1;
                 }
-                // Marked since it was armed: the mark has been taken out, or will be, while it is hot. It is not armed any
-                // more, and the bell that came with the mark ends the sleep.
-                Looked::Seen(_) if !entry.is_asked() => {
+                // Not armed any more: marked since, or before this look and hot only from here on. The bell that came with the
+                // mark may have rung before the poller announced that it sleeps, and it is not to hear of the next.
+                Looked::Seen(_) | Looked::Busy if !entry.is_asked() || !entry.may_rest() => {
                     self.look_again = true;
                     index += 1;
                 }
-                Looked::Seen(_) | Looked::Busy if self.look_again || !entry.may_rest() => index += 1,
+                Looked::Seen(_) | Looked::Busy if self.look_again => index += 1,
                 Looked::Seen(_) | Looked::Busy => {
                     entry.is_hot = false;
                     self.armed += 1;
@@ -422,5 +422,36 @@ impl Drop for Watchlist {
 impl Event {
     fn of_socket(data: u64, readable: bool, writable: bool) -> Self {
         Self { data, readable, writable, error: false, hung_up: false }
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::{Context, Sub, XPub};
+
+    #[test]
+    fn one_marked_before_the_last_look_is_not_slept_on_unarmed() {
+        let context = Context::new();
+        let mut publisher = XPub::new(&context).unwrap();
+        publisher.bind("inproc://news").unwrap();
+        let bell = Bell::new();
+        let (mut list, mut events) = (Watchlist::new(bell), Events::new());
+        list.add(&mut publisher, None, Interest::READABLE, 1).unwrap();
+        let mut last_look = |list: &mut Watchlist| {
+            list.announce();
+            full_fence();
+            list.look(&mut events);
+            (list.must_look_again(), list.hot(), events.len())
+        };
+        assert_eq!(last_look(&mut list), (false, 0, 0), "armed, and at rest");
+        // Marks it, while nobody sleeps who could be woken; and there is nothing to read yet.
+        let mut subscriber = Sub::new(&context).unwrap();
+        subscriber.connect("inproc://news").unwrap();
+        assert_eq!(last_look(&mut list), (true, 1, 0), "it is hot, and not armed");
+        assert_eq!(last_look(&mut list), (false, 0, 0));
+        subscriber.subscribe("a");
+        assert!(list.bell.marked.is_marked());
+        assert_eq!(last_look(&mut list), (false, 1, 1));
     }
 }
