@@ -44,7 +44,7 @@ use crate::{
 /// It stays readable once the socket, or its context, is gone. Dropping it closes it.
 ///
 /// In a [caller-driven](crate::ContextBuilder::caller_driven) context it is readable also while there is something to do for
-/// the context's streams, whichever socket they are of, which the call that finds nothing does: `try_recv` that says `Empty`,
+/// the context's streams, whichever socket they are of, also while another thread is at it; the call that finds nothing does it: `try_recv` that says `Empty`,
 /// `try_send` that says `Full`, `can_recv` or `can_send` that say no. So the loop below is right there too. A loop that has
 /// none of these to call when it wakes calls [`Context::drive`](crate::Context::drive) with no time to wait; one that calls
 /// nothing finds it readable again. The kernel lets one context have about a hundred such descriptors in `epoll` loops.
