@@ -22,6 +22,8 @@ use crate::{
 pub(crate) enum Base {
     /// A cache line there and back; a bare slot ring one way.
     Memory,
+    /// A bare slot in memory that two processes share, and for sleepers a blocking socket; one way, a bare slot ring.
+    Shared,
     /// A bare socket, spinning and blocking; one way, writes of 64 KiB.
     Socket(Transport),
 }
@@ -53,10 +55,19 @@ impl Base {
         }
     }
 
+    /// That of a transport whose messages go through the kernel, if it is `plain`.
+    pub(crate) fn of_route(transport: Transport, plain: bool) -> Self {
+        if cfg!(target_os = "linux") && transport == Transport::Ipc && !plain {
+            Self::Shared
+        } else {
+            Self::of(transport)
+        }
+    }
+
     /// What a table of flows calls it.
     pub(crate) fn name(self) -> String {
         match self {
-            Self::Memory => Road::name(&SlotRing),
+            Self::Memory | Self::Shared => Road::name(&SlotRing),
             Self::Socket(_) => "bare socket, 64 KiB a write".to_owned(),
         }
     }
@@ -65,6 +76,7 @@ impl Base {
     pub(crate) fn trip(self) -> &'static str {
         match self {
             Self::Memory => "a cache line there and back",
+            Self::Shared => "a bare slot in shared memory there and back",
             Self::Socket(_) => "a bare socket there and back, spinning",
         }
     }
@@ -74,7 +86,7 @@ impl Base {
     pub(crate) fn asleep(self) -> &'static str {
         match self {
             Self::Memory => "a futex there and back",
-            Self::Socket(_) => "a bare socket there and back, blocking",
+            Self::Shared | Self::Socket(_) => "a bare socket there and back, blocking",
         }
     }
 
@@ -82,7 +94,7 @@ impl Base {
     pub(crate) fn trips(self, setup: &Setup, rate: Option<NonZeroU64>, pins: &Pins) -> Result<Trips, Failure> {
         let blocking_ns = match self {
             Self::Memory => None,
-            Self::Socket(_) => Some(self.blocking_ns(setup, rate, pins)?),
+            Self::Shared | Self::Socket(_) => Some(self.blocking_ns(setup, rate, pins)?),
         };
         Ok(Trips { floor_ns: self.spinning_ns(setup, pins)?, blocking_ns })
     }
@@ -91,7 +103,8 @@ impl Base {
     pub(crate) fn spinning_ns(self, setup: &Setup, pins: &Pins) -> Result<u64, Failure> {
         match self {
             Self::Memory => Ok(floor::line(pins, effort(&setup.place))?.p50_ns),
-            Self::Socket(transport) => bare_trip(transport, setup, Wait::Spin, None, pins),
+            Self::Shared => bare_trip(shared()?, setup, Wait::Spin, None, pins),
+            Self::Socket(transport) => bare_trip(Party::raw(transport), setup, Wait::Spin, None, pins),
         }
     }
 
@@ -100,14 +113,15 @@ impl Base {
     pub(crate) fn blocking_ns(self, setup: &Setup, rate: Option<NonZeroU64>, pins: &Pins) -> Result<u64, Failure> {
         match self {
             Self::Memory => self.spinning_ns(setup, pins),
-            Self::Socket(transport) => bare_trip(transport, setup, Wait::Park, rate, pins),
+            Self::Shared => bare_trip(Party::raw(Transport::Ipc), setup, Wait::Park, rate, pins),
+            Self::Socket(transport) => bare_trip(Party::raw(transport), setup, Wait::Park, rate, pins),
         }
     }
 
     /// Messages a second, from one sender to one receiver.
     pub(crate) fn flow(self, plan: &OneWay, terms: &Terms) -> Result<f64, Failure> {
         match self {
-            Self::Memory => Ok(plan.run(&SlotRing, terms)?.msgs_per_s),
+            Self::Memory | Self::Shared => Ok(plan.run(&SlotRing, terms)?.msgs_per_s),
             Self::Socket(transport) => {
                 let terms = Terms { wait: Wait::Park, ..*terms };
                 Ok(Party::raw(transport).subject(0)?.one_way(plan, &terms)?.msgs_per_s)
@@ -116,16 +130,20 @@ impl Base {
     }
 }
 
-/// The median round trip of bare sockets.
-fn bare_trip(
-    transport: Transport,
-    setup: &Setup,
-    wait: Wait,
-    rate: Option<NonZeroU64>,
-    pins: &Pins,
-) -> Result<u64, Failure> {
+#[cfg(target_os = "linux")]
+fn shared() -> Result<Party, Failure> {
+    Ok(Party::slots())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn shared() -> Result<Party, Failure> {
+    Err(Failure::Asked("shared memory between processes is measured on Linux".to_owned()))
+}
+
+/// The median round trip of bare sockets, or slots.
+fn bare_trip(party: Party, setup: &Setup, wait: Wait, rate: Option<NonZeroU64>, pins: &Pins) -> Result<u64, Failure> {
     let limit = effort(&setup.place).limit();
     let plan = PingPong { limit, count: u64::MAX, ..setup.ping_pong(rate, pins) };
     let terms = Terms { wait, ..setup.route.terms(pins) };
-    Ok(Party::raw(transport).subject(0)?.ping_pong(&plan, &terms)?.recorder.summary().p50_ns)
+    Ok(party.subject(0)?.ping_pong(&plan, &terms)?.recorder.summary().p50_ns)
 }

@@ -292,7 +292,7 @@ impl Arena<'_> {
                 let rate = (self.asked.work == Work::Sporadic).then_some(self.asked.rate);
                 let asleep = match base {
                     Base::Memory => floor::wake(&self.pins, effort(&self.asked.place))?.map(|seen| seen.p50_ns),
-                    Base::Socket(_) => Some(base.blocking_ns(&setup, rate, &self.pins)?),
+                    Base::Shared | Base::Socket(_) => Some(base.blocking_ns(&setup, rate, &self.pins)?),
                 };
                 match asleep {
                     Some(ns) => Ok(ns as f64),
@@ -319,7 +319,7 @@ impl Arena<'_> {
 
     fn setup(&self, wait: Wait) -> Setup {
         let Compare { transport, size, hwm, .. } = *self.asked;
-        let route = Route { transport, pattern: Pattern::Pair, size, wait, drive: Drive::Default, hwm };
+        let route = Route { transport, pattern: Pattern::Pair, size, wait, drive: Drive::Default, plain: false, hwm };
         Setup { route, place: self.asked.place.clone(), repeat: self.asked.repeat.clone() }
     }
 }

@@ -51,7 +51,7 @@ pub(crate) struct Seen {
 }
 
 fn party(asked: &Fanout) -> Party {
-    Party::ours(asked.transport, Pattern::PubSub, asked.drive)
+    Party { plain: asked.plain, ..Party::ours(asked.transport, Pattern::PubSub, asked.drive) }
 }
 
 /// Ours alone: for the tour.

@@ -32,6 +32,10 @@ pub(crate) struct Party {
 
     #[arg(long = "context", value_enum)]
     pub(crate) drive: Drive,
+
+    /// Shares no memory with the other process.
+    #[arg(long)]
+    pub(crate) plain: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -39,6 +43,9 @@ pub(crate) enum Library {
     Ringway,
     /// Bare sockets of the operating system.
     Raw,
+    /// Bare slots in memory that two processes share.
+    #[cfg(target_os = "linux")]
+    Slots,
     /// A library with libzmq's functions, by `zmq_msg_send` and `zmq_msg_recv`.
     Libzmq,
     /// By `zmq_send` and `zmq_recv`.
@@ -63,16 +70,22 @@ pub(crate) trait VisitFan {
 
 impl Party {
     pub(crate) fn ours(transport: Transport, pattern: Pattern, drive: Drive) -> Self {
-        Self { library: Library::Ringway, transport, pattern: Some(pattern), drive }
+        Self { library: Library::Ringway, transport, pattern: Some(pattern), drive, plain: false }
     }
 
     pub(crate) fn raw(transport: Transport) -> Self {
-        Self { library: Library::Raw, transport, pattern: None, drive: Drive::Default }
+        Self { library: Library::Raw, transport, pattern: None, drive: Drive::Default, plain: false }
+    }
+
+    /// Memory that two processes share.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn slots() -> Self {
+        Self { library: Library::Slots, ..Self::raw(Transport::Ipc) }
     }
 
     #[cfg(feature = "peers")]
     pub(crate) fn libzmq(transport: Transport, pattern: Option<Pattern>) -> Self {
-        Self { library: Library::Libzmq, transport, pattern, drive: Drive::Default }
+        Self { library: Library::Libzmq, transport, pattern, drive: Drive::Default, plain: false }
     }
 
     /// Its road as an object, with so many silent peers at the receiver: both ends in this process, or the other in
@@ -96,7 +109,7 @@ impl Party {
     pub(crate) fn accept<V: Visit>(self, silent: u16, visitor: V) -> Result<V::Out, Failure> {
         match self.library {
             Library::Ringway => {
-                let sockets = road::Sockets::new(self.transport, self.drive, silent);
+                let sockets = road::Sockets::new(self.transport, self.drive, silent).plain(self.plain);
                 match self.pattern.unwrap_or(Pattern::Pair) {
                     Pattern::Pair => visitor.visit(road::Pairs(sockets)),
                     Pattern::PushPull => visitor.visit(road::Pipelines(sockets)),
@@ -106,6 +119,8 @@ impl Party {
                 }
             }
             Library::Raw => visitor.visit(Raw::new(self.transport)?),
+            #[cfg(target_os = "linux")]
+            Library::Slots => visitor.visit(crate::floor::SharedSlots),
             Library::Libzmq => visitor.visit(zmq::Sockets::new(self.transport, self.pattern, Calls::Messages)?),
             Library::LibzmqBuffers => visitor.visit(zmq::Sockets::new(self.transport, self.pattern, Calls::Buffers)?),
             Library::LibzmqPolled => visitor.visit(zmq::Sockets::new(self.transport, self.pattern, Calls::Polled)?),
@@ -115,8 +130,12 @@ impl Party {
     /// As [`accept`](Self::accept), the halves of its fan.
     pub(crate) fn accept_fan<V: VisitFan>(self, visitor: V) -> Result<V::Out, Failure> {
         match self.library {
-            Library::Ringway => visitor.visit(road::Fans(road::Sockets::new(self.transport, self.drive, 0))),
+            Library::Ringway => {
+                visitor.visit(road::Fans(road::Sockets::new(self.transport, self.drive, 0).plain(self.plain)))
+            }
             Library::Raw => Err(Failure::Asked("a bare socket has one peer, not many".to_owned())),
+            #[cfg(target_os = "linux")]
+            Library::Slots => Err(Failure::Asked("a bare slot has one peer, not many".to_owned())),
             Library::Libzmq | Library::LibzmqBuffers | Library::LibzmqPolled => {
                 visitor.visit(zmq::Sockets::new(self.transport, self.pattern, Calls::Messages)?)
             }

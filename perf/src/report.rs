@@ -340,6 +340,7 @@ mod tests {
         size: 64,
         wait: Wait::Adaptive,
         drive: Drive::Default,
+        plain: false,
         hwm: 1_000,
     };
 

@@ -23,6 +23,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Streams {
     trips: Vec<Trip>,
+    /// A line of memory they share, and 64 bytes in it, there and back. `None` where it cannot be had.
+    shared: Option<[Summary; 2]>,
     /// Bytes of a message, and messages a second, over TCP.
     flows: Vec<(usize, f64)>,
     /// Connections a second, made and ended.
@@ -44,6 +46,8 @@ impl Streams {
     pub(crate) fn measure(pins: &Pins, effort: Effort, mut step: impl FnMut(&str)) -> Result<Self, Failure> {
         let limit = effort.limit() / 2;
         let mut trips = Vec::new();
+        step("shared memory between processes");
+        let shared = shared(pins, limit)?;
         for transport in TRANSPORTS {
             step(&format!("bare sockets: {}", value_name(transport)));
             for (wait, same_core) in [(Wait::Spin, false), (Wait::Park, false), (Wait::Spin, true), (Wait::Park, true)]
@@ -58,11 +62,16 @@ impl Streams {
         let flows = flows.into_iter().collect::<Result<_, Failure>>()?;
         step("bare sockets: connections");
         let cycles = TRANSPORTS.map(|transport| churn::bare(transport, limit, pins).map(|per_s| (transport, per_s)));
-        Ok(Self { trips, flows, cycles: cycles.into_iter().collect::<Result<_, Failure>>()? })
+        Ok(Self { trips, shared, flows, cycles: cycles.into_iter().collect::<Result<_, Failure>>()? })
     }
 
     pub(crate) fn to_json(&self) -> Value {
         let mut object = json!({});
+        for (size, seen) in [8, 64].into_iter().zip(self.shared.iter().flatten()) {
+            let Summary { p50_ns, p99_ns, max_ns, .. } = *seen;
+            let trip = json!({ "p50_ns": p50_ns, "p99_ns": p99_ns, "max_ns": max_ns });
+            object[format!("shared_{size}_round_trip")] = trip;
+        }
         for Trip { transport, wait, same_core, seen } in &self.trips {
             let Summary { p50_ns, p99_ns, max_ns, .. } = *seen;
             let name = format!("{}_{}_{}_round_trip", value_name(*transport), way(*wait), place(*same_core));
@@ -83,6 +92,13 @@ impl Streams {
 
 impl fmt::Display for Streams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(shared) = &self.shared {
+            writeln!(f, "{:<34} {:>10} {:>10}", "round trip between two processes", "p50", "p99")?;
+            for (name, seen) in ["cache line (the floor of ipc)", "bare slots, 64 B"].into_iter().zip(shared) {
+                writeln!(f, "  {name:<32} {:>10} {:>10}", Ns(seen.p50_ns), Ns(seen.p99_ns))?;
+            }
+            writeln!(f)?;
+        }
         writeln!(f, "{:<34} {:>10} {:>10}", "bare sockets of two processes, 64 B", "p50", "p99")?;
         for Trip { transport, wait, same_core, seen } in &self.trips {
             let name = format!("{} {}, {}", value_name(*transport), way(*wait), place(*same_core).replace('-', " "));
@@ -109,6 +125,22 @@ fn trip(transport: Transport, wait: Wait, pins: &Pins, limit: Duration) -> Resul
     let plan = PingPong { count: u64::MAX, warmup: 1_000, rate: None, limit, pins: pins.clone(), pairs: 1 };
     let terms = Terms { size: 64, wait, relax: pins.relax(), high_water_mark: 1 };
     Ok(Party::raw(transport).subject(0)?.ping_pong(&plan, &terms)?.recorder.summary())
+}
+
+/// A message in one line, and one of 64 bytes, which with its mark takes two.
+#[cfg(target_os = "linux")]
+fn shared(pins: &Pins, limit: Duration) -> Result<Option<[Summary; 2]>, Failure> {
+    let trip = |size| {
+        let plan = PingPong { count: u64::MAX, warmup: 1_000, rate: None, limit, pins: pins.clone(), pairs: 1 };
+        let terms = Terms { size, wait: Wait::Spin, relax: pins.relax(), high_water_mark: 1 };
+        Ok(Party::slots().subject(0)?.ping_pong(&plan, &terms)?.recorder.summary())
+    };
+    Ok(Some([trip(8)?, trip(64)?]))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn shared(_: &Pins, _: Duration) -> Result<Option<[Summary; 2]>, Failure> {
+    Ok(None)
 }
 
 fn flow(size: usize, pins: &Pins, limit: Duration) -> Result<f64, Failure> {

@@ -16,9 +16,10 @@ use std::sync::{Arc as Counted, OnceLock};
 
 use bytes::Bytes;
 
-use super::{Hub, Key, Lost, Profile, news};
+use super::{Hub, Key, Lane, Lost, Profile, news};
 use crate::sync::{
-    Arc, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number, weakened,
+    Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number,
+    weakened,
 };
 use crate::{
     Endpoint, Frame,
@@ -59,6 +60,10 @@ pub(crate) struct Tie {
     parted: OnceLock<DisconnectReason>,
     /// What was lost with it.
     lost: Mutex<Lost>,
+    /// Ways by shared memory that the socket has not adopted yet, each with how many messages of its queue come before.
+    lanes: Mutex<Vec<(Counted<Lane>, u64)>>,
+    /// Messages go by such a way now.
+    shares_memory: AtomicBool,
     /// How far the connection at one end is, as a [`Stage`].
     stage: AtomicU32,
     /// The number of the descriptor of the connection at one end, the last there was; `NO_DESCRIPTOR` if there was none.
@@ -163,6 +168,8 @@ impl Tie {
             endpoint,
             parted: OnceLock::new(),
             lost: Mutex::default(),
+            lanes: Mutex::default(),
+            shares_memory: AtomicBool::new(false),
             stage: AtomicU32::new(Stage::There as u32),
             descriptor: AtomicU32::new(NO_DESCRIPTOR),
             quiet: CachePadded::new(Quiet {
@@ -193,6 +200,26 @@ impl Tie {
     /// The connection at one end is lost because of `reason`. The first one counts.
     pub(crate) fn part(&self, reason: DisconnectReason) {
         let _ = self.parted.set(reason);
+    }
+
+    /// Leaves `lane` for the socket, which goes by it from its next look on; what comes by it comes behind `after` messages of
+    /// the queue. The caller tells the hub.
+    pub(crate) fn leave_lane(&self, lane: Counted<Lane>, after: u64) {
+        self.lanes.lock().push((lane, after));
+    }
+
+    /// Says whether messages go by shared memory, for those who list peers.
+    pub(crate) fn set_shares_memory(&self, shares: bool) {
+        self.shares_memory.store(shares, Ordering::Relaxed);
+    }
+
+    pub(super) fn shares_memory(&self) -> bool {
+        self.shares_memory.load(Ordering::Relaxed)
+    }
+
+    /// The lanes left for the socket.
+    pub(crate) fn take_lanes(&self) -> Vec<(Counted<Lane>, u64)> {
+        std::mem::take(&mut *self.lanes.lock())
     }
 
     /// Says how far the connection at one end is, for those who list peers.
@@ -407,7 +434,7 @@ impl Seat {
 }
 
 impl Way {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { flags: AtomicU32::new(0), limit: AtomicU64::new(0), missed: AtomicU64::new(0), terms: Mutex::default() }
     }
 

@@ -80,8 +80,8 @@ mod subscribe;
 pub(crate) mod watch;
 
 pub use crate::transport::options::{
-    DEFAULT_BACKLOG, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_RECONNECT_INTERVAL, DEFAULT_RECONNECT_INTERVAL_MAX,
-    DEFAULT_SUBSCRIPTION_MEMORY_MAX, Keepalive,
+    AllowList, DEFAULT_BACKLOG, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_IPC_RING_SIZE, DEFAULT_RECONNECT_INTERVAL,
+    DEFAULT_RECONNECT_INTERVAL_MAX, DEFAULT_SUBSCRIPTION_MEMORY_MAX, Keepalive, RingSize, RingSizeError, SharedMemory,
 };
 pub use admission::Admission;
 pub use counters::{Counters, StreamCounters};
@@ -128,6 +128,10 @@ pub trait Pollable: sealed::Sealed + Send {
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "as above")]
     fn to_drive(&self) -> std::io::Result<Option<crate::reactor::Reactor>>;
+
+    /// Does it belong to a process that this one was forked off?
+    #[doc(hidden)]
+    fn is_inherited(&self) -> bool;
 
     #[doc(hidden)]
     fn identity(&self) -> usize;

@@ -25,6 +25,10 @@ macro_rules! common_operations {
                 self.core.with_ref(|core| core.to_drive())
             }
 
+            fn is_inherited(&self) -> bool {
+                self.core.is_inherited()
+            }
+
             fn identity(&self) -> usize {
                 self.core.with_ref(|core| super::watch::identity_of(core.hub()))
             }
@@ -34,7 +38,7 @@ macro_rules! common_operations {
             }
 
             fn is_closed(&self) -> bool {
-                self.core.with_ref(|core| core.hub().is_terminated())
+                self.core.is_inherited() || self.core.with_ref(|core| core.hub().is_terminated())
             }
 
             fn readiness(&mut self, interest: super::Interest) -> super::Interest {
@@ -386,7 +390,7 @@ macro_rules! single_sending_operations {
             /// Would [`try_send`](Self::try_send) send now? May become true at any time; becomes false behind our back
             /// only if a peer leaves.
             pub fn can_send(&mut self) -> bool {
-                self.core.with(|core| core.can_send())
+                self.core.is_inherited() || self.core.with(|core| core.can_send())
             }
 
             /// Our part of the high-water marks, in messages; 0 means no limit.
@@ -502,7 +506,7 @@ macro_rules! single_receiving_operations {
             /// Would a call that receives return at once, for another reason than that it is not its turn? May become true
             /// at any time.
             pub fn can_recv(&mut self) -> bool {
-                self.core.with(|core| core.can_recv())
+                self.core.is_inherited() || self.core.with(|core| core.can_recv())
             }
 
             /// Our part of the high-water marks, in messages; 0 means no limit.

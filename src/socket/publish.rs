@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     Frame, Message, SocketType,
+    fork::Forked,
     pipe::{Crew, Event, Flow, Key, Outward, Refusal},
     route::{Audience, Changes, Subscribed, Unsubscribed, Wish},
     sync::{heavy_fence, planted},
@@ -545,6 +546,7 @@ macro_rules! publishing_operations {
                 arrived.map_err(|error| match error {
                     RecvError::ContextClosed => WaitError::ContextClosed,
                     RecvError::Interrupted => WaitError::Interrupted,
+                    RecvError::Forked => WaitError::Forked,
                     _ => WaitError::TimedOut,
                 })
             }
@@ -645,6 +647,12 @@ impl Builder<XPub> {
 /// There is no subscriber to act on: none was received yet, or it has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSubscriber;
+
+impl From<Forked> for NoSubscriber {
+    fn from(_: Forked) -> Self {
+        Self
+    }
+}
 
 impl std::fmt::Display for NoSubscriber {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

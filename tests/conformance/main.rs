@@ -305,6 +305,10 @@ mod tcp_caller_driven {
 mod ipc {
     stream!(Ipc);
 }
+#[cfg(not(miri))]
+mod ipc_plain {
+    stream!(IpcPlain);
+}
 
 /// Runs `test` over `flavor`, unless it says nothing about it.
 fn over(flavor: Flavor, name: &str, test: fn(Flavor)) {

@@ -162,6 +162,10 @@ pub(crate) struct Fanout {
     #[arg(long = "context", value_enum, default_value = "default")]
     pub(crate) drive: Drive,
 
+    /// Over ipc: through the kernel, not through memory that the two processes share.
+    #[arg(long)]
+    pub(crate) plain: bool,
+
     /// High-water mark of each side.
     #[arg(long, default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) hwm: u32,
@@ -311,6 +315,10 @@ pub(crate) struct Route {
     /// Who works for connections between processes.
     #[arg(long = "context", value_enum, default_value = "default")]
     pub(crate) drive: Drive,
+
+    /// Over ipc: through the kernel, not through memory that the two processes share.
+    #[arg(long)]
+    pub(crate) plain: bool,
 
     /// High-water mark of each side.
     #[arg(long, default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -469,7 +477,7 @@ impl Place {
 
 impl Route {
     pub(crate) fn ours(&self) -> Party {
-        Party::ours(self.transport, self.pattern, self.drive)
+        Party { plain: self.plain, ..Party::ours(self.transport, self.pattern, self.drive) }
     }
 
     pub(crate) fn terms(&self, pins: &Pins) -> Terms {
@@ -532,8 +540,8 @@ impl Fanout {
 
     /// As a load from one sender to one receiver: the floor's.
     pub(crate) fn setup(&self) -> Setup {
-        let Self { transport, size, wait, drive, hwm, .. } = *self;
-        let route = Route { transport, pattern: Pattern::PubSub, size, wait, drive, hwm };
+        let Self { transport, size, wait, drive, plain, hwm, .. } = *self;
+        let route = Route { transport, pattern: Pattern::PubSub, size, wait, drive, plain, hwm };
         Setup { route, place: self.place.clone(), repeat: self.repeat.clone() }
     }
 }

@@ -72,7 +72,7 @@ impl Crew {
             full_fence();
         }
         if let Some(pipe) = self.pipes[key as usize].as_mut() {
-            pipe.end.tie().tell_consumer(pipe.end.side());
+            pipe.end.tell_consumer();
             pipe.end.settle_outlet();
         }
         Flow::add(&self.hub.flow().messages_out, 1);
@@ -143,7 +143,7 @@ impl Crew {
     pub(crate) fn want_room(&mut self) {
         for key in &self.full {
             if let Some(pipe) = self.pipes[*key as usize].as_ref() {
-                pipe.end.tie().way_from(pipe.end.side()).set(ROOM_WANTED);
+                pipe.end.ask_for_room();
             }
         }
     }
@@ -151,7 +151,7 @@ impl Crew {
     /// As [`Crew::want_room`], of one pipe.
     pub(crate) fn want_room_of(&mut self, key: Key) {
         if let Some(end) = self.end(key) {
-            end.tie().way_from(end.side()).set(ROOM_WANTED);
+            end.ask_for_room();
         }
     }
 
@@ -280,7 +280,7 @@ impl Crew {
         self.hub.room();
         for key in &parking {
             if let Some(pipe) = self.pipes[*key as usize].as_ref() {
-                pipe.end.tie().way_from(pipe.end.side()).set(ROOM_WANTED);
+                pipe.end.ask_for_room();
             }
         }
         let fenced = planted("crew-park-no-fence") || heavy_fence();
@@ -313,7 +313,7 @@ impl Crew {
                 let Some(pipe) = self.pipes[key as usize].as_mut() else { continue };
                 if pipe.sending == Sending::Parked {
                     // This may be the last look before the owner sleeps, who has asked the full ones already.
-                    pipe.end.tie().way_from(pipe.end.side()).set(ROOM_WANTED);
+                    pipe.end.ask_for_room();
                     is_marked = true;
                     pipe.sending = Sending::Full;
                     pipe.full_looks = 0;

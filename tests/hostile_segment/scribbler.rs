@@ -1,0 +1,303 @@
+//! A process that is the library, and writes into its own segment behind the library's back: all states there are, with
+//! real messages in them. The victim serves it and a good peer that shares memory, too.
+
+use std::{
+    env, fs,
+    os::unix::fs::FileExt,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use ringway::{
+    Context, Frame, Message, Monitor, Pull, Push, WaitPolicy,
+    monitor::{Event, EventKind, Fault},
+    socket::SendFailure,
+};
+
+use crate::{
+    has_segments, nobody_panicked,
+    raw::{PATIENCE, temporary_path},
+    say,
+    scene::{Dice, alone},
+    stranger::{at, header},
+};
+
+/// How this program knows that it is the child: role, endpoint and seed.
+const PART: &str = "RINGWAY_SCRIBBLER";
+/// How many messages are to pass.
+const MESSAGES: &str = "RINGWAY_HOSTILE_MESSAGES";
+
+fn messages() -> u64 {
+    env::var(MESSAGES).map_or(300_000, |text| text.parse().expect("a number"))
+}
+
+/// The child's side: does nothing when run as a test of its own.
+pub(crate) fn play() {
+    let Ok(part) = env::var(PART) else { return };
+    let words: Vec<&str> = part.split('|').collect();
+    let [role, endpoint, seed] = words[..] else { panic!("{part:?} is no part") };
+    let seed = seed.parse().expect("a number");
+    let context = Context::new();
+    thread::spawn(move || scribble(Dice(seed)));
+    let soon = Duration::from_millis(2);
+    if role == "producer" {
+        let mut push = Push::builder().reconnect_interval(soon).reconnect_interval_max(soon).build(&context).unwrap();
+        push.connect(endpoint).unwrap();
+        let mut dice = Dice(seed + 1);
+        loop {
+            let size = if dice.below(50) == 0 { dice.below(30_000) } else { dice.below(300) };
+            let frames = 1 + dice.below(3);
+            let message: Message = (0..frames).map(|_| Frame::from(vec![9; size])).collect();
+            // It may be told anything: whether it fares well is not the question.
+            let _ = push.send_timeout(message, Duration::from_millis(10));
+        }
+    }
+    let mut pull = Pull::builder().reconnect_interval(soon).reconnect_interval_max(soon).build(&context).unwrap();
+    pull.connect(endpoint).unwrap();
+    loop {
+        let _ = pull.recv_timeout(Duration::from_millis(10));
+    }
+}
+
+/// Where this process has shared memory that it may write: first and last address.
+fn segments() -> Vec<(u64, u64)> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let segment = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        let (range, perms) = (words.next()?, words.next()?);
+        if perms != "rw-s" || !line.contains("memfd:") {
+            return None;
+        }
+        let (first, last) = range.split_once('-')?;
+        Some((u64::from_str_radix(first, 16).ok()?, u64::from_str_radix(last, 16).ok()?))
+    };
+    maps.lines().filter_map(segment).collect()
+}
+
+/// Writes into whatever segments there are, through the system: where one is gone meanwhile that is an error and no more.
+fn scribble(mut dice: Dice) {
+    let memory = fs::OpenOptions::new().write(true).read(true).open("/proc/self/mem").unwrap();
+    loop {
+        // Some messages pass first, so that there is something to spoil.
+        thread::sleep(Duration::from_micros(dice.below(2_000) as u64));
+        let found = segments();
+        for _ in 0..dice.below(200) {
+            let Some(&(first, last)) = found.get(dice.below(found.len().max(1))) else { break };
+            let ring = first + at::RING as u64;
+            let read = |address: u64| {
+                let mut word = [0; 8];
+                memory.read_exact_at(&mut word, address).map(|()| u64::from_ne_bytes(word)).unwrap_or(0)
+            };
+            let words = [at::POSITION, at::TAKEN, at::RECV_HWM, at::CLOSED, at::RECEIVER, at::SENDER];
+            let word = first + words[dice.below(words.len())] as u64;
+            let record = ring + dice.below(((last - ring) / 16) as usize) as u64 * 16;
+            let (address, value) = match dice.below(8) {
+                // A header that looks like one is made longer, shorter, or of another kind.
+                0..3 => {
+                    let now = (0..4_096)
+                        .map(|step| ring + (record - ring + 16 * step) % (last - ring))
+                        .find(|address| read(*address) >> 63 == 1)
+                        .unwrap_or(record);
+                    let bit = 1 << (dice.below(32) + 32);
+                    (now, read(now) ^ bit)
+                }
+                3 => (record, header(dice.below(8) as u8, dice.next() as u32, dice.next() as u32)),
+                4 => (record, dice.next()),
+                5 => (word, dice.next()),
+                6 => (word, read(word).wrapping_add([1, 16, u64::MAX, 4_096][dice.below(4)])),
+                _ => (first + dice.below(((last - first) / 8) as usize) as u64 * 8, 0),
+            };
+            let _ = memory.write_all_at(&value.to_ne_bytes(), address);
+            if dice.below(4) > 0 {
+                thread::yield_now();
+            }
+        }
+    }
+}
+
+/// The scribbling process; another when one has died of its own doing.
+struct Scribbler {
+    role: &'static str,
+    endpoint: String,
+    child: Child,
+    begun: u64,
+}
+
+impl Scribbler {
+    fn new(role: &'static str, endpoint: &str) -> Self {
+        let child = Self::begin(role, endpoint, 1);
+        Self { role, endpoint: endpoint.to_owned(), child, begun: 1 }
+    }
+
+    fn begin(role: &str, endpoint: &str, seed: u64) -> Child {
+        Command::new(env::current_exe().unwrap())
+            .args(["--exact", "child", "--nocapture", "--test-threads", "1"])
+            .env(PART, format!("{role}|{endpoint}|{seed}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    fn keep_alive(&mut self) {
+        if self.child.try_wait().unwrap().is_some() {
+            self.begun += 1;
+            self.child = Self::begin(self.role, &self.endpoint, self.begun);
+        }
+    }
+}
+
+impl Drop for Scribbler {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How connections have ended, as a monitor tells.
+#[derive(Default)]
+struct Endings {
+    by_reason: std::collections::BTreeMap<String, u64>,
+    misbehaved: u64,
+}
+
+impl Endings {
+    fn read(&mut self, monitor: &mut Monitor) {
+        for Event { kind, .. } in monitor.try_iter() {
+            if let EventKind::Disconnected { reason, .. } = kind {
+                *self.by_reason.entry(format!("{reason}")).or_default() += 1;
+                self.misbehaved += u64::from(reason.fault() == Fault::PeerMisbehaved);
+            }
+        }
+    }
+
+    fn report(&self, title: &str, passed: u64, begun: u64) {
+        let mut text = format!("{title}: {passed} messages of the good peer's passed, {begun} scribblers\n");
+        for (reason, count) in &self.by_reason {
+            text += &format!("  {count:6} connections: {reason}\n");
+        }
+        say(&text);
+        assert!(self.misbehaved > 0, "nobody was found to scribble");
+    }
+}
+
+struct Path(PathBuf);
+
+impl Path {
+    fn endpoint(&self) -> String {
+        format!("ipc://{}", self.0.display())
+    }
+}
+
+impl Drop for Path {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+const GOOD: u64 = u64::from_le_bytes(*b"is good\0");
+
+#[test]
+fn a_producer_that_scribbles_does_no_harm() {
+    if !has_segments("a_producer_that_scribbles_does_no_harm") {
+        return;
+    }
+    let _alone = alone();
+    let path = Path(temporary_path());
+    let (here, there) = (Context::new(), Context::new());
+    let mut pull = Pull::builder().max_message_size(1 << 20).monitor_capacity(100_000).build(&here).unwrap();
+    let mut monitor = pull.monitor();
+    pull.bind(path.endpoint()).unwrap();
+    let mut push = Push::new(&there).unwrap();
+    push.connect(path.endpoint()).unwrap();
+    let mut scribbler = Scribbler::new("producer", &path.endpoint());
+    let total = messages();
+    let mut endings = Endings::default();
+    crate::memory::forget();
+    let allocated = crate::memory::now();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..total {
+                push.send([GOOD.to_le_bytes(), number.to_le_bytes()].concat()).unwrap();
+            }
+        });
+        let mut expected = 0;
+        let mut looked = Instant::now();
+        while expected < total {
+            let message = pull.recv_timeout(PATIENCE).expect("the good peer's come");
+            if message.len() == 1 && message[0].len() == 16 && message[0].as_bytes()[..8] == GOOD.to_le_bytes() {
+                assert_eq!(message[0].as_bytes()[8..], expected.to_le_bytes());
+                expected += 1;
+            }
+            if looked.elapsed() > Duration::from_millis(20) {
+                looked = Instant::now();
+                scribbler.keep_alive();
+                endings.read(&mut monitor);
+            }
+        }
+    });
+    let most = crate::memory::most() - allocated;
+    assert!(most < 64 << 20, "{most} bytes were allocated at a time");
+    nobody_panicked();
+    endings.report("a producer that scribbles", total, scribbler.begun);
+}
+
+#[test]
+fn a_consumer_that_scribbles_does_no_harm() {
+    if !has_segments("a_consumer_that_scribbles_does_no_harm") {
+        return;
+    }
+    let _alone = alone();
+    let path = Path(temporary_path());
+    let (here, there) = (Context::new(), Context::new());
+    let mut push = Push::builder().wait(WaitPolicy::Adaptive).monitor_capacity(100_000).build(&here).unwrap();
+    let mut monitor = push.monitor();
+    push.bind(path.endpoint()).unwrap();
+    let mut pull = Pull::new(&there).unwrap();
+    pull.connect(path.endpoint()).unwrap();
+    let mut scribbler = Scribbler::new("consumer", &path.endpoint());
+    let total = messages();
+    let mut endings = Endings::default();
+    let (passed, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    crate::memory::forget();
+    let allocated = crate::memory::now();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // Messages are shared with the scribbler, who has some of them, for good or until it is found out.
+            while !stop.load(Ordering::SeqCst) {
+                if let Ok(message) = pull.recv_timeout(Duration::from_millis(10)) {
+                    assert_eq!(message[0].as_bytes()[..8], GOOD.to_le_bytes(), "what was never sent has come");
+                    passed.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        });
+        let mut number = 0_u64;
+        let mut looked = Instant::now();
+        let mut progress = (0, Instant::now());
+        while passed.load(Ordering::SeqCst) < total {
+            match push.send_timeout([GOOD.to_le_bytes(), number.to_le_bytes()].concat(), PATIENCE) {
+                Ok(()) => number += 1,
+                Err(error) => panic!("{:?}", error.reason == SendFailure::TimedOut),
+            }
+            if looked.elapsed() > Duration::from_millis(20) {
+                looked = Instant::now();
+                scribbler.keep_alive();
+                endings.read(&mut monitor);
+                let now = passed.load(Ordering::SeqCst);
+                if now > progress.0 {
+                    progress = (now, Instant::now());
+                }
+                assert!(progress.1.elapsed() < PATIENCE, "the good peer gets nothing any more");
+            }
+        }
+        stop.store(true, Ordering::SeqCst);
+    });
+    let most = crate::memory::most() - allocated;
+    assert!(most < 64 << 20, "{most} bytes were allocated at a time");
+    nobody_panicked();
+    endings.report("a consumer that scribbles", total, scribbler.begun);
+}
