@@ -64,7 +64,7 @@ pub(crate) use local::ShortSink;
 pub(crate) use ready::ReadySet;
 pub(crate) use shared::{Fault, Lane, Load};
 #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
-pub(crate) use shared::{Knock, LaneParts};
+pub(crate) use shared::{Chores, Knock, LaneParts};
 pub(crate) use tie::{Side, Stage, Tie, Way};
 
 use crate::{
