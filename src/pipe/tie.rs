@@ -18,8 +18,8 @@ use bytes::Bytes;
 
 use super::{Hub, Key, Lane, Lost, Profile, news};
 use crate::sync::{
-    Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Mutex, Ordering, full_fence, planted, unique_number,
-    weakened,
+    Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Mutex, Ordering, full_fence, planted,
+    unique_number, weakened,
 };
 use crate::{
     Endpoint, Frame,

@@ -203,10 +203,7 @@ impl Successor {
     /// It is cut off.
     pub(super) fn parse(data: &[u8]) -> Result<Self, Error> {
         let mut rest = data;
-        Ok(Self {
-            generation: u32::from_be_bytes(take(&mut rest)?),
-            size: u64::from_be_bytes(take(&mut rest)?),
-        })
+        Ok(Self { generation: u32::from_be_bytes(take(&mut rest)?), size: u64::from_be_bytes(take(&mut rest)?) })
     }
 }
 

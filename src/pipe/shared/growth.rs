@@ -6,7 +6,7 @@
 //! [`PARTS`] of them.
 //!
 //! Then the next ring has [`STEP`] times the bytes, or as many as hold the longest of these messages in one record; or as many
-//! less as there may be. A growth that is refused makes the next try [`PATIENCE`] times as rare.
+//! less as there may be. A growth that is refused makes the next try [`PATIENCE`] times as rare, down to every [`ENOUGH_MAX`].
 
 #![forbid(unsafe_code)]
 
@@ -34,7 +34,9 @@ const PARTS: usize = 4;
 /// How much larger the next ring is: from 64 KiB to the 1 MiB that the default bound lets there be in two steps.
 const STEP: usize = 4;
 /// How much rarer the next try is when one was refused.
-const PATIENCE: u32 = 8;
+const PATIENCE: u32 = 4;
+/// Times that are enough whatever was refused: what the system lacked for a while does not keep a ring small for good.
+const ENOUGH_MAX: u32 = 1024;
 /// A ring's longest record is so much less than the ring.
 const SHARE: usize = 8;
 
@@ -83,7 +85,7 @@ impl Pressure {
     /// The growth that was wanted is not to be had now.
     pub(super) fn refused(&mut self) {
         self.times = 0;
-        self.enough = self.enough.saturating_mul(PATIENCE);
+        self.enough = self.enough.saturating_mul(PATIENCE).min(ENOUGH_MAX);
     }
 }
 
@@ -147,10 +149,11 @@ mod tests {
         (0..4).for_each(|_| pressure.parted(0, RING, usize::MAX, PART));
         assert_eq!(pressure.wanted(RING, CAPACITY_MAX), Some(CAPACITY_MAX));
         pressure.refused();
-        (0..15).for_each(|_| pressure.parted(0, RING, usize::MAX, PART));
+        (0..7).for_each(|_| pressure.parted(0, RING, usize::MAX, PART));
         assert_eq!(pressure.wanted(RING, CAPACITY_MAX), None);
         pressure.parted(0, RING, usize::MAX, PART);
         assert_eq!(pressure.wanted(RING, CAPACITY_MAX), Some(CAPACITY_MAX));
         (0..100).for_each(|_| pressure.refused());
+        assert_eq!(pressure.enough, ENOUGH_MAX);
     }
 }

@@ -160,7 +160,8 @@ struct Outgoing {
     done: Vec<Message>,
     /// Says that the sender wants room.
     room: Announcer,
-    succession: Succession,
+    /// Apart: a message that finds room does not look there.
+    succession: Box<Succession>,
 }
 
 /// What became of messages in a lane that is over.
@@ -207,7 +208,7 @@ impl Lane {
             long: VecDeque::new(),
             done: Vec::new(),
             room: Announcer::default(),
-            succession: Succession::new(capacity_max),
+            succession: Box::new(Succession::new(capacity_max)),
         };
         Counted::new(Self {
             own,
@@ -400,7 +401,7 @@ impl Lane {
         phase::reach("moving");
         let size = message.size() as u64;
         outgoing.partial = Some(Partial::new(message));
-        outgoing.feel();
+        outgoing.weigh();
         add(&self.counts.messages_out, 1);
         add(&self.counts.bytes_out, size);
         true
@@ -467,6 +468,7 @@ impl Lane {
             }
         }
         leftover.messages.extend(outgoing.partial.take().map(|partial| partial.message));
+        outgoing.succession.close();
         let done = (std::mem::take(&mut outgoing.done), std::mem::take(&mut outgoing.long));
         drop(outgoing);
         drop(done);
@@ -567,8 +569,8 @@ impl Outgoing {
         is_whole
     }
 
-    /// The message on its way has found no room before the session came, or is long.
-    fn feel(&mut self) {
+    /// The message on its way found no room when its sender would have put it there, or is long: that counts for a larger ring.
+    fn weigh(&mut self) {
         let Some(partial) = &self.partial else { return };
         let (size, part) = (partial.size(), self.writer.payload_max());
         let (position, capacity) = (self.writer.position(), self.writer.capacity());

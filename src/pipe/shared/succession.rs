@@ -74,14 +74,7 @@ pub(crate) struct Chores {
 
 impl Succession {
     pub(super) fn new(capacity_max: usize) -> Self {
-        Self {
-            next: None,
-            old: None,
-            spent: None,
-            pressure: Pressure::new(0),
-            is_under_way: false,
-            capacity_max,
-        }
+        Self { next: None, old: None, spent: None, pressure: Pressure::new(0), is_under_way: false, capacity_max }
     }
 
     /// Is there a ring before the one that is written?
@@ -93,6 +86,11 @@ impl Succession {
     fn wanted(&self, capacity: usize) -> Option<usize> {
         let is_free = self.next.is_none() && self.old.is_none() && self.spent.is_none() && !self.is_under_way;
         if is_free { self.pressure.wanted(capacity, self.capacity_max) } else { None }
+    }
+
+    /// Nothing is sent any more.
+    pub(super) fn close(&mut self) {
+        (self.next, self.old, self.spent) = (None, None, None);
     }
 
     /// Is there something for the session to do?

@@ -289,6 +289,15 @@ struct Growth {
     offered: Option<(Region, Layout, u32)>,
 }
 
+impl Growth {
+    /// Bytes that may be shared beside those that are.
+    fn left(&self) -> u64 {
+        let first = self.firsts[1];
+        let theirs = if self.theirs == first { first } else { first + self.theirs };
+        self.memory_max.saturating_sub(self.ours + theirs)
+    }
+}
+
 /// One descriptor of a session beside its stream.
 #[derive(Debug)]
 struct Watcher {
@@ -338,13 +347,8 @@ impl Shared {
         }
         let drive: Weak<Session> = Arc::downgrade(session);
         let (first, first_of_peer) = (ours.region.size() as u64, theirs.segment.size() as u64);
-        let growth = Growth {
-            memory_max,
-            ours: first,
-            theirs: first_of_peer,
-            firsts: [first, first_of_peer],
-            offered: None,
-        };
+        let growth =
+            Growth { memory_max, ours: first, theirs: first_of_peer, firsts: [first, first_of_peer], offered: None };
         let capacity_max = if grows { capacity_max(first, memory_max) } else { 0 };
         let lane = Lane::new(LaneParts {
             own: Arc::new(ours.region),
@@ -375,7 +379,9 @@ impl Shared {
             self.growth.ours -= spent.size() as u64;
         }
         let capacity = wanted?;
-        let announced = make(capacity, 0).ok().and_then(|(region, layout)| {
+        let has_room = Layout::size_for(capacity) as u64 <= self.growth.left();
+        let made = if has_room { make(capacity, 0) } else { Err(Obstacle::MemoryMax) };
+        let announced = made.ok().and_then(|(region, layout)| {
             let (generation, position) = zmtp.send_successor(region.size() as u64)?;
             Some((region, layout, generation, position))
         });
@@ -430,11 +436,9 @@ impl Shared {
         descriptors: Vec<OwnedFd>,
         are_cut: bool,
     ) -> Result<Answer, Fault> {
-        let (first, before) = (self.growth.firsts[1], self.growth.theirs);
-        let others = self.growth.ours + if before == first { first } else { first + before };
         let mapped = match descriptors.into_iter().next() {
-            _ if successor.size <= before => Err(Obstacle::SegmentUnfit),
-            _ if successor.size > self.growth.memory_max.saturating_sub(others) => Err(Obstacle::MemoryMax),
+            _ if successor.size <= self.growth.theirs => Err(Obstacle::SegmentUnfit),
+            _ if successor.size > self.growth.left() => Err(Obstacle::MemoryMax),
             None if are_cut => Err(Obstacle::TooManyDescriptors),
             None => Err(Obstacle::DescriptorsMissing),
             Some(segment) => map(segment, successor.size),

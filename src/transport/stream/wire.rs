@@ -318,7 +318,9 @@ impl Wire {
     fn fetch(&mut self, buffer: &mut [u8]) -> Result<Option<Fetched>, Loss> {
         let (result, wanted, fetched) = match self.zmtp.body().map_err(Loss::Protocol)? {
             Some(body) => (self.stream.read(body), body.len(), true),
-            None if !self.is_met || self.shared.is_some() => (upgrade::read(&self.stream, buffer, &mut self.descriptors), buffer.len(), false),
+            None if !self.is_met || self.shared.is_some() => {
+                (upgrade::read(&self.stream, buffer, &mut self.descriptors), buffer.len(), false)
+            }
             None => (self.stream.read(buffer), buffer.len(), false),
         };
         match result {
