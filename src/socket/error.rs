@@ -15,6 +15,16 @@ pub struct SendError {
     pub reason: SendFailure,
 }
 
+impl SendError {
+    /// Takes `message` out of its place. By reference, and out of the way: a message that was sent is not moved once more, which
+    /// would wait until all that was written for the receiver has left this processor.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn returning(message: &mut Message, reason: SendFailure) -> Self {
+        Self { message: std::mem::take(message), reason }
+    }
+}
+
 /// Why a message, or a place for one, was not to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -323,7 +323,7 @@ macro_rules! single_sending_operations {
             pub fn send(&mut self, message: impl Into<crate::Message>) -> Result<(), super::SendError> {
                 let mut message = message.into();
                 let result = self.core.with(|core| core.send_by(&mut message, super::core::Until::AsSet));
-                result.map_err(|reason| super::SendError { message, reason })
+                result.map_err(|reason| super::SendError::returning(&mut message, reason))
             }
 
             /// Sends `message` if there is room now. Never waits; the answer is exact.
@@ -334,7 +334,7 @@ macro_rules! single_sending_operations {
             pub fn try_send(&mut self, message: impl Into<crate::Message>) -> Result<(), super::SendError> {
                 let mut message = message.into();
                 let result = self.core.with(|core| core.send_by(&mut message, super::core::Until::Now));
-                result.map_err(|reason| super::SendError { message, reason })
+                result.map_err(|reason| super::SendError::returning(&mut message, reason))
             }
 
             /// Sends `message`; waits for room, `timeout` at the most.
@@ -348,7 +348,7 @@ macro_rules! single_sending_operations {
             ) -> Result<(), super::SendError> {
                 let mut message = message.into();
                 let result = self.core.with(|core| core.send_by(&mut message, super::core::Until::After(timeout)));
-                result.map_err(|reason| super::SendError { message, reason })
+                result.map_err(|reason| super::SendError::returning(&mut message, reason))
             }
 
             /// Decides on a message whose first frame is `first`: may it be sent, and to whom? Waits as
@@ -384,7 +384,7 @@ macro_rules! single_sending_operations {
             ) -> Result<(), super::SendError> {
                 let mut message = message.into();
                 let result = self.core.with(|core| core.send_admitted(admission, &mut message));
-                result.map_err(|reason| super::SendError { message, reason })
+                result.map_err(|reason| super::SendError::returning(&mut message, reason))
             }
 
             /// Would [`try_send`](Self::try_send) send now? May become true at any time; becomes false behind our back

@@ -26,6 +26,6 @@ impl<'a, S: Sends> Permit<'a, S> {
     /// That peer has left meanwhile, the message has no frame, or memory ran out. The message comes back.
     pub fn send(self, message: impl Into<Message>) -> Result<(), SendError> {
         let mut message = message.into();
-        self.socket.commit(self.key, &mut message).map_err(|reason| SendError { message, reason })
+        self.socket.commit(self.key, &mut message).map_err(|reason| SendError::returning(&mut message, reason))
     }
 }
