@@ -66,14 +66,19 @@ impl Mapping {
         &self.words()[offset / size_of::<u64>()]
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn copy_out(&self, offset: usize, to: &mut [MaybeUninit<u8>]) {
         copy::out(self.words(), offset, to);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn copy_in(&self, offset: usize, from: &[u8]) {
         copy::into(self.words(), offset, from);
+    }
+
+    #[inline(always)]
+    pub(super) fn prefetch(&self, offset: usize) {
+        copy::prefetch(self.words(), offset);
     }
 
     #[inline(always)]

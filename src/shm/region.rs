@@ -74,7 +74,7 @@ impl Region {
     ///
     /// # Panics
     /// Panics if it leaves the segment.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn copy_out(&self, offset: usize, to: &mut [MaybeUninit<u8>]) {
         self.mapping.copy_out(offset, to);
     }
@@ -83,7 +83,7 @@ impl Region {
     ///
     /// # Panics
     /// Panics if it leaves the segment.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn copy_in(&self, offset: usize, from: &[u8]) {
         self.mapping.copy_in(offset, from);
     }

@@ -44,4 +44,9 @@ unsafe impl Memory for shm::Foreign {
     fn copy_out(&self, offset: usize, to: &mut [MaybeUninit<u8>]) {
         Self::copy_out(self, offset, to);
     }
+
+    #[inline(always)]
+    fn prefetch(&self, offset: usize) {
+        Self::prefetch(self, offset);
+    }
 }

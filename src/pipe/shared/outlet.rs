@@ -139,9 +139,13 @@ impl Outlet {
             }
         }
         outgoing.direct += 1;
-        let done = if outgoing.done.is_empty() { Vec::new() } else { std::mem::take(&mut outgoing.done) };
-        drop(outgoing);
-        drop(done);
+        if outgoing.done.is_empty() {
+            drop(outgoing);
+        } else {
+            let done = std::mem::take(&mut outgoing.done);
+            drop(outgoing);
+            drop(done);
+        }
         self.direct += 1;
         add(&self.lane.counts.messages_out, 1);
         add(&self.lane.counts.bytes_out, (shape.size + fold.size()) as u64);
