@@ -52,12 +52,10 @@ mod tests;
 use std::{iter, mem::MaybeUninit, sync::Arc};
 
 pub(crate) use corrupt::Corrupt;
-#[cfg(any(all(test, not(any(loom, shuttle))), feature = "fuzzing"))]
-pub(crate) use layout::CAPACITY_MAX;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use layout::CAPACITY_MIN;
-use layout::{HEADER_BYTES, Header, KEPT, PAD, Place};
-use layout::{KIND_MAX, stride};
+pub(crate) use layout::KIND_MAX;
+use layout::{HEADER_BYTES, Header, KEPT, PAD, Place, stride};
 
 use crate::sync::{AtomicU64, Ordering, planted, weakened};
 

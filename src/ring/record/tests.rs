@@ -5,9 +5,9 @@ use std::{collections::VecDeque, mem::MaybeUninit, sync::Arc, thread};
 use proptest::{collection::vec, prelude::*};
 
 use super::{
-    CAPACITY_MAX, CAPACITY_MIN, Corrupt, KIND_MAX, Memory, Reader, Record, Writer,
+    CAPACITY_MIN, Corrupt, KIND_MAX, Memory, Reader, Record, Writer,
     heap::{Heap, collected},
-    layout::{COMMITTED, Header, KEPT, PAD, Place},
+    layout::{CAPACITY_MAX, COMMITTED, Header, KEPT, PAD, Place},
     stride,
 };
 use crate::sync::{AtomicU64, Ordering};
