@@ -62,9 +62,9 @@ pub(crate) use fold::Fold;
 pub(crate) use hub::{Flow, Hub, HubOptions, Joined, LinkTally, Losses, Profile};
 pub(crate) use local::ShortSink;
 pub(crate) use ready::ReadySet;
-pub(crate) use shared::{Fault, Lane, Load};
 #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
-pub(crate) use shared::{Knock, LaneParts};
+pub(crate) use shared::{Chores, Knock, LaneParts};
+pub(crate) use shared::{Fault, Lane, Load};
 pub(crate) use tie::{Side, Stage, Tie, Way};
 
 use crate::{

@@ -18,8 +18,8 @@ use bytes::Bytes;
 
 use super::{Hub, Key, Lane, Lost, Profile, news};
 use crate::sync::{
-    Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number,
-    weakened,
+    Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Mutex, Ordering, full_fence, planted,
+    unique_number, weakened,
 };
 use crate::{
     Endpoint, Frame,
@@ -66,6 +66,8 @@ pub(crate) struct Tie {
     has_lanes: AtomicBool,
     /// Messages go by such a way now.
     shares_memory: AtomicBool,
+    /// Bytes of the ring through which messages go to the far side; 0: of none.
+    ring_size: AtomicUsize,
     /// How far the connection at one end is, as a [`Stage`].
     stage: AtomicU32,
     /// The number of the descriptor of the connection at one end, the last there was; `NO_DESCRIPTOR` if there was none.
@@ -173,6 +175,7 @@ impl Tie {
             lanes: Mutex::default(),
             has_lanes: AtomicBool::new(false),
             shares_memory: AtomicBool::new(false),
+            ring_size: AtomicUsize::new(0),
             stage: AtomicU32::new(Stage::There as u32),
             descriptor: AtomicU32::new(NO_DESCRIPTOR),
             quiet: CachePadded::new(Quiet {
@@ -216,6 +219,14 @@ impl Tie {
     /// Says whether messages go by shared memory, for those who list peers.
     pub(crate) fn set_shares_memory(&self, shares: bool) {
         self.shares_memory.store(shares, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_ring_size(&self, size: usize) {
+        self.ring_size.store(size, Ordering::Relaxed);
+    }
+
+    pub(super) fn ring_size(&self) -> usize {
+        self.ring_size.load(Ordering::Relaxed)
     }
 
     pub(super) fn shares_memory(&self) -> bool {

@@ -21,6 +21,9 @@
 //! word that will be its header, and nothing else is shared but the reader's position, which the writer reads when it runs
 //! out of room. Headers and pads are after Agrona's `OneToOneRingBuffer`.
 //!
+//! A ring can be gone on from in another: positions go on, and so both halves are told at which (`Writer::following`,
+//! `Reader::following`). What says so to the reader is a record of the pipe's, the last in the ring before.
+//!
 //! Invariants, in the writer: `head <= tail <= head + capacity - KEPT`; `head` and `tail` are ends of records; each record
 //! between them bears its header, and the word at `tail` is zero.
 //!
@@ -52,6 +55,7 @@ mod tests;
 use std::{iter, mem::MaybeUninit, sync::Arc};
 
 pub(crate) use corrupt::Corrupt;
+pub(crate) use layout::CAPACITY_MAX;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use layout::CAPACITY_MIN;
 pub(crate) use layout::KIND_MAX;
@@ -142,10 +146,26 @@ impl<M: Writable> Writer<M> {
     ///
     /// If `start` is no multiple of 16, or `capacity` no power of two from [`CAPACITY_MIN`] to [`CAPACITY_MAX`].
     pub(crate) fn new(memory: M, start: usize, capacity: usize) -> Self {
+        Self::following(memory, start, capacity, 0)
+    }
+
+    /// As [`new`](Self::new), of an empty ring that goes on from `position`, the end of a record in the ring before.
+    ///
+    /// # Panics
+    ///
+    /// Likewise, or if `position` is no multiple of 16.
+    pub(crate) fn following(memory: M, start: usize, capacity: usize, position: u64) -> Self {
         let ring = Place::new(start, capacity);
-        // Relaxed: whoever hands the memory to a reader publishes it.
-        memory.word(ring.offset(0)).store(0, Ordering::Relaxed);
-        Self { memory, ring, tail: 0, head: 0 }
+        assert!(position.is_multiple_of(stride(0) as u64), "records end at multiples of 16");
+        // Relaxed: whoever hands the memory to a reader publishes it, or the record that says that it goes on there.
+        memory.word(ring.offset(position)).store(0, Ordering::Relaxed);
+        Self { memory, ring, tail: position, head: position }
+    }
+
+    /// Its bytes.
+    #[inline]
+    pub(crate) fn capacity(&self) -> usize {
+        self.ring.capacity()
     }
 
     /// The longest payload of a record, in bytes.
@@ -158,6 +178,11 @@ impl<M: Writable> Writer<M> {
     #[inline(always)]
     pub(crate) fn position(&self) -> u64 {
         self.tail
+    }
+
+    /// What it was made of, as nothing is written any more.
+    pub(crate) fn into_memory(self) -> M {
+        self.memory
     }
 
     /// End of the last record known to be taken.
@@ -208,7 +233,7 @@ impl<M: Writable> Writer<M> {
     #[inline(always)]
     pub(crate) fn commit(&mut self, claim: Claim, kind: u8, note: u32) {
         assert!(claim.begin == self.tail && kind <= KIND_MAX, "a claim is the last, and of a kind");
-        let end = claim.at + stride(claim.size) as u64;
+        let end = claim.end();
         if !planted("record-stale-behind") {
             // Relaxed: published by the header below. The reader has taken what is there: `end + KEPT <= head + capacity`.
             self.word(end).store(0, Ordering::Relaxed);
@@ -326,6 +351,13 @@ pub(crate) struct Claim {
     size: usize,
 }
 
+impl Claim {
+    /// Where the record will end.
+    pub(crate) fn end(&self) -> u64 {
+        self.at + stride(self.size) as u64
+    }
+}
+
 /// The reading half: one for a ring, used by one thread at a time.
 #[derive(Debug)]
 pub(crate) struct Reader<M> {
@@ -342,7 +374,16 @@ impl<M: Memory> Reader<M> {
     ///
     /// As [`Writer::new`].
     pub(crate) fn new(memory: M, start: usize, capacity: usize) -> Self {
-        Self { memory, ring: Place::new(start, capacity), position: 0 }
+        Self::following(memory, start, capacity, 0)
+    }
+
+    /// As [`new`](Self::new), of a ring that goes on from `position`, the end of the last record in the one before.
+    ///
+    /// # Panics
+    ///
+    /// Likewise.
+    pub(crate) fn following(memory: M, start: usize, capacity: usize, position: u64) -> Self {
+        Self { memory, ring: Place::new(start, capacity), position }
     }
 
     /// End of the last record taken: what the peer is told, with Release, once what was copied is ours.

@@ -80,8 +80,9 @@ mod subscribe;
 pub(crate) mod watch;
 
 pub use crate::transport::options::{
-    AllowList, DEFAULT_BACKLOG, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_IPC_RING_SIZE, DEFAULT_RECONNECT_INTERVAL,
-    DEFAULT_RECONNECT_INTERVAL_MAX, DEFAULT_SUBSCRIPTION_MEMORY_MAX, Keepalive, RingSize, RingSizeError, SharedMemory,
+    AllowList, DEFAULT_BACKLOG, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_IPC_MEMORY_MAX, DEFAULT_IPC_RING_SIZE,
+    DEFAULT_RECONNECT_INTERVAL, DEFAULT_RECONNECT_INTERVAL_MAX, DEFAULT_SUBSCRIPTION_MEMORY_MAX, Keepalive, RingSize,
+    RingSizeError, SharedMemory,
 };
 pub use admission::Admission;
 pub use counters::{Counters, StreamCounters};

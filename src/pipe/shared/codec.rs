@@ -8,6 +8,7 @@
 //! | `LIST` | frames | each frame behind its length, a `u32` |
 //! | `FIRST` | `FRAME` or `LIST` | how long the whole is and how many frames, each a `u64`, and the first part of what is too long for one record |
 //! | `PART` | – | the next part of it |
+//! | `SWITCH` | the generation | none: what follows is in the segment announced last |
 //!
 //! Integers are little-endian. What a peer has written may be anything: sizes are checked, memory is had as it fills, and
 //! what cannot be is a [`Fault`].
@@ -29,6 +30,7 @@ pub(super) const NUMBERED: u8 = 3;
 pub(super) const LIST: u8 = 4;
 pub(super) const FIRST: u8 = 5;
 pub(super) const PART: u8 = 6;
+pub(super) const SWITCH: u8 = 7;
 
 /// What a frame's length takes in a list.
 const LENGTH: usize = size_of::<u32>();
@@ -98,6 +100,11 @@ impl Partial {
     pub(super) fn new(message: Message) -> Self {
         let shape = Shape::of(&message, Fold::Nothing);
         Self { message, shape, done: 0 }
+    }
+
+    /// Bytes of it, as it is laid out.
+    pub(super) fn size(&self) -> usize {
+        self.shape.size
     }
 
     /// Are parts of it in records?

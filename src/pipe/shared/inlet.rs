@@ -208,25 +208,37 @@ impl Incoming {
         }
     }
 
-    /// `record` is a part of something. Goes on as far as there is something to go on with.
+    /// `record` is a part of something, or the last of its ring. Goes on as far as there is something to go on with.
     #[cold]
     #[inline(never)]
     fn assemble(&mut self, first: Record) -> bool {
         let mut next = Some(first);
         while let Some(record) = next {
-            if let Err(fault) = self.add_part(&record) {
-                return self.fail(fault);
-            }
-            if self.assembly.as_ref().is_some_and(Assembly::is_whole)
-                && let Some(assembly) = self.assembly.take()
-            {
-                match assembly.finish() {
-                    Ok(message) => self.whole = Some((message, record)),
+            if record.kind == codec::SWITCH {
+                match self.lane.succeeding(record.note, record.end()) {
+                    // What was read of the ring before is unmapped, unless it is the first.
+                    Ok(reader) => self.reader = reader,
                     Err(fault) => return self.fail(fault),
                 }
-                return true;
+                phase::reach("switching");
+            } else if self.assembly.is_none() && record.kind <= codec::LIST {
+                // Behind the last of a ring.
+                return self.look();
+            } else {
+                if let Err(fault) = self.add_part(&record) {
+                    return self.fail(fault);
+                }
+                if self.assembly.as_ref().is_some_and(Assembly::is_whole)
+                    && let Some(assembly) = self.assembly.take()
+                {
+                    match assembly.finish() {
+                        Ok(message) => self.whole = Some((message, record)),
+                        Err(fault) => return self.fail(fault),
+                    }
+                    return true;
+                }
+                self.reader.advance(&record);
             }
-            self.reader.advance(&record);
             // Its place is free for the next.
             self.publish_position();
             self.lane.fence_and_tell_writer();

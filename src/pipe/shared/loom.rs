@@ -69,6 +69,13 @@ fn what_a_peer_did_not_take_is_left_over() {
 }
 
 #[test]
+fn a_ring_that_is_replaced_loses_nothing() {
+    let plants = ["record-commit-relaxed", "record-peek-relaxed", "lane-position-release"];
+    prove("all_cross_over(2, 1, 2)", 2, || models::all_cross_over(2, 1, 2), &plants);
+    prove("none_is_lost_between(2, 2, 2)", 3, || models::none_is_lost_between(2, 2, 2), &["lane-old-forgotten"]);
+}
+
+#[test]
 fn what_came_before_the_end_is_not_missed() {
     prove("last_ones_come(1, 2)", 4, || models::last_ones_come(1, 2), &["lane-over-release", "lane-over-acquire"]);
 }

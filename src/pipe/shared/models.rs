@@ -19,9 +19,9 @@ use crate::{
     Frame, Message,
     monitor::{PeerMetadata, Traffic},
     pipe::{Drive, Fold, Refusal, Watch, Way, local},
-    ring::record::{CAPACITY_MIN, heap::Heap},
+    ring::record::{CAPACITY_MIN, Memory, heap::Heap},
     shm::{Layout, layout},
-    sync::{Condvar, Mutex, full_fence, planted, thread},
+    sync::{Condvar, Mutex, Ordering, full_fence, planted, thread},
 };
 
 /// Where the ring is: behind the last word of the header.
@@ -138,6 +138,7 @@ fn world(capacity: usize, send_hwm: u32, senders: Bells, readers: Bells) -> Worl
             drive: Weak::<Nobody>::new(),
             size_max: u64::MAX,
             settled: 0,
+            capacity_max: 0,
         })
     };
     let (near, far) = (lane(&ours, &theirs, readers), lane(&theirs, &ours, senders));
@@ -320,6 +321,68 @@ pub(super) fn all_cross(before: u8, after: u8, loads: u8, looks: u8) {
     end((owner, session, reader));
 }
 
+/// A segment that is to take the place of a small one, and has been something else before.
+fn successor() -> (Counted<Heap>, Layout) {
+    let heap = Counted::new(Heap::of_segment(RING, LARGE));
+    (RING..RING + LARGE).step_by(8).for_each(|offset| heap.word(offset).store(u64::MAX, Ordering::Relaxed));
+    (heap, Layout { ring: RING, capacity: LARGE })
+}
+
+/// The ring is replaced by a larger one while a reader takes some of what is in it, and the owner sends on: each message arrives once
+/// and in order, and the ring before is given up.
+pub(super) fn all_cross_over(before: u8, after: u8, looks: u8) {
+    let (mut owner, mut session, mut reader) =
+        world(SMALL, u32::from(before + after), Bells::default(), Bells::default());
+    assert!(session.load());
+    (0..before).for_each(|_| owner.try_push(1));
+    let (next, layout) = successor();
+    // That it has was said by way of the system.
+    reader.lane.announce(next.clone(), layout, 1).unwrap();
+    let sending = thread::spawn(move || {
+        (0..after).for_each(|_| owner.try_push(1));
+        owner
+    });
+    let moving = thread::spawn(move || {
+        session.lane.grow(next, layout, 1);
+        session.load();
+        session
+    });
+    (0..looks).for_each(|_| _ = reader.receive(2));
+    let (owner, mut session) = (sending.join().unwrap(), moving.join().unwrap());
+    reader.receive_all(&mut session);
+    assert_eq!(reader.got, up_to(owner.pushed));
+    assert!(session.load());
+    assert!(session.lane.chores().spent.is_some());
+    end((owner, session, reader));
+}
+
+/// Likewise, but the reader says that it reads no more after so many looks: what it has not taken is left over, whichever ring it
+/// is in.
+pub(super) fn none_is_lost_between(before: u8, after: u8, looks: u8) {
+    let (mut owner, mut session, mut reader) =
+        world(SMALL, u32::from(before + after), Bells::default(), Bells::default());
+    assert!(session.load());
+    (0..before).for_each(|_| owner.try_push(1));
+    let (next, layout) = successor();
+    reader.lane.announce(next.clone(), layout, 1).unwrap();
+    let moving = thread::spawn(move || {
+        session.lane.grow(next, layout, 1);
+        session.load();
+        (0..after).for_each(|_| owner.try_push(1));
+        session.load();
+        (owner, session)
+    });
+    (0..looks).for_each(|_| _ = reader.receive(1));
+    assert_eq!(reader.inlet.drain(), 0);
+    let (owner, mut session) = moving.join().unwrap();
+    let (left, leftover) = session.give_up();
+    assert_eq!(leftover.lost, 0);
+    let all: Vec<u8> = reader.got.iter().copied().chain(left).collect();
+    assert_eq!(all, up_to(owner.pushed));
+    owner.lane.settle(u64::from(owner.pushed));
+    end((owner, session, reader));
+}
+
 /// What a session has to say first comes first, though the owner has messages already; it gives no credit.
 pub(super) fn hello_is_first(after: u8, looks: u8) {
     let (mut owner, mut session, mut reader) = world(SMALL, 1, Bells::default(), Bells::default());
@@ -476,7 +539,7 @@ pub(super) fn credit_wakes(messages: u8) {
 /// So many messages cross, some of them in parts, while everybody sleeps as soon as there is nothing to do.
 #[cfg(shuttle)]
 pub(super) fn all_sleep(messages: u8) {
-    use crate::sync::{AtomicBool, Ordering};
+    use crate::sync::AtomicBool;
     let [owners, sessions, readers] = std::array::from_fn(|_| Counted::<Doorbell>::default());
     let knocked = Bells(vec![owners.clone(), sessions.clone()]);
     let (mut owner, mut session, mut reader) = world(LARGE, 2, knocked, Bells(vec![readers.clone()]));

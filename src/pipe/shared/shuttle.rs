@@ -35,6 +35,12 @@ fn what_a_peer_did_not_take_is_left_over() {
 }
 
 #[test]
+fn a_ring_that_is_replaced_loses_nothing() {
+    explore("all_cross_over(3, 8, 8)", || models::all_cross_over(3, 8, 8));
+    explore("none_is_lost_between(3, 5, 5)", || models::none_is_lost_between(3, 5, 5));
+}
+
+#[test]
 fn everybody_may_sleep() {
     explore("short_ones_wake(3)", || models::short_ones_wake(3));
     explore("long_one_wakes", models::long_one_wakes);
@@ -49,6 +55,7 @@ fn planted_bugs_are_caught() {
     assert_caught("lane-partial-ignored", || models::all_cross(5, 8, 6, 8));
     assert_caught("lane-held-ignored", || models::hello_is_first(6, 4));
     assert_caught("lane-base-stays", || models::hello_is_first(6, 4));
+    assert_caught("lane-old-forgotten", || models::none_is_lost_between(3, 5, 5));
     assert_caught("lane-over-ignored", || models::none_is_lost(0, 8, 6));
     assert_caught("lane-announces-once", || models::short_ones_wake(3));
     assert_caught("lane-announces-once", || models::all_sleep(9));

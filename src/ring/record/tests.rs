@@ -174,6 +174,65 @@ proptest! {
         }
     }
 
+    /// Rings of any size that go on from one another are one queue, and what the writer has not been told is taken is in the last two.
+    #[test]
+    fn a_ring_goes_on_in_another(steps in vec((0..8_u8, 0..400_usize), 0..if cfg!(miri) { 40 } else { 400 }), start in 0..5_usize) {
+        let start = start * 48;
+        let (mut writer, mut reader) = ring(start, CAPACITY_MIN);
+        let mut old: Option<Writer<Arc<Heap>>> = None;
+        let mut next = None;
+        let (mut written, mut taken, mut told) = (0, 0, 0);
+        for (step, size) in steps {
+            match step {
+                0..=2 => written += usize::from(write(&mut writer, 0, written as u32, &payload(written, size))),
+                3..=5 => match reader.peek().expect("an honest peer") {
+                    Some(record) if record.kind == KIND_MAX => {
+                        let (heap, capacity) = next.take().expect("it was announced");
+                        reader = Reader::following(heap, start, capacity, record.end());
+                    }
+                    Some(record) => {
+                        prop_assert_eq!(record.note as usize, taken);
+                        let bytes = collected(record.size, |to| reader.copy_out(&record, 0, to));
+                        prop_assert_eq!(bytes, payload(taken, record.size));
+                        reader.advance(&record);
+                        taken += 1;
+                    }
+                    None => prop_assert_eq!(taken, written),
+                },
+                6 => {
+                    let position = reader.position();
+                    if let Some(ring) = &mut old {
+                        let end = ring.position();
+                        ring.reclaim(position.min(end)).expect("an honest peer");
+                        if position >= end {
+                            old = None;
+                        }
+                    }
+                    if old.is_none() {
+                        writer.reclaim(position).expect("an honest peer");
+                    }
+                    told = taken;
+                }
+                _ if old.is_none() && next.is_none() => {
+                    let capacity = CAPACITY_MIN << (size % 3);
+                    let heap = Arc::new(Heap::new(start, capacity));
+                    (start..start + capacity).step_by(8).for_each(|at| heap.word(at).store(u64::MAX, Ordering::Relaxed));
+                    if let Some(claim) = writer.claim(0) {
+                        let after = Writer::following(heap.clone(), start, capacity, claim.end());
+                        writer.commit(claim, KIND_MAX, 0);
+                        old = Some(std::mem::replace(&mut writer, after));
+                        next = Some((heap, capacity));
+                    }
+                }
+                _ => {}
+            }
+            writer.invariants();
+        }
+        let unread = old.iter().chain([&writer]).flat_map(Writer::unread).filter(|record| record.kind != KIND_MAX);
+        let unread: Vec<_> = unread.map(|record| record.note as usize).collect();
+        prop_assert_eq!(unread, (told..written).collect::<Vec<_>>());
+    }
+
     #[test]
     fn a_position_is_the_end_of_a_record_or_corrupt(
         sizes in vec(0..512_usize, 0..40), taken in 0..10_usize, positions in vec(foreign_positions(), 1..20)
