@@ -178,6 +178,12 @@ impl<M: Writable> Writer<M> {
         (pad + stride <= self.free() + kept).then_some(Claim { begin: self.tail, at: self.tail + pad as u64, size })
     }
 
+    /// Where the claimed payload begins, in bytes of the memory: for who writes it there, and nothing behind it.
+    #[inline]
+    pub(crate) fn offset_of(&self, claim: &Claim) -> usize {
+        self.ring.offset(claim.at) + HEADER_BYTES
+    }
+
     /// Writes `bytes` to the claimed payload, from its byte `at` on. What is never written holds what an older lap has left.
     ///
     /// # Panics
@@ -312,6 +318,24 @@ pub(crate) struct Claim {
     /// Of the header.
     at: u64,
     size: usize,
+}
+
+impl Claim {
+    /// Bytes of the payload.
+    #[inline]
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Leaves the payload its first `size` bytes; what is behind them was not claimed. It has at least so many.
+    ///
+    /// # Panics
+    ///
+    /// If it has not.
+    pub(crate) fn truncate(&mut self, size: usize) {
+        assert!(size <= self.size, "a claim does not grow");
+        self.size = size;
+    }
 }
 
 /// The reading half: one for a ring, used by one thread at a time.
