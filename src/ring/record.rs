@@ -195,6 +195,18 @@ impl<M: Writable> Writer<M> {
         self.memory.copy_in(self.ring.offset(claim.at) + HEADER_BYTES + at, bytes);
     }
 
+    /// Leaves the claimed payload its first `size` bytes; what is behind them was not claimed.
+    ///
+    /// # Panics
+    ///
+    /// If it has not so many.
+    pub(crate) fn truncate(&self, claim: &mut Claim, size: usize) {
+        assert!(size <= claim.size, "a claim does not grow");
+        claim.size = size;
+        // Relaxed: published by the header. It was payload, and is the header behind the record now.
+        self.word(claim.at + stride(size) as u64).store(0, Ordering::Relaxed);
+    }
+
     /// Publishes the record: the reader may take it as soon as this returns (and a moment before). Wait-free.
     ///
     /// # Panics
@@ -325,16 +337,6 @@ impl Claim {
     #[inline]
     pub(crate) fn size(&self) -> usize {
         self.size
-    }
-
-    /// Leaves the payload its first `size` bytes; what is behind them was not claimed. It has at least so many.
-    ///
-    /// # Panics
-    ///
-    /// If it has not.
-    pub(crate) fn truncate(&mut self, size: usize) {
-        assert!(size <= self.size, "a claim does not grow");
-        self.size = size;
     }
 }
 

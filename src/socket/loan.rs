@@ -17,7 +17,8 @@ use crate::{Message, message::Draft, pipe::Loaned};
 /// [`commit`](Self::commit) says so, and nothing is copied on this side. Everywhere else they are a buffer that becomes the
 /// message. Nothing but [`is_in_place`](Self::is_in_place) and the time it takes tells the two apart.
 ///
-/// The bytes are initialised, and arbitrary: zero, or what this socket has sent to the same peer before.
+/// The bytes are initialised, and arbitrary: zero, or what this socket has sent to the same peer before, or written to a loan for
+/// it. In place, a hostile peer can read what is written before it is committed, and if it never is.
 ///
 /// Dropping the loan sends nothing. One that is forgotten (`mem::forget`) sends nothing, either, and may keep what others have for the same
 /// peer from it until the socket sends to that peer again.
@@ -35,6 +36,14 @@ use crate::{Message, message::Draft, pipe::Loaned};
 /// loan.commit()?;
 /// assert_eq!(pull.recv()?[0], 7_u64.to_le_bytes());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The socket is borrowed for as long as the loan is there, used or not:
+///
+/// ```compile_fail,E0499
+/// # let mut push = ringway::Push::new(&ringway::Context::new()).unwrap();
+/// let _loan = push.loan(8).unwrap();
+/// push.send("meanwhile").unwrap();
 /// ```
 #[must_use = "a loan that is dropped sends nothing"]
 pub struct Loan<'a, S: Sends> {

@@ -22,8 +22,8 @@
 //! owner, who is called with the socket borrowed anew, knows that a loan it finds marked was forgotten ([`Lane::end_loan`]). Others who look at the socket
 //! meanwhile (`socket::watch`) send nothing.
 //!
-//! What was never written is what an older lap has left: messages of ours to the same peer, or zero. The memory is initialised, and
-//! the peer has had those bytes before.
+//! What was never written is what an older lap has left: messages of ours to the same peer, what was lent for it, or zero. The memory
+//! is initialised, and the peer could read those bytes all the time.
 
 use std::{cell::OnceCell, sync::Arc as Counted};
 
@@ -88,11 +88,7 @@ impl Loaned {
             _ = self.stand_in.set(bytes.into());
             return;
         }
-        let Inner { span, claim: Some(claim), .. } = &mut *self.inner else { return };
-        if size < span.size() {
-            claim.truncate(size);
-            span.truncate(size);
-        }
+        self.inner.span.truncate(size);
     }
 
     /// Does it lie in the ring of `lane`?
@@ -110,7 +106,10 @@ impl Loaned {
             drop(outgoing);
             return Err(self);
         }
-        let Some(claim) = claim.take() else { return Ok(()) };
+        let Some(mut claim) = claim.take() else { return Ok(()) };
+        if span.size() < claim.size() {
+            outgoing.writer.truncate(&mut claim, span.size());
+        }
         let size = claim.size() + fold.size();
         phase::reach("written");
         codec::commit(&mut outgoing.writer, claim, fold);
