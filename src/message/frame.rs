@@ -275,7 +275,11 @@ impl Frame {
     /// Panics if `len` is above [`POOLED_MAX`].
     #[inline]
     pub(crate) fn pooled_with(len: usize, fill: impl FnOnce(&mut [u8])) -> Self {
-        let block = Block::filled(len, fill);
+        Self::of_block(Block::filled(len, fill))
+    }
+
+    #[inline]
+    pub(super) fn of_block(block: Block) -> Self {
         let frame = Self { kind: Kind::Pooled, payload: Self::unwritten() };
         // SAFETY: a block fits (asserted above).
         unsafe { frame.payload.get().cast::<Block>().write(block) };

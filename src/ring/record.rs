@@ -180,6 +180,12 @@ impl<M: Writable> Writer<M> {
         self.tail
     }
 
+    /// What it writes to.
+    #[inline]
+    pub(crate) fn memory(&self) -> &M {
+        &self.memory
+    }
+
     /// What it was made of, as nothing is written any more.
     pub(crate) fn into_memory(self) -> M {
         self.memory
@@ -214,6 +220,12 @@ impl<M: Writable> Writer<M> {
         (pad + stride <= self.free() + kept).then_some(Claim { begin: self.tail, at: self.tail + pad as u64, size })
     }
 
+    /// Where the claimed payload begins, in bytes of the memory: for who writes it there, and nothing behind it.
+    #[inline]
+    pub(crate) fn offset_of(&self, claim: &Claim) -> usize {
+        self.ring.offset(claim.at) + HEADER_BYTES
+    }
+
     /// Writes `bytes` to the claimed payload, from its byte `at` on. What is never written holds what an older lap has left.
     ///
     /// # Panics
@@ -223,6 +235,18 @@ impl<M: Writable> Writer<M> {
     pub(crate) fn write(&self, claim: &Claim, at: usize, bytes: &[u8]) {
         assert!(at <= claim.size && bytes.len() <= claim.size - at, "a claim is written inside");
         self.memory.copy_in(self.ring.offset(claim.at) + HEADER_BYTES + at, bytes);
+    }
+
+    /// Leaves the claimed payload its first `size` bytes; what is behind them was not claimed.
+    ///
+    /// # Panics
+    ///
+    /// If it has not so many.
+    pub(crate) fn truncate(&self, claim: &mut Claim, size: usize) {
+        assert!(size <= claim.size, "a claim does not grow");
+        claim.size = size;
+        // Relaxed: published by the header. It was payload, and is the header behind the record now.
+        self.word(claim.at + stride(size) as u64).store(0, Ordering::Relaxed);
     }
 
     /// Publishes the record: the reader may take it as soon as this returns (and a moment before). Wait-free.
@@ -355,6 +379,12 @@ impl Claim {
     /// Where the record will end.
     pub(crate) fn end(&self) -> u64 {
         self.at + stride(self.size) as u64
+    }
+
+    /// Bytes of the payload.
+    #[inline]
+    pub(crate) fn size(&self) -> usize {
+        self.size
     }
 }
 

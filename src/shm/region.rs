@@ -88,6 +88,17 @@ impl Region {
         self.mapping.copy_in(offset, from);
     }
 
+    /// Where `size` bytes lie from `offset` on, for who writes them there: they are initialised, and good to write as long as
+    /// the segment is. That nobody else of this process accesses them meanwhile is the caller's to see to; no other process
+    /// can write them.
+    ///
+    /// # Panics
+    /// Panics if they leave the segment.
+    #[inline]
+    pub(crate) fn pointer(&self, offset: usize, size: usize) -> *mut u8 {
+        self.mapping.pointer(offset, size)
+    }
+
     /// What the peer is sent, to map the segment.
     ///
     /// # Panics

@@ -172,6 +172,13 @@ pub enum DetachError {
     Forked,
 }
 
+impl SendError {
+    /// Of a message that cannot be given back.
+    pub(super) fn of_nothing(reason: SendFailure) -> Self {
+        Self { message: Message::new(), reason }
+    }
+}
+
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.reason.fmt(f)
@@ -299,6 +306,12 @@ macro_rules! denied {
 }
 
 denied! { SendFailure RecvError BindError ConnectError DetachError }
+
+impl From<Forked> for SendError {
+    fn from(forked: Forked) -> Self {
+        Self::of_nothing(forked.into())
+    }
+}
 
 impl From<SendError> for RequestError {
     fn from(error: SendError) -> Self {

@@ -86,6 +86,17 @@ pub(super) fn put<M: Writable>(writer: &mut Writer<M>, message: &Message, shape:
     true
 }
 
+/// Commits `claim`, to which the only frame of a message was written, with `fold` before it.
+#[inline]
+pub(super) fn commit<M: Writable>(writer: &mut Writer<M>, claim: Claim, fold: Fold) {
+    let (kind, note) = match fold {
+        Fold::Nothing => (FRAME, 0),
+        Fold::Delimiter => (DELIMITED, 0),
+        Fold::Number(number) => (NUMBERED, number),
+    };
+    writer.commit(claim, kind, note);
+}
+
 /// A message that crosses in parts.
 #[derive(Debug)]
 pub(super) struct Partial {

@@ -42,6 +42,8 @@ fn take(reader: &mut Reader<Arc<Heap>>) -> Option<(u8, u32, Vec<u8>)> {
 enum Step {
     /// Claim so many bytes, write them in two pieces that meet there, commit.
     Write { size: Size, cut: prop::sample::Index },
+    /// Claim so many, write them, leave so many of them, commit.
+    Shorten { size: Size, left: prop::sample::Index },
     /// Claim, scribble, drop.
     Abort { size: Size },
     /// Look twice, copy in two pieces, advance.
@@ -77,6 +79,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let cut = any::<prop::sample::Index>;
     let step = prop_oneof![
         4 => (size(), cut()).prop_map(|(size, cut)| Step::Write { size, cut }),
+        2 => (size(), cut()).prop_map(|(size, left)| Step::Shorten { size, left }),
         1 => size().prop_map(|size| Step::Abort { size }),
         3 => cut().prop_map(|cut| Step::Take { cut }),
         2 => (0..3_usize).prop_map(|back| Step::Tell { back }),
@@ -128,6 +131,21 @@ proptest! {
                         writer.write(&claim, 0, &payload[..cut]);
                         writer.commit(claim, (number % (usize::from(KIND_MAX) + 1)) as u8, !(number as u32));
                         model.records.push_back((number, size, end));
+                        (model.written, model.tail) = (number + 1, end);
+                    }
+                }
+                Step::Shorten { size, left } => {
+                    let size = size.of(writer.payload_max());
+                    if let (Some(mut claim), Some(end)) = (writer.claim(size), model.end(size, capacity)) {
+                        let number = model.written;
+                        writer.write(&claim, 0, &payload(number, size));
+                        // Behind the same pad, if there is one.
+                        let (begin, left) = (end - stride(size) as u64, left.index(size + 1));
+                        writer.truncate(&mut claim, left);
+                        prop_assert_eq!(claim.size(), left);
+                        writer.commit(claim, (number % (usize::from(KIND_MAX) + 1)) as u8, !(number as u32));
+                        let end = begin + stride(left) as u64;
+                        model.records.push_back((number, left, end));
                         (model.written, model.tail) = (number + 1, end);
                     }
                 }
