@@ -154,7 +154,7 @@ pub fn record_ring(data: &[u8]) {
                 let Some(record) = record else { continue };
                 let payload = collected(record.size, |to| reader.copy_out(&record, 0, to));
                 assert!(!honest || Some(payload) == written.pop_front());
-                reader.advance(record);
+                reader.advance(&record);
             }
             5 if honest => {
                 let taken = ends.iter().take_while(|&&end| end <= reader.position()).count();
@@ -296,7 +296,7 @@ impl RecordReader {
     pub fn pop<const WORDS: usize>(&mut self) -> Option<[u64; WORDS]> {
         let record = self.half.peek().expect("it is one of ours")?;
         let words = collected_words(|to| self.half.copy_out(&record, 0, to));
-        self.half.advance(record);
+        self.half.advance(&record);
         // Release: that the payload was copied out; pairs with Acquire in `push`.
         self.told.store(self.half.position(), Ordering::Release);
         Some(words)

@@ -169,6 +169,7 @@ impl Through {
             "size": route.size,
             "count": self.messages,
             "wait": value_name(route.wait),
+            "loan": route.loan,
             "batch": plan.batch,
             "senders": plan.senders,
             "msgs_per_s": rounded(self.msgs_per_s, 0),
@@ -311,12 +312,13 @@ pub(crate) fn measure_memory(subject: &dyn Subject, pairs: u64, count: u64, term
 
 /// One load in a line.
 pub(crate) fn title(route: &Route, rate: Option<NonZeroU64>) -> String {
-    let Route { transport, pattern, size, wait, drive, plain, .. } = *route;
+    let Route { transport, pattern, size, wait, drive, plain, loan, .. } = *route;
     let paced = rate.map_or_else(String::new, |rate| format!(", {rate} a second"));
     let driven = if drive == Drive::Default { "" } else { " caller-driven" };
     let plain = if plain { "plain " } else { "" };
+    let lent = if loan { ", lent" } else { "" };
     let (transport, pattern, wait) = (value_name(transport), value_name(pattern), value_name(wait));
-    format!("{plain}{transport} {pattern}, {size} B, {wait}{driven}{paced}")
+    format!("{plain}{transport} {pattern}, {size} B{lent}, {wait}{driven}{paced}")
 }
 
 pub(crate) fn effort(place: &Place) -> Effort {

@@ -36,6 +36,10 @@ pub(crate) struct Party {
     /// Shares no memory with the other process.
     #[arg(long)]
     pub(crate) plain: bool,
+
+    /// Writes messages in room that its sockets lend.
+    #[arg(long)]
+    pub(crate) loan: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -70,11 +74,11 @@ pub(crate) trait VisitFan {
 
 impl Party {
     pub(crate) fn ours(transport: Transport, pattern: Pattern, drive: Drive) -> Self {
-        Self { library: Library::Ringway, transport, pattern: Some(pattern), drive, plain: false }
+        Self { library: Library::Ringway, transport, pattern: Some(pattern), drive, plain: false, loan: false }
     }
 
     pub(crate) fn raw(transport: Transport) -> Self {
-        Self { library: Library::Raw, transport, pattern: None, drive: Drive::Default, plain: false }
+        Self { library: Library::Raw, transport, pattern: None, drive: Drive::Default, plain: false, loan: false }
     }
 
     /// Memory that two processes share.
@@ -85,7 +89,7 @@ impl Party {
 
     #[cfg(feature = "peers")]
     pub(crate) fn libzmq(transport: Transport, pattern: Option<Pattern>) -> Self {
-        Self { library: Library::Libzmq, transport, pattern, drive: Drive::Default, plain: false }
+        Self { library: Library::Libzmq, transport, pattern, drive: Drive::Default, plain: false, loan: false }
     }
 
     /// Its road as an object, with so many silent peers at the receiver: both ends in this process, or the other in
@@ -109,7 +113,8 @@ impl Party {
     pub(crate) fn accept<V: Visit>(self, silent: u16, visitor: V) -> Result<V::Out, Failure> {
         match self.library {
             Library::Ringway => {
-                let sockets = road::Sockets::new(self.transport, self.drive, silent).plain(self.plain);
+                let sockets =
+                    road::Sockets::new(self.transport, self.drive, silent).plain(self.plain).lending(self.loan);
                 match self.pattern.unwrap_or(Pattern::Pair) {
                     Pattern::Pair => visitor.visit(road::Pairs(sockets)),
                     Pattern::PushPull => visitor.visit(road::Pipelines(sockets)),

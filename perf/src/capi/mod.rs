@@ -165,7 +165,7 @@ impl Arena<'_> {
     fn setup(&self, work: &Work) -> Setup {
         let Work { transport, size, .. } = *work;
         let (wait, drive, hwm) = (Wait::Spin, Drive::Default, self.asked.hwm);
-        let route = Route { transport, pattern: Pattern::Pair, size, wait, drive, plain: false, hwm };
+        let route = Route { transport, pattern: Pattern::Pair, size, wait, drive, plain: false, loan: false, hwm };
         let repeat = Repeat { count: None, warmup: None, reps: self.asked.reps(), limit: self.asked.time() };
         Setup { route, place: self.asked.place.clone(), repeat }
     }

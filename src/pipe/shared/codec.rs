@@ -17,7 +17,9 @@ use std::mem::MaybeUninit;
 
 use super::{Fault, SHORT_MAX};
 use crate::{
-    Frame, Message, phase,
+    Frame, Message,
+    message::INLINE_MAX,
+    phase,
     pipe::Fold,
     ring::record::{Claim, Memory, Reader, Record, Writable, Writer},
 };
@@ -82,6 +84,17 @@ pub(super) fn put<M: Writable>(writer: &mut Writer<M>, message: &Message, shape:
     writer.commit(claim, shape.kind, shape.note);
     phase::reach("committed");
     true
+}
+
+/// Commits `claim`, to which the only frame of a message was written, with `fold` before it.
+#[inline]
+pub(super) fn commit<M: Writable>(writer: &mut Writer<M>, claim: Claim, fold: Fold) {
+    let (kind, note) = match fold {
+        Fold::Nothing => (FRAME, 0),
+        Fold::Delimiter => (DELIMITED, 0),
+        Fold::Number(number) => (NUMBERED, number),
+    };
+    writer.commit(claim, kind, note);
 }
 
 /// A message that crosses in parts.
@@ -185,7 +198,14 @@ pub(super) fn take(source: &impl Source, record: &Record, place: &mut Message) -
         }
         _ => return Err(Fault::Kind),
     };
-    *place.make_single() = take_frame(source, record, 0, record.size)?;
+    if record.room() <= INLINE_MAX {
+        // SAFETY: a copy is complete: all bytes of the room are initialised.
+        unsafe { place.make_single().assign_filled(record.size, record.room(), |bytes| source.copy(record, 0, bytes)) };
+    } else if record.size <= SHORT_MAX {
+        place.make_single().assign_pooled(record.size, |bytes| source.copy(record, 0, uninit(bytes)));
+    } else {
+        *place.make_single() = take_frame(source, record, 0, record.size)?;
+    }
     Ok(fold)
 }
 

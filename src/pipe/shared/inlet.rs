@@ -237,7 +237,7 @@ impl Incoming {
                     }
                     return true;
                 }
-                self.reader.advance(record);
+                self.reader.advance(&record);
             }
             // Its place is free for the next.
             self.publish_position();
@@ -275,14 +275,16 @@ impl Incoming {
         if self.sleep.is_announced() {
             self.withdraw();
         }
-        let fold = match self.record.take() {
+        // Where it is: a record that is moved stalls behind its words, which were written a moment ago.
+        let fold = match &self.record {
             Some(record) => {
                 phase::reach("peeked");
-                match codec::take(&self.reader, &record, place) {
+                match codec::take(&self.reader, record, place) {
                     Ok(fold) => {
                         phase::reach("mid-read");
                         self.reader.advance(record);
                         phase::reach("read");
+                        self.record = None;
                         fold
                     }
                     Err(fault) => {
@@ -293,7 +295,7 @@ impl Incoming {
             }
             None => {
                 let (message, last) = self.whole.take()?;
-                self.reader.advance(last);
+                self.reader.advance(&last);
                 *place = message;
                 Fold::Nothing
             }

@@ -31,6 +31,7 @@
 mod codec;
 mod growth;
 mod inlet;
+mod loan;
 #[cfg(all(test, loom))]
 mod loom;
 #[cfg_attr(any(loom, shuttle), path = "heap.rs")]
@@ -50,6 +51,7 @@ use std::{
 };
 
 pub(crate) use inlet::Inlet;
+pub(crate) use loan::Loaned;
 pub(crate) use outlet::Outlet;
 pub(crate) use succession::Chores;
 
@@ -148,8 +150,12 @@ struct Outgoing {
     writer: Writer<Own>,
     /// Nothing is written any more.
     is_over: bool,
-    /// The session has not put all there that comes before what the owner sends.
+    /// The session has not put all there that comes before what the owner sends; or it is lent.
     is_held: bool,
+    /// Room behind the last record is lent: nobody else writes there.
+    is_lent: bool,
+    /// The session has come by while it was.
+    is_awaited: bool,
     /// Messages the owner has put here by itself.
     direct: u64,
     /// What crosses in parts just now.
@@ -203,6 +209,8 @@ impl Lane {
             writer,
             is_over: false,
             is_held: true,
+            is_lent: false,
+            is_awaited: false,
             direct: 0,
             partial: None,
             long: VecDeque::new(),
@@ -335,7 +343,7 @@ impl Lane {
     }
 
     /// The session puts messages that `next` gives into the ring, as far as there is room; false: there is none now, and the
-    /// peer has been asked to tell. `next` is asked for another only when the one before is in the ring, whole; it is told
+    /// peer has been asked to tell, or whoever is lent it. `next` is asked for another only when the one before is in the ring, whole; it is told
     /// whether it gave one that does not count for the pipe.
     pub(crate) fn load(&self, mut next: impl FnMut() -> Option<Load>) -> bool {
         let mut outgoing = self.take_pen();
@@ -343,6 +351,11 @@ impl Lane {
         let is_done = loop {
             if outgoing.is_over {
                 break true;
+            }
+            if outgoing.is_lent && !planted("lane-lent-ignored") {
+                // Not waited for: who ends the loan tells.
+                outgoing.is_awaited = !planted("lane-loan-untold");
+                break false;
             }
             let before = outgoing.writer.position();
             let mut is_in = outgoing.switch_over();

@@ -77,6 +77,11 @@ impl Succession {
         Self { next: None, old: None, spent: None, pressure: Pressure::new(0), is_under_way: false, capacity_max }
     }
 
+    /// Is there a ring to go on in?
+    pub(super) fn has_next(&self) -> bool {
+        self.next.is_some()
+    }
+
     /// Is there a ring before the one that is written?
     #[inline(always)]
     pub(super) fn has_old(&self) -> bool {
