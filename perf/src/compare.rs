@@ -281,7 +281,7 @@ impl Arena<'_> {
 
     /// What the machine, or a bare socket, does of this work: nanoseconds there and back, or messages a second.
     fn floor(&self) -> Result<f64, Failure> {
-        let base = Base::of(self.asked.transport);
+        let base = Base::of(self.asked.transport, false);
         let setup = self.setup(Wait::Spin);
         match self.asked.work {
             Work::OneWay | Work::Batched => {
@@ -304,7 +304,7 @@ impl Arena<'_> {
     }
 
     fn floor_name(&self) -> String {
-        let base = Base::of(self.asked.transport);
+        let base = Base::of(self.asked.transport, false);
         match self.asked.work {
             Work::OneWay | Work::Batched => base.name(),
             Work::Sporadic | Work::SameCore => base.asleep().to_owned(),

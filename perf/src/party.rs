@@ -11,7 +11,7 @@ use crate::{
     cli::{Drive, Pattern, Transport},
     end::{FanHalves, Halves, Together},
     failure::Failure,
-    floor::Raw,
+    floor::{self, Raw},
     road,
     subject::{Fanned, Subject},
     zmq::{self, Calls},
@@ -43,9 +43,15 @@ pub(crate) enum Library {
     Ringway,
     /// Bare sockets of the operating system.
     Raw,
-    /// Bare slots in memory that two processes share.
+    /// A bare slot each way in memory that two processes share.
     #[cfg(target_os = "linux")]
     Slots,
+    /// A bare ring of slots in such memory.
+    #[cfg(target_os = "linux")]
+    SlotRing,
+    /// The same with messages copied into it and out of it.
+    #[cfg(target_os = "linux")]
+    CopyingRing,
     /// A library with libzmq's functions, by `zmq_msg_send` and `zmq_msg_recv`.
     Libzmq,
     /// By `zmq_send` and `zmq_recv`.
@@ -77,10 +83,10 @@ impl Party {
         Self { library: Library::Raw, transport, pattern: None, drive: Drive::Default, plain: false }
     }
 
-    /// Memory that two processes share.
+    /// Nothing but memory that two processes share.
     #[cfg(target_os = "linux")]
-    pub(crate) fn slots() -> Self {
-        Self { library: Library::Slots, ..Self::raw(Transport::Ipc) }
+    pub(crate) fn shared(library: Library) -> Self {
+        Self { library, ..Self::raw(Transport::Ipc) }
     }
 
     #[cfg(feature = "peers")]
@@ -120,7 +126,11 @@ impl Party {
             }
             Library::Raw => visitor.visit(Raw::new(self.transport)?),
             #[cfg(target_os = "linux")]
-            Library::Slots => visitor.visit(crate::floor::SharedSlots),
+            Library::Slots => visitor.visit(floor::SharedSlots),
+            #[cfg(target_os = "linux")]
+            Library::SlotRing => visitor.visit(floor::SharedRing(floor::Copies::No)),
+            #[cfg(target_os = "linux")]
+            Library::CopyingRing => visitor.visit(floor::SharedRing(floor::Copies::InAndOut)),
             Library::Libzmq => visitor.visit(zmq::Sockets::new(self.transport, self.pattern, Calls::Messages)?),
             Library::LibzmqBuffers => visitor.visit(zmq::Sockets::new(self.transport, self.pattern, Calls::Buffers)?),
             Library::LibzmqPolled => visitor.visit(zmq::Sockets::new(self.transport, self.pattern, Calls::Polled)?),
@@ -135,7 +145,9 @@ impl Party {
             }
             Library::Raw => Err(Failure::Asked("a bare socket has one peer, not many".to_owned())),
             #[cfg(target_os = "linux")]
-            Library::Slots => Err(Failure::Asked("a bare slot has one peer, not many".to_owned())),
+            Library::Slots | Library::SlotRing | Library::CopyingRing => {
+                Err(Failure::Asked("bare slots have one peer, not many".to_owned()))
+            }
             Library::Libzmq | Library::LibzmqBuffers | Library::LibzmqPolled => {
                 visitor.visit(zmq::Sockets::new(self.transport, self.pattern, Calls::Messages)?)
             }
