@@ -32,8 +32,9 @@ fn fans(asked: &Fanout, terms: &Terms) -> Result<Vec<Box<dyn Fanned>>, Failure> 
     let ours = party(asked).fan()?;
     #[cfg(feature = "peers")]
     if !asked.alone {
+        let plain = (base(asked) == Base::Shared).then(|| Party { plain: true, ..party(asked) }.fan()).transpose()?;
         let peers = crate::peers::fans(asked.transport, terms, asked.matching, asked.subscribers)?;
-        return Ok([ours].into_iter().chain(peers).collect());
+        return Ok([ours].into_iter().chain(plain).chain(peers).collect());
     }
     let _ = terms;
     Ok(vec![ours])

@@ -183,7 +183,8 @@ fn shared(pins: &Pins, limit: Duration) -> Result<Option<Shared>, Failure> {
         let terms = Terms { size, wait: Wait::Spin, relax: pins.relax(), high_water_mark: 1_000 };
         Ok::<_, Failure>(Party::shared(library).subject(0)?.one_way(&plan, &terms)?.msgs_per_s)
     };
-    let flows = SHARED_FLOWS.map(|size| Ok((size, [flow(Library::SlotRing, size)?, flow(Library::CopyingRing, size)?])));
+    let flows =
+        SHARED_FLOWS.map(|size| Ok((size, [flow(Library::SlotRing, size)?, flow(Library::CopyingRing, size)?])));
     Ok(Some(Shared { trips, flows: flows.into_iter().collect::<Result<_, Failure>>()? }))
 }
 

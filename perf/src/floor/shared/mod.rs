@@ -9,6 +9,8 @@ mod memory;
 mod ring;
 mod slots;
 
+#[cfg(feature = "peers")]
+pub(crate) use self::memory::Memory;
 pub(crate) use self::{
     ring::{Copies, SharedRing},
     slots::SharedSlots,
