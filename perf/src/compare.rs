@@ -133,7 +133,8 @@ fn contestants(asked: &Compare, pins: &Pins) -> Result<Vec<Contestant>, Failure>
         }
     }
     if apart && !matches!(asked.work, Work::OneWay | Work::Batched) {
-        for wait in [Wait::Spin, Wait::Park] {
+        let waits = if asked.work == Work::Parked { vec![Wait::Park] } else { vec![Wait::Spin, Wait::Park] };
+        for wait in waits {
             let subject = Party::raw(asked.transport).subject(0)?;
             all.push(Contestant { name: polled(subject.as_ref(), wait), subject, terms: terms(wait) });
         }

@@ -33,6 +33,7 @@ pub(crate) struct Streams {
 
 /// Memory that two processes share.
 #[derive(Debug)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "measured on Linux"))]
 struct Shared {
     trips: Vec<(SharedTrip, Summary)>,
     /// Bytes of a message, and messages a second one way: written and checked in place, and copied in and out.
@@ -41,6 +42,7 @@ struct Shared {
 
 /// Something there and back in it.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "measured on Linux"))]
 struct SharedTrip {
     /// In a table.
     name: &'static str,

@@ -16,11 +16,11 @@ use crate::{
         child::{Child, Talk},
         job::{Job, Part},
     },
-    cli::Memory,
+    cli::{Memory, Pattern},
     end::{Halves, Meet, Terms},
     failure::Failure,
     heap,
-    party::Visit,
+    party::{Party, Visit},
     pins::Pins,
     report::{Columns, rounded},
 };
@@ -35,7 +35,7 @@ pub(super) struct Shared {
 impl Shared {
     /// Of at most so many connections.
     pub(super) fn measure(asked: &Memory, peers: u16, descriptors: u16, pins: &Pins) -> Result<Self, Failure> {
-        let party = asked.route.ours();
+        let party = Party { pattern: Some(Pattern::PushPull), ..asked.route.ours() };
         let held = peers.min(descriptors / DESCRIPTORS_EACH).max(1);
         let terms = asked.route.terms(pins);
         let job = Job { senders: usize::from(held), ..Job::new(Part::Host, party, held - 1, &terms, pins) };

@@ -138,8 +138,21 @@ impl Place {
 }
 
 impl Sender {
+    /// Until it is on its way to everybody: a subscriber that has not looked for the first time gets nothing once its buffer is full,
+    /// though others are waited for.
     #[inline(always)]
     fn write(&mut self, header: Header) -> Result<(), Failure> {
+        loop {
+            match self.try_write(header)? {
+                recipients if recipients == self.receivers => return Ok(()),
+                0 => thread::yield_now(),
+                some => return Err(Failure::road(NAME, format!("a message went to {some} of {}", self.receivers))),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn try_write(&mut self, header: Header) -> Result<usize, Failure> {
         let mut sample = self.port.loan_slice_uninit(self.size).map_err(broken)?;
         let payload = sample.payload_mut();
         // SAFETY: of the same memory, which the system has filled with zeros or a message before this one.
@@ -147,7 +160,7 @@ impl Sender {
         fill(bytes, header);
         // SAFETY: filled.
         let sample = unsafe { sample.assume_init() };
-        sample.send().map(drop).map_err(broken)
+        sample.send().map_err(broken)
     }
 
     #[inline(always)]
