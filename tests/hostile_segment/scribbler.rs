@@ -62,59 +62,73 @@ pub(crate) fn play() {
     }
 }
 
-/// Where this process has shared memory that it may write: first and last address.
-fn segments() -> Vec<(u64, u64)> {
+/// Shared memory of one kind: first and last address.
+type Range = (u64, u64);
+
+/// Where this process has segments: those it may write, its own, and those of its peers.
+fn segments() -> [Vec<Range>; 2] {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    let segment = |line: &str| {
+    let segment = |line: &str, kind: &str| {
         let mut words = line.split_ascii_whitespace();
         let (range, perms) = (words.next()?, words.next()?);
-        if perms != "rw-s" || !line.contains("memfd:") {
+        if perms != kind || !line.contains("memfd:") {
             return None;
         }
         let (first, last) = range.split_once('-')?;
         Some((u64::from_str_radix(first, 16).ok()?, u64::from_str_radix(last, 16).ok()?))
     };
-    maps.lines().filter_map(segment).collect()
+    ["rw-s", "r--s"].map(|kind| maps.lines().filter_map(|line| segment(line, kind)).collect())
 }
 
 /// Writes into whatever segments there are, through the system: where one is gone meanwhile that is an error and no more.
 fn scribble(mut dice: Dice) {
     let memory = fs::OpenOptions::new().write(true).read(true).open("/proc/self/mem").unwrap();
+    let read = |address: u64| {
+        let mut word = [0; 8];
+        memory.read_exact_at(&mut word, address).map(|()| u64::from_ne_bytes(word)).unwrap_or(0)
+    };
     loop {
         // Some messages pass first, so that there is something to spoil.
         thread::sleep(Duration::from_micros(dice.below(2_000) as u64));
-        let found = segments();
+        let [own, theirs] = segments();
         for _ in 0..dice.below(200) {
-            let Some(&(first, last)) = found.get(dice.below(found.len().max(1))) else { break };
-            let ring = first + at::RING as u64;
-            let read = |address: u64| {
-                let mut word = [0; 8];
-                memory.read_exact_at(&mut word, address).map(|()| u64::from_ne_bytes(word)).unwrap_or(0)
-            };
-            let words = [at::POSITION, at::TAKEN, at::RECV_HWM, at::CLOSED, at::RECEIVER, at::SENDER];
-            let word = first + words[dice.below(words.len())] as u64;
-            let record = ring + dice.below(((last - ring) / 16) as usize) as u64 * 16;
-            let (address, value) = match dice.below(8) {
-                // A header that looks like one is made longer, shorter, or of another kind.
-                0..3 => {
-                    let now = (0..4_096)
-                        .map(|step| ring + (record - ring + 16 * step) % (last - ring))
-                        .find(|address| read(*address) >> 63 == 1)
-                        .unwrap_or(record);
-                    let bit = 1 << (dice.below(32) + 32);
-                    (now, read(now) ^ bit)
-                }
-                3 => (record, header(dice.below(8) as u8, dice.next() as u32, dice.next() as u32)),
-                4 => (record, dice.next()),
-                5 => (word, dice.next()),
-                6 => (word, read(word).wrapping_add([1, 16, u64::MAX, 4_096][dice.below(4)])),
-                _ => (first + dice.below(((last - first) / 8) as usize) as u64 * 8, 0),
-            };
+            let Some(&segment) = own.get(dice.below(own.len().max(1))) else { break };
+            // What it reads next, if there is but one.
+            let next = theirs.first().map_or(0, |(first, _)| read(first + at::POSITION as u64));
+            let (address, value) = harm(segment, next, &mut dice, read);
             let _ = memory.write_all_at(&value.to_ne_bytes(), address);
             if dice.below(4) > 0 {
                 thread::yield_now();
             }
         }
+    }
+}
+
+/// What to write where, in a segment whose reader is at the position `next`.
+fn harm((first, last): Range, next: u64, dice: &mut Dice, read: impl Fn(u64) -> u64) -> (u64, u64) {
+    let ring = first + at::RING as u64;
+    let capacity = last - ring;
+    let in_ring = |position: u64| ring + position % capacity / 16 * 16;
+    let words = [at::POSITION, at::TAKEN, at::RECV_HWM, at::CLOSED, at::RECEIVER, at::SENDER];
+    let word = first + words[dice.below(words.len())] as u64;
+    let anywhere = in_ring(dice.next());
+    // The record that is read next, or what will be one; or one of those soon after.
+    let soon = in_ring(next + if dice.below(2) == 0 { 0 } else { 16 * dice.below(64) as u64 });
+    let size = [0, 1, 8, 100, 0xFFFF, 0xFF_FFFF][dice.below(6)];
+    let forged = header(dice.below(8) as u8, size, [0, 1, 2, 1 << 16, u32::MAX][dice.below(5)]);
+    match dice.below(10) {
+        // A header that looks like one is made longer, shorter, or of another kind.
+        0..3 => {
+            let is_one = |address: &u64| read(*address) >> 63 == 1;
+            let header = (0..64).map(|step| in_ring(soon - ring + 16 * step)).find(is_one).unwrap_or(soon);
+            (header, read(header) ^ 1 << (dice.below(32) + 32))
+        }
+        3..5 => (soon, forged),
+        5 => (soon, dice.next()),
+        6 => (anywhere, if dice.below(2) == 0 { forged } else { dice.next() }),
+        7 => (word, dice.next()),
+        8 => (word, read(word).wrapping_add([1, 16, u64::MAX, 4_096][dice.below(4)])),
+        _ => (first + dice.below((last - first) as usize / 8) as u64 * 8, 0),
     }
 }
 

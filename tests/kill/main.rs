@@ -19,6 +19,7 @@ mod death;
 mod ledger;
 mod load;
 mod part;
+mod pattern;
 mod scene;
 #[path = "../sharing/mod.rs"]
 mod sharing;
