@@ -14,7 +14,7 @@ use std::{
 use ringway::{
     Context, Frame, Message, Monitor, Pull, Push, WaitPolicy,
     monitor::{Event, EventKind, Fault},
-    socket::SendFailure,
+    socket::{RecvError, SendFailure},
 };
 
 use crate::{
@@ -29,9 +29,27 @@ use crate::{
 const PART: &str = "RINGWAY_SCRIBBLER";
 /// How many messages are to pass.
 const MESSAGES: &str = "RINGWAY_HOSTILE_MESSAGES";
+/// And unless that is said, how many, and for how long at the most.
+const USUALLY: u64 = 5_000_000;
+const USUALLY_WITHIN: Duration = Duration::from_secs(60);
 
-fn messages() -> u64 {
-    env::var(MESSAGES).map_or(300_000, |text| text.parse().expect("a number"))
+/// How much a test does.
+struct Measure {
+    messages: u64,
+    until: Option<Instant>,
+}
+
+impl Measure {
+    fn given() -> Self {
+        match env::var(MESSAGES) {
+            Ok(text) => Self { messages: text.parse().expect("a number"), until: None },
+            Err(_) => Self { messages: USUALLY, until: Some(Instant::now() + USUALLY_WITHIN) },
+        }
+    }
+
+    fn is_full(&self, messages: u64) -> bool {
+        messages >= self.messages || self.until.is_some_and(|until| Instant::now() >= until)
+    }
 }
 
 /// The child's side: does nothing when run as a test of its own.
@@ -42,11 +60,24 @@ pub(crate) fn play() {
     let seed = seed.parse().expect("a number");
     let context = Context::new();
     thread::spawn(move || scribble(Dice(seed)));
+    // It takes a moment until one that was found out is let in again: others take its place.
+    thread::scope(|scope| {
+        for nth in 0..LINKS {
+            let context = &context;
+            scope.spawn(move || link(context, role, endpoint, Dice(seed + 1 + nth)));
+        }
+    });
+}
+
+/// So many connections are scribbled into.
+const LINKS: u64 = 4;
+
+/// Sends or receives without end.
+fn link(context: &Context, role: &str, endpoint: &str, mut dice: Dice) {
     let soon = Duration::from_millis(2);
     if role == "producer" {
-        let mut push = Push::builder().reconnect_interval(soon).reconnect_interval_max(soon).build(&context).unwrap();
+        let mut push = Push::builder().reconnect_interval(soon).reconnect_interval_max(soon).build(context).unwrap();
         push.connect(endpoint).unwrap();
-        let mut dice = Dice(seed + 1);
         loop {
             let size = if dice.below(50) == 0 { dice.below(30_000) } else { dice.below(300) };
             let frames = 1 + dice.below(3);
@@ -55,7 +86,7 @@ pub(crate) fn play() {
             let _ = push.send_timeout(message, Duration::from_millis(10));
         }
     }
-    let mut pull = Pull::builder().reconnect_interval(soon).reconnect_interval_max(soon).build(&context).unwrap();
+    let mut pull = Pull::builder().reconnect_interval(soon).reconnect_interval_max(soon).build(context).unwrap();
     pull.connect(endpoint).unwrap();
     loop {
         let _ = pull.recv_timeout(Duration::from_millis(10));
@@ -93,11 +124,13 @@ fn scribble(mut dice: Dice) {
         let [own, theirs] = segments();
         for _ in 0..dice.below(200) {
             let Some(&segment) = own.get(dice.below(own.len().max(1))) else { break };
-            // What it reads next, if there is but one.
-            let next = theirs.first().map_or(0, |(first, _)| read(first + at::POSITION as u64));
+            // What is read next, if this is the peer's of that segment.
+            let peers = theirs.get(dice.below(theirs.len().max(1)));
+            let next = peers.map_or(0, |(first, _)| read(first + at::POSITION as u64));
             let (address, value) = harm(segment, next, &mut dice, read);
             let _ = memory.write_all_at(&value.to_ne_bytes(), address);
-            if dice.below(4) > 0 {
+            // Not after each: where many want the core it may be long until this thread has it again.
+            if dice.below(32) == 0 {
                 thread::yield_now();
             }
         }
@@ -229,20 +262,35 @@ fn a_producer_that_scribbles_does_no_harm() {
     let mut push = Push::new(&there).unwrap();
     push.connect(path.endpoint()).unwrap();
     let mut scribbler = Scribbler::new("producer", &path.endpoint());
-    let total = messages();
+    let measure = Measure::given();
     let mut endings = Endings::default();
     crate::memory::forget();
     let allocated = crate::memory::now();
+    let mut expected = 0;
+    let total = AtomicU64::new(u64::MAX);
+    let sent = &total;
     thread::scope(|scope| {
-        scope.spawn(|| {
-            for number in 0..total {
+        scope.spawn(move || {
+            let mut number = 0_u64;
+            while !measure.is_full(number) {
                 push.send([GOOD.to_le_bytes(), number.to_le_bytes()].concat()).unwrap();
+                number += 1;
             }
+            sent.store(number, Ordering::SeqCst);
+            // It stays until all has come.
+            push
         });
-        let mut expected = 0;
-        let mut looked = Instant::now();
-        while expected < total {
-            let message = pull.recv_timeout(PATIENCE).expect("the good peer's come");
+        let (mut looked, mut heard) = (Instant::now(), Instant::now());
+        while expected < total.load(Ordering::SeqCst) {
+            let message = match pull.recv_timeout(Duration::from_millis(200)) {
+                Ok(message) => message,
+                Err(RecvError::TimedOut) => {
+                    assert!(heard.elapsed() < PATIENCE, "the good peer's come no more");
+                    continue;
+                }
+                Err(error) => panic!("{error:?}"),
+            };
+            heard = Instant::now();
             if message.len() == 1 && message[0].len() == 16 && message[0].as_bytes()[..8] == GOOD.to_le_bytes() {
                 assert_eq!(message[0].as_bytes()[8..], expected.to_le_bytes());
                 expected += 1;
@@ -257,7 +305,7 @@ fn a_producer_that_scribbles_does_no_harm() {
     let most = crate::memory::most() - allocated;
     assert!(most < 64 << 20, "{most} bytes were allocated at a time");
     nobody_panicked();
-    endings.report("a producer that scribbles", total, scribbler.begun);
+    endings.report("a producer that scribbles", expected, scribbler.begun);
 }
 
 #[test]
@@ -274,7 +322,7 @@ fn a_consumer_that_scribbles_does_no_harm() {
     let mut pull = Pull::new(&there).unwrap();
     pull.connect(path.endpoint()).unwrap();
     let mut scribbler = Scribbler::new("consumer", &path.endpoint());
-    let total = messages();
+    let measure = Measure::given();
     let mut endings = Endings::default();
     let (passed, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     crate::memory::forget();
@@ -292,7 +340,7 @@ fn a_consumer_that_scribbles_does_no_harm() {
         let mut number = 0_u64;
         let mut looked = Instant::now();
         let mut progress = (0, Instant::now());
-        while passed.load(Ordering::SeqCst) < total {
+        while !measure.is_full(passed.load(Ordering::SeqCst)) {
             match push.send_timeout([GOOD.to_le_bytes(), number.to_le_bytes()].concat(), PATIENCE) {
                 Ok(()) => number += 1,
                 Err(error) => panic!("{:?}", error.reason == SendFailure::TimedOut),
@@ -313,5 +361,5 @@ fn a_consumer_that_scribbles_does_no_harm() {
     let most = crate::memory::most() - allocated;
     assert!(most < 64 << 20, "{most} bytes were allocated at a time");
     nobody_panicked();
-    endings.report("a consumer that scribbles", total, scribbler.begun);
+    endings.report("a consumer that scribbles", passed.load(Ordering::SeqCst), scribbler.begun);
 }
