@@ -30,7 +30,7 @@ fn taken((_, reader): &mut Ring) -> Result<(Message, Fold), Fault> {
     let record = reader.peek().unwrap().expect("there is one");
     let mut place = Message::from(Frame::new());
     let fold = take(reader, &record, &mut place)?;
-    reader.advance(record);
+    reader.advance(&record);
     Ok((place, fold))
 }
 
@@ -45,7 +45,7 @@ fn crossed(ring: &mut Ring, sizes: &[usize], size_max: u64) -> Result<Message, F
                 None => assembly = Some(Assembly::begin(&ring.1, &record, size_max)?),
                 Some(assembly) => assembly.add(&ring.1, &record)?,
             }
-            ring.1.advance(record);
+            ring.1.advance(&record);
         }
         ring.0.reclaim(ring.1.position()).unwrap();
         if is_last {
@@ -129,12 +129,12 @@ fn a_peer_that_says_it_has_many_frames_sends_no_more_bytes() {
     payload.resize(ring.0.payload_max(), 0);
     let record = claim_so(&mut ring, FIRST, u32::from(LIST), &payload);
     let mut assembly = Assembly::begin(&ring.1, &record, LIMIT).unwrap();
-    ring.1.advance(record);
+    ring.1.advance(&record);
     while !assembly.is_whole() {
         let rest = (assembly.whole - assembly.bytes.len()).min(ring.0.payload_max());
         let record = claim_so(&mut ring, PART, 0, &vec![0; rest]);
         assembly.add(&ring.1, &record).unwrap();
-        ring.1.advance(record);
+        ring.1.advance(&record);
     }
     assert_eq!(assembly.finish(), Err(Fault::List));
 }
