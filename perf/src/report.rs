@@ -342,6 +342,7 @@ mod tests {
         wait: Wait::Adaptive,
         drive: Drive::Default,
         plain: false,
+        loan: false,
         hwm: 1_000,
     };
 

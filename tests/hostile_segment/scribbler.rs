@@ -14,7 +14,7 @@ use std::{
 use ringway::{
     Context, Frame, Message, Monitor, Pull, Push, WaitPolicy,
     monitor::{Event, EventKind, Fault},
-    socket::SendFailure,
+    socket::{RecvError, SendFailure},
 };
 
 use crate::{
@@ -29,9 +29,27 @@ use crate::{
 const PART: &str = "RINGWAY_SCRIBBLER";
 /// How many messages are to pass.
 const MESSAGES: &str = "RINGWAY_HOSTILE_MESSAGES";
+/// And unless that is said, how many, and for how long at the most.
+const USUALLY: u64 = 5_000_000;
+const USUALLY_WITHIN: Duration = Duration::from_secs(60);
 
-fn messages() -> u64 {
-    env::var(MESSAGES).map_or(300_000, |text| text.parse().expect("a number"))
+/// How much a test does.
+struct Measure {
+    messages: u64,
+    until: Option<Instant>,
+}
+
+impl Measure {
+    fn given() -> Self {
+        match env::var(MESSAGES) {
+            Ok(text) => Self { messages: text.parse().expect("a number"), until: None },
+            Err(_) => Self { messages: USUALLY, until: Some(Instant::now() + USUALLY_WITHIN) },
+        }
+    }
+
+    fn is_full(&self, messages: u64) -> bool {
+        messages >= self.messages || self.until.is_some_and(|until| Instant::now() >= until)
+    }
 }
 
 /// The child's side: does nothing when run as a test of its own.
@@ -42,11 +60,24 @@ pub(crate) fn play() {
     let seed = seed.parse().expect("a number");
     let context = Context::new();
     thread::spawn(move || scribble(Dice(seed)));
+    // It takes a moment until one that was found out is let in again: others take its place.
+    thread::scope(|scope| {
+        for nth in 0..LINKS {
+            let context = &context;
+            scope.spawn(move || link(context, role, endpoint, Dice(seed + 1 + nth)));
+        }
+    });
+}
+
+/// So many connections are scribbled into.
+const LINKS: u64 = 4;
+
+/// Sends or receives without end.
+fn link(context: &Context, role: &str, endpoint: &str, mut dice: Dice) {
     let soon = Duration::from_millis(2);
     if role == "producer" {
-        let mut push = Push::builder().reconnect_interval(soon).reconnect_interval_max(soon).build(&context).unwrap();
+        let mut push = Push::builder().reconnect_interval(soon).reconnect_interval_max(soon).build(context).unwrap();
         push.connect(endpoint).unwrap();
-        let mut dice = Dice(seed + 1);
         loop {
             let size = if dice.below(50) == 0 { dice.below(30_000) } else { dice.below(300) };
             let frames = 1 + dice.below(3);
@@ -55,66 +86,82 @@ pub(crate) fn play() {
             let _ = push.send_timeout(message, Duration::from_millis(10));
         }
     }
-    let mut pull = Pull::builder().reconnect_interval(soon).reconnect_interval_max(soon).build(&context).unwrap();
+    let mut pull = Pull::builder().reconnect_interval(soon).reconnect_interval_max(soon).build(context).unwrap();
     pull.connect(endpoint).unwrap();
     loop {
         let _ = pull.recv_timeout(Duration::from_millis(10));
     }
 }
 
-/// Where this process has shared memory that it may write: first and last address.
-fn segments() -> Vec<(u64, u64)> {
+/// Shared memory of one kind: first and last address.
+type Range = (u64, u64);
+
+/// Where this process has segments: those it may write, its own, and those of its peers.
+fn segments() -> [Vec<Range>; 2] {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    let segment = |line: &str| {
+    let segment = |line: &str, kind: &str| {
         let mut words = line.split_ascii_whitespace();
         let (range, perms) = (words.next()?, words.next()?);
-        if perms != "rw-s" || !line.contains("memfd:") {
+        if perms != kind || !line.contains("memfd:") {
             return None;
         }
         let (first, last) = range.split_once('-')?;
         Some((u64::from_str_radix(first, 16).ok()?, u64::from_str_radix(last, 16).ok()?))
     };
-    maps.lines().filter_map(segment).collect()
+    ["rw-s", "r--s"].map(|kind| maps.lines().filter_map(|line| segment(line, kind)).collect())
 }
 
 /// Writes into whatever segments there are, through the system: where one is gone meanwhile that is an error and no more.
 fn scribble(mut dice: Dice) {
     let memory = fs::OpenOptions::new().write(true).read(true).open("/proc/self/mem").unwrap();
+    let read = |address: u64| {
+        let mut word = [0; 8];
+        memory.read_exact_at(&mut word, address).map(|()| u64::from_ne_bytes(word)).unwrap_or(0)
+    };
     loop {
         // Some messages pass first, so that there is something to spoil.
         thread::sleep(Duration::from_micros(dice.below(2_000) as u64));
-        let found = segments();
+        let [own, theirs] = segments();
         for _ in 0..dice.below(200) {
-            let Some(&(first, last)) = found.get(dice.below(found.len().max(1))) else { break };
-            let ring = first + at::RING as u64;
-            let read = |address: u64| {
-                let mut word = [0; 8];
-                memory.read_exact_at(&mut word, address).map(|()| u64::from_ne_bytes(word)).unwrap_or(0)
-            };
-            let words = [at::POSITION, at::TAKEN, at::RECV_HWM, at::CLOSED, at::RECEIVER, at::SENDER];
-            let word = first + words[dice.below(words.len())] as u64;
-            let record = ring + dice.below(((last - ring) / 16) as usize) as u64 * 16;
-            let (address, value) = match dice.below(8) {
-                // A header that looks like one is made longer, shorter, or of another kind.
-                0..3 => {
-                    let now = (0..4_096)
-                        .map(|step| ring + (record - ring + 16 * step) % (last - ring))
-                        .find(|address| read(*address) >> 63 == 1)
-                        .unwrap_or(record);
-                    let bit = 1 << (dice.below(32) + 32);
-                    (now, read(now) ^ bit)
-                }
-                3 => (record, header(dice.below(8) as u8, dice.next() as u32, dice.next() as u32)),
-                4 => (record, dice.next()),
-                5 => (word, dice.next()),
-                6 => (word, read(word).wrapping_add([1, 16, u64::MAX, 4_096][dice.below(4)])),
-                _ => (first + dice.below(((last - first) / 8) as usize) as u64 * 8, 0),
-            };
+            let Some(&segment) = own.get(dice.below(own.len().max(1))) else { break };
+            // What is read next, if this is the peer's of that segment.
+            let peers = theirs.get(dice.below(theirs.len().max(1)));
+            let next = peers.map_or(0, |(first, _)| read(first + at::POSITION as u64));
+            let (address, value) = harm(segment, next, &mut dice, read);
             let _ = memory.write_all_at(&value.to_ne_bytes(), address);
-            if dice.below(4) > 0 {
+            // Not after each: where many want the core it may be long until this thread has it again.
+            if dice.below(32) == 0 {
                 thread::yield_now();
             }
         }
+    }
+}
+
+/// What to write where, in a segment whose reader is at the position `next`.
+fn harm((first, last): Range, next: u64, dice: &mut Dice, read: impl Fn(u64) -> u64) -> (u64, u64) {
+    let ring = first + at::RING as u64;
+    let capacity = last - ring;
+    let in_ring = |position: u64| ring + position % capacity / 16 * 16;
+    let words = [at::POSITION, at::TAKEN, at::RECV_HWM, at::CLOSED, at::RECEIVER, at::SENDER];
+    let word = first + words[dice.below(words.len())] as u64;
+    let anywhere = in_ring(dice.next());
+    // The record that is read next, or what will be one; or one of those soon after.
+    let soon = in_ring(next + if dice.below(2) == 0 { 0 } else { 16 * dice.below(64) as u64 });
+    let size = [0, 1, 8, 100, 0xFFFF, 0xFF_FFFF][dice.below(6)];
+    let forged = header(dice.below(8) as u8, size, [0, 1, 2, 1 << 16, u32::MAX][dice.below(5)]);
+    match dice.below(10) {
+        // A header that looks like one is made longer, shorter, or of another kind.
+        0..3 => {
+            let is_one = |address: &u64| read(*address) >> 63 == 1;
+            let header = (0..64).map(|step| in_ring(soon - ring + 16 * step)).find(is_one).unwrap_or(soon);
+            (header, read(header) ^ 1 << (dice.below(32) + 32))
+        }
+        3..5 => (soon, forged),
+        5 => (soon, dice.next()),
+        6 => (anywhere, if dice.below(2) == 0 { forged } else { dice.next() }),
+        7 => (word, dice.next()),
+        8 => (word, read(word).wrapping_add([1, 16, u64::MAX, 4_096][dice.below(4)])),
+        _ => (first + dice.below((last - first) as usize / 8) as u64 * 8, 0),
     }
 }
 
@@ -215,20 +262,35 @@ fn a_producer_that_scribbles_does_no_harm() {
     let mut push = Push::new(&there).unwrap();
     push.connect(path.endpoint()).unwrap();
     let mut scribbler = Scribbler::new("producer", &path.endpoint());
-    let total = messages();
+    let measure = Measure::given();
     let mut endings = Endings::default();
     crate::memory::forget();
     let allocated = crate::memory::now();
+    let mut expected = 0;
+    let total = AtomicU64::new(u64::MAX);
+    let sent = &total;
     thread::scope(|scope| {
-        scope.spawn(|| {
-            for number in 0..total {
+        scope.spawn(move || {
+            let mut number = 0_u64;
+            while !measure.is_full(number) {
                 push.send([GOOD.to_le_bytes(), number.to_le_bytes()].concat()).unwrap();
+                number += 1;
             }
+            sent.store(number, Ordering::SeqCst);
+            // It stays until all has come.
+            push
         });
-        let mut expected = 0;
-        let mut looked = Instant::now();
-        while expected < total {
-            let message = pull.recv_timeout(PATIENCE).expect("the good peer's come");
+        let (mut looked, mut heard) = (Instant::now(), Instant::now());
+        while expected < total.load(Ordering::SeqCst) {
+            let message = match pull.recv_timeout(Duration::from_millis(200)) {
+                Ok(message) => message,
+                Err(RecvError::TimedOut) => {
+                    assert!(heard.elapsed() < PATIENCE, "the good peer's come no more");
+                    continue;
+                }
+                Err(error) => panic!("{error:?}"),
+            };
+            heard = Instant::now();
             if message.len() == 1 && message[0].len() == 16 && message[0].as_bytes()[..8] == GOOD.to_le_bytes() {
                 assert_eq!(message[0].as_bytes()[8..], expected.to_le_bytes());
                 expected += 1;
@@ -243,7 +305,7 @@ fn a_producer_that_scribbles_does_no_harm() {
     let most = crate::memory::most() - allocated;
     assert!(most < 64 << 20, "{most} bytes were allocated at a time");
     nobody_panicked();
-    endings.report("a producer that scribbles", total, scribbler.begun);
+    endings.report("a producer that scribbles", expected, scribbler.begun);
 }
 
 #[test]
@@ -260,7 +322,7 @@ fn a_consumer_that_scribbles_does_no_harm() {
     let mut pull = Pull::new(&there).unwrap();
     pull.connect(path.endpoint()).unwrap();
     let mut scribbler = Scribbler::new("consumer", &path.endpoint());
-    let total = messages();
+    let measure = Measure::given();
     let mut endings = Endings::default();
     let (passed, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     crate::memory::forget();
@@ -278,7 +340,7 @@ fn a_consumer_that_scribbles_does_no_harm() {
         let mut number = 0_u64;
         let mut looked = Instant::now();
         let mut progress = (0, Instant::now());
-        while passed.load(Ordering::SeqCst) < total {
+        while !measure.is_full(passed.load(Ordering::SeqCst)) {
             match push.send_timeout([GOOD.to_le_bytes(), number.to_le_bytes()].concat(), PATIENCE) {
                 Ok(()) => number += 1,
                 Err(error) => panic!("{:?}", error.reason == SendFailure::TimedOut),
@@ -299,5 +361,5 @@ fn a_consumer_that_scribbles_does_no_harm() {
     let most = crate::memory::most() - allocated;
     assert!(most < 64 << 20, "{most} bytes were allocated at a time");
     nobody_panicked();
-    endings.report("a consumer that scribbles", total, scribbler.begun);
+    endings.report("a consumer that scribbles", passed.load(Ordering::SeqCst), scribbler.begun);
 }

@@ -25,6 +25,8 @@ pub(crate) enum Entry {
     Sent,
     /// The number of the first message that was received, and one.
     First,
+    /// Likewise of the last.
+    Last,
     /// So many were returned by calls that receive, and are in order.
     Received,
     /// A process the child has left behind.

@@ -14,7 +14,7 @@ use ringway::{
 };
 
 use crate::{
-    PATIENCE, alone, kills, ledger::Ledger, load::Dice, part::quick, say, scene::Folder, sharing::SHARES_MEMORY,
+    PATIENCE, alone, kills, ledger::Ledger, load::Dice, pattern::eager, say, scene::Folder, sharing::SHARES_MEMORY,
 };
 
 /// How this program knows that it is a lender.
@@ -60,7 +60,7 @@ fn lender() {
     let ledger = Ledger::open(words[1].as_ref());
     ledger.record_phases();
     let context = Context::new();
-    let mut push = quick(Push::builder()).send_hwm(100).linger(PATIENCE).build(&context).unwrap();
+    let mut push = eager(Push::builder()).send_hwm(100).linger(PATIENCE).build(&context).unwrap();
     push.connect(words[0]).unwrap();
     // Before anything else: the session has to have its say first.
     while SHARES_MEMORY && !push.loan(1).unwrap().is_in_place() {
@@ -93,7 +93,7 @@ fn producers_that_write_in_place_are_killed() {
     for nth in 0..(kills() / 20).max(2 * PHASES.len() as u64) {
         let phase = PHASES[(nth % PHASES.len() as u64) as usize];
         let context = Context::new();
-        let mut pull = quick(Pull::builder()).recv_hwm(100).build(&context).unwrap();
+        let mut pull = eager(Pull::builder()).recv_hwm(100).build(&context).unwrap();
         pull.bind(folder.endpoint()).unwrap();
         ledger.clear();
         let mut child = begin(&folder, &ledger, phase, dice.pick(&[1, 2, 30, 700]));
@@ -129,7 +129,7 @@ fn a_loan_is_held_when_its_reader_is_killed() {
     let folder = Folder::new();
     let context = Context::new();
     // Its consumer is whoever comes: a child, which is killed.
-    let mut push = quick(Push::builder()).build(&context).unwrap();
+    let mut push = eager(Push::builder()).build(&context).unwrap();
     push.bind(folder.endpoint()).unwrap();
     for number in 0..(kills() / 100).max(3) {
         let mut child = Command::new(env::current_exe().expect("a running test has a path"))

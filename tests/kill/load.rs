@@ -74,6 +74,21 @@ fn sum(frames: &[Vec<u8>]) -> u64 {
     sum
 }
 
+/// How fast somebody sends, or takes what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tempo {
+    /// As the dice say.
+    Any,
+    /// Without a pause: the other has to wait for room, or never waits for a message.
+    Hurried,
+    /// With a pause after each message, in which the other falls asleep.
+    Lazy,
+}
+
+impl Tempo {
+    pub(crate) const ALL: [Self; 3] = [Self::Any, Self::Hurried, Self::Lazy];
+}
+
 /// Bursts and pauses.
 pub(crate) struct Pace {
     burst: u64,
@@ -82,10 +97,13 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    pub(crate) fn new(dice: &mut Dice) -> Self {
-        let burst = dice.pick(&[1, 8, 100, 1_000, u64::MAX]);
-        let pause = Duration::from_micros(dice.pick(&[0, 50, 300, 2_000]));
-        Self { burst, pause, left: burst }
+    pub(crate) fn of(tempo: Tempo, dice: &mut Dice) -> Self {
+        let (burst, pause_us) = match tempo {
+            Tempo::Any => (dice.pick(&[1, 8, 100, 1_000, u64::MAX]), dice.pick(&[0, 50, 300, 2_000])),
+            Tempo::Hurried => (u64::MAX, 0),
+            Tempo::Lazy => (1, 500),
+        };
+        Self { burst, pause: Duration::from_micros(pause_us), left: burst }
     }
 
     /// After each message.

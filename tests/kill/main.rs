@@ -20,6 +20,7 @@ mod ledger;
 mod lent;
 mod load;
 mod part;
+mod pattern;
 mod scene;
 #[path = "../sharing/mod.rs"]
 mod sharing;

@@ -116,7 +116,7 @@ impl Watch {
     /// Waits until it is told that the process that has died is gone, if it was told that it had come. `has_come`: it must
     /// be told so, as the process has been heard.
     #[track_caller]
-    pub(crate) fn mourns(&mut self, death: &Death, has_come: bool, tally: &mut Tally) {
+    pub(crate) fn mourns(&mut self, death: &Death, has_come: bool, tally: Option<&mut Tally>) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             self.read();
@@ -125,8 +125,12 @@ impl Watch {
                 return;
             }
             if let (Some(joined), Some(&left)) = (joined, self.left.get(&death.pid)) {
-                if joined < death.at_ns {
-                    tally.told(left.saturating_sub(death.at_ns));
+                // Who had closed before is not missed.
+                if let Some(tally) = tally
+                    && joined < death.at_ns
+                    && left >= death.at_ns
+                {
+                    tally.told(left - death.at_ns);
                 }
                 return;
             }

@@ -148,7 +148,7 @@ impl Arena<'_> {
         if self.python.is_some() {
             return Ok(Floor::None);
         }
-        let (pins, base, setup) = (&self.pins, Base::of(work.transport), self.setup(work));
+        let (pins, base, setup) = (&self.pins, Base::of(work.transport, false), self.setup(work));
         match work.kind {
             CapiWork::RoundTrip => {
                 let trips = base.trips(&setup, None, pins)?;

@@ -453,6 +453,8 @@ pub(crate) enum Work {
     Batched,
     /// Round trips at a fixed rate, default ways of waiting.
     Sporadic,
+    /// Round trips as fast as they go, whoever waits sleeping at once.
+    Parked,
     /// Round trips with both threads on one core, ways of waiting that give it up.
     SameCore,
     /// Two round-trip pairs at once, four threads on two cores, default ways of waiting.

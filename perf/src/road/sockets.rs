@@ -91,9 +91,9 @@ impl Sockets {
         Self { transport, drive, context, next_endpoint, silent, shared_memory: SharedMemory::Allow, lends: false }
     }
 
-    /// Without shared memory, if `plain`.
-    pub(crate) fn plain(mut self, plain: bool) -> Self {
-        self.shared_memory = if plain { SharedMemory::Forbid } else { SharedMemory::Allow };
+    /// Sharing memory in this way.
+    pub(crate) fn sharing(mut self, shared_memory: SharedMemory) -> Self {
+        self.shared_memory = shared_memory;
         self
     }
 
@@ -101,6 +101,11 @@ impl Sockets {
     pub(crate) fn lending(mut self, lends: bool) -> Self {
         self.lends = lends;
         self
+    }
+
+    /// What a name begins with.
+    pub(super) fn plainly(&self) -> &'static str {
+        if self.shared_memory == SharedMemory::Forbid { "plain " } else { "" }
     }
 
     /// One that nobody has bound yet.
@@ -115,7 +120,7 @@ impl Sockets {
     }
 
     pub(super) fn name(&self, pattern: Pattern) -> String {
-        format!("Ringway {} {}", value_name(self.transport), value_name(pattern))
+        format!("Ringway {}{} {}", self.plainly(), value_name(self.transport), value_name(pattern))
     }
 
     pub(super) fn bind<S: Kind>(&self, terms: &Terms) -> Result<Bound<End<S>>, Failure> {

@@ -87,7 +87,7 @@ impl Crew {
         match self.pipes.get_mut(key as usize).and_then(Option::as_mut) {
             Some(pipe) => {
                 let result = pipe.end.push_loan(loan, fold);
-                self.pushed(key, result.as_ref().map(|()| ()).map_err(|(refusal, _)| *refusal));
+                self.pushed(key, result.as_ref().copied().map_err(|(refusal, _)| *refusal));
                 result?;
             }
             None => {

@@ -21,8 +21,9 @@ use crate::{
 pub(crate) struct Inlet {
     /// What came over a stream, before the lane or after it.
     queue: local::Inlet,
-    /// Oldest first; all but the last are over.
-    lanes: VecDeque<Incoming>,
+    /// The lane that is read, and those behind it, oldest first; all but the last are over.
+    first: Option<Incoming>,
+    behind: VecDeque<Incoming>,
     /// Something was popped from the queue, or from the first lane, and is not published.
     unpublished: (bool, bool),
 }
@@ -51,7 +52,7 @@ struct Incoming {
 
 impl Inlet {
     pub(crate) fn new(queue: local::Inlet) -> Self {
-        Self { queue, lanes: VecDeque::new(), unpublished: (false, false) }
+        Self { queue, first: None, behind: VecDeque::new(), unpublished: (false, false) }
     }
 
     /// Reads `lane`, too, behind the first `after` messages of the queue.
@@ -67,18 +68,26 @@ impl Inlet {
             taken: 0,
             sleep: Announcer::default(),
         };
-        self.lanes.push_back(incoming);
+        if self.first.is_none() {
+            self.first = Some(incoming);
+        } else {
+            self.behind.push_back(incoming);
+        }
+    }
+
+    fn last(&mut self) -> Option<&mut Incoming> {
+        self.behind.back_mut().or(self.first.as_mut())
     }
 
     /// Is there a lane that is not at its end?
     #[inline(always)]
     pub(crate) fn has_lane(&self) -> bool {
-        !self.lanes.is_empty()
+        self.first.is_some()
     }
 
     #[inline(always)]
     pub(crate) fn ready(&mut self) -> bool {
-        match self.lanes.front_mut() {
+        match &mut self.first {
             Some(front) if self.queue.taken() >= front.after => front.ready() || self.ready_behind(),
             _ => self.queue.ready(),
         }
@@ -88,7 +97,7 @@ impl Inlet {
     #[cold]
     #[inline(never)]
     fn ready_behind(&mut self) -> bool {
-        while let Some(front) = self.lanes.front_mut() {
+        while let Some(front) = &mut self.first {
             if self.queue.taken() < front.after {
                 break;
             }
@@ -100,7 +109,7 @@ impl Inlet {
             if front.ready() {
                 return true;
             }
-            self.lanes.pop_front();
+            self.first = self.behind.pop_front();
         }
         self.queue.ready()
     }
@@ -123,7 +132,7 @@ impl Inlet {
         if !self.ready() {
             return None;
         }
-        match self.lanes.front_mut() {
+        match &mut self.first {
             Some(front) if self.queue.taken() >= front.after => {
                 self.unpublished.1 = true;
                 front.pop(place)
@@ -140,7 +149,7 @@ impl Inlet {
     #[inline(always)]
     pub(crate) fn publish(&mut self) -> bool {
         let (of_queue, of_lane) = std::mem::take(&mut self.unpublished);
-        if of_lane && let Some(front) = self.lanes.front_mut() {
+        if of_lane && let Some(front) = &mut self.first {
             front.publish();
         }
         if of_queue {
@@ -152,12 +161,12 @@ impl Inlet {
     /// Who looks here stops doing so: it is to be told of what comes. The caller issues a full fence and looks once more; false:
     /// there is no need to.
     pub(crate) fn announce(&mut self) -> bool {
-        self.lanes.back_mut().map(Incoming::announce).is_some()
+        self.last().map(Incoming::announce).is_some()
     }
 
     /// As [`announce`](Self::announce), if it was announced: that may have been answered.
     pub(crate) fn announce_anew(&mut self) -> bool {
-        self.lanes.back_mut().is_some_and(|back| {
+        self.last().is_some_and(|back| {
             let was_announced = back.sleep.is_announced();
             if was_announced {
                 back.sleep.announce(back.lane.own.word(layout::RECEIVER));
@@ -178,7 +187,7 @@ impl Inlet {
     /// Reads no more. Returns how many messages were there that had come over a stream; those in a ring are their sender's
     /// still.
     pub(crate) fn drain(&mut self) -> u64 {
-        for incoming in self.lanes.drain(..) {
+        for incoming in self.first.take().into_iter().chain(self.behind.drain(..)) {
             incoming.close();
         }
         self.queue.drain()

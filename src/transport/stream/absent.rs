@@ -74,10 +74,6 @@ impl Offering {
         match self.0 {}
     }
 
-    pub(super) fn has_answered(&self) -> bool {
-        match self.0 {}
-    }
-
     pub(super) fn answered(&mut self, _: Answer) {
         match self.0 {}
     }

@@ -166,13 +166,9 @@ impl Offering {
         answer
     }
 
-    /// Have we answered the peer's offer?
-    pub(super) fn has_answered(&self) -> bool {
-        self.theirs.is_some()
-    }
-
     /// The peer answers.
     pub(super) fn answered(&mut self, answer: Answer) {
+        phase::reach("answered");
         self.answer = Some(answer);
     }
 

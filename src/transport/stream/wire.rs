@@ -23,7 +23,6 @@ use super::{
 use crate::{
     Frame, Message, fork,
     monitor::{DisconnectReason, EventKind, HandshakeFailure, PeerId, ProtocolViolation, UpgradeFailure},
-    phase,
     pipe::{Fault, Load, Lost, Refusal},
     reactor::{Id, Reactor},
     route::Wish,
@@ -366,9 +365,6 @@ impl Wire {
             Ok((written, size)) => {
                 add(count, written as u64);
                 self.zmtp.outbox_mut().advance(written);
-                if self.offering.as_ref().is_some_and(|offering| offering.has_answered()) {
-                    phase::reach("answered");
-                }
                 if written > 0 && self.zmtp.times_writing() {
                     self.zmtp.wrote(Instant::now());
                 }
