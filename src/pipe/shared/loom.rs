@@ -70,7 +70,7 @@ fn what_a_peer_did_not_take_is_left_over() {
 
 #[test]
 fn a_ring_that_is_replaced_loses_nothing() {
-    let plants = ["record-commit-relaxed", "record-peek-relaxed", "lane-position-release"];
+    let plants = ["record-commit-relaxed", "record-peek-relaxed"];
     prove("all_cross_over(2, 1, 2)", 2, || models::all_cross_over(2, 1, 2), &plants);
     prove("none_is_lost_between(2, 2, 2)", 3, || models::none_is_lost_between(2, 2, 2), &["lane-old-forgotten"]);
 }
