@@ -38,6 +38,7 @@ fn what_a_peer_did_not_take_is_left_over() {
 fn everybody_may_sleep() {
     explore("short_ones_wake(3)", || models::short_ones_wake(3));
     explore("long_one_wakes", models::long_one_wakes);
+    explore("armed_one_wakes([long], 1)", || models::armed_one_wakes(&[models::LONG], 1));
     explore("credit_wakes(6)", || models::credit_wakes(6));
     explore("all_sleep(9)", || models::all_sleep(9));
 }
@@ -52,4 +53,5 @@ fn planted_bugs_are_caught() {
     assert_caught("lane-over-ignored", || models::none_is_lost(0, 8, 6));
     assert_caught("lane-announces-once", || models::short_ones_wake(3));
     assert_caught("lane-announces-once", || models::all_sleep(9));
+    assert_caught("crew-heat-silent", || models::armed_one_wakes(&[], models::LONG));
 }
