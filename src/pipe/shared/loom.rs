@@ -111,6 +111,12 @@ fn a_sleeping_reader_gets_what_comes_in_parts() {
 }
 
 #[test]
+fn who_is_woken_for_nothing_is_woken_again() {
+    prove("armed_one_wakes([], long)", 2, || models::armed_one_wakes(&[], models::LONG), &["crew-heat-silent"]);
+    prove("armed_one_wakes([1], 1)", 4, || models::armed_one_wakes(&[1], 1), &["crew-heat-silent"]);
+}
+
+#[test]
 fn a_sleeping_sender_gets_credit() {
     let plants = ["epoch-waker-no-fence", "epoch-sleeper-no-fence"];
     prove("credit_wakes(1)", 4, || models::credit_wakes(1), &plants);
