@@ -101,6 +101,8 @@ mod documents {
     struct Readme;
     #[doc = include_str!("../docs/message.md")]
     struct Messages;
+    #[doc = include_str!("../docs/loan.md")]
+    struct Loan;
     #[doc = include_str!("../docs/pair.md")]
     struct Pair;
     #[doc = include_str!("../docs/push-pull.md")]

@@ -59,6 +59,11 @@ mod armed {
         phase("mapped", "the peer's segment is checked and mapped; it has not been answered"),
         phase("answered", "the peer has answered our offer, and nothing is made of it yet"),
         phase("agreed", "both have accepted; no message has gone through the segments"),
+        // A ring that is replaced.
+        phase("growing", "a larger segment is made and announced, descriptor and all; the peer has not answered"),
+        phase("grown", "the peer's larger segment is mapped; it has not been answered"),
+        phase("switched", "the ring says that it goes on in another, and nothing is in that"),
+        phase("switching", "the reader is in the other ring, and has unmapped the one before; the peer is not told"),
         // Sending.
         phase("claimed", "there is room in the ring, and nothing is written to it"),
         phase("mid-write", "some of a record's payload is written, or all, and its header is not"),

@@ -11,7 +11,7 @@ use crate::{
     end::{Road, Terms},
     failure::Failure,
     floor::{self, SlotRing},
-    party::Party,
+    party::{Library, Party},
     pins::Pins,
     report::median,
     work::{one_way::OneWay, ping_pong::PingPong},
@@ -22,7 +22,7 @@ use crate::{
 pub(crate) enum Base {
     /// A cache line there and back; a bare slot ring one way.
     Memory,
-    /// A bare slot in memory that two processes share, and for sleepers a blocking socket; one way, a bare slot ring.
+    /// A bare slot ring in memory that two processes share, and for sleepers a futex in it.
     Shared,
     /// A bare socket, spinning and blocking; one way, writes of 64 KiB.
     Socket(Transport),
@@ -48,26 +48,20 @@ impl Trips {
 }
 
 impl Base {
-    pub(crate) fn of(transport: Transport) -> Self {
+    /// Messages of ipc go through the kernel if it is `plain`.
+    pub(crate) fn of(transport: Transport, plain: bool) -> Self {
         match transport {
             Transport::Inproc => Self::Memory,
+            Transport::Ipc if cfg!(target_os = "linux") && !plain => Self::Shared,
             Transport::Tcp | Transport::Ipc => Self::Socket(transport),
-        }
-    }
-
-    /// That of a transport whose messages go through the kernel, if it is `plain`.
-    pub(crate) fn of_route(transport: Transport, plain: bool) -> Self {
-        if cfg!(target_os = "linux") && transport == Transport::Ipc && !plain {
-            Self::Shared
-        } else {
-            Self::of(transport)
         }
     }
 
     /// What a table of flows calls it.
     pub(crate) fn name(self) -> String {
         match self {
-            Self::Memory | Self::Shared => Road::name(&SlotRing),
+            Self::Memory => Road::name(&SlotRing),
+            Self::Shared => "bare slot ring in shared memory".to_owned(),
             Self::Socket(_) => "bare socket, 64 KiB a write".to_owned(),
         }
     }
@@ -76,7 +70,7 @@ impl Base {
     pub(crate) fn trip(self) -> &'static str {
         match self {
             Self::Memory => "a cache line there and back",
-            Self::Shared => "a bare slot in shared memory there and back",
+            Self::Shared => "a bare slot ring in shared memory there and back",
             Self::Socket(_) => "a bare socket there and back, spinning",
         }
     }
@@ -86,7 +80,8 @@ impl Base {
     pub(crate) fn asleep(self) -> &'static str {
         match self {
             Self::Memory => "a futex there and back",
-            Self::Shared | Self::Socket(_) => "a bare socket there and back, blocking",
+            Self::Shared => "a futex between two processes there and back",
+            Self::Socket(_) => "a bare socket there and back, blocking",
         }
     }
 
@@ -103,17 +98,17 @@ impl Base {
     pub(crate) fn spinning_ns(self, setup: &Setup, pins: &Pins) -> Result<u64, Failure> {
         match self {
             Self::Memory => Ok(floor::line(pins, effort(&setup.place))?.p50_ns),
-            Self::Shared => bare_trip(shared()?, setup, Wait::Spin, None, pins),
+            Self::Shared => bare_trip(slot_ring()?, setup, Wait::Spin, None, pins),
             Self::Socket(transport) => bare_trip(Party::raw(transport), setup, Wait::Spin, None, pins),
         }
     }
 
-    /// A round trip with both sides asleep, between bare sockets. At the load's rate, if it has one: a machine that has
+    /// A round trip with both sides asleep, by futex or between bare sockets. At the load's rate, if it has one: a machine that has
     /// time to fall asleep takes longer to wake.
     pub(crate) fn blocking_ns(self, setup: &Setup, rate: Option<NonZeroU64>, pins: &Pins) -> Result<u64, Failure> {
         match self {
             Self::Memory => self.spinning_ns(setup, pins),
-            Self::Shared => bare_trip(Party::raw(Transport::Ipc), setup, Wait::Park, rate, pins),
+            Self::Shared => bare_trip(slots()?, setup, Wait::Park, rate, pins),
             Self::Socket(transport) => bare_trip(Party::raw(transport), setup, Wait::Park, rate, pins),
         }
     }
@@ -121,7 +116,8 @@ impl Base {
     /// Messages a second, from one sender to one receiver.
     pub(crate) fn flow(self, plan: &OneWay, terms: &Terms) -> Result<f64, Failure> {
         match self {
-            Self::Memory | Self::Shared => Ok(plan.run(&SlotRing, terms)?.msgs_per_s),
+            Self::Memory => Ok(plan.run(&SlotRing, terms)?.msgs_per_s),
+            Self::Shared => Ok(slot_ring()?.subject(0)?.one_way(plan, terms)?.msgs_per_s),
             Self::Socket(transport) => {
                 let terms = Terms { wait: Wait::Park, ..*terms };
                 Ok(Party::raw(transport).subject(0)?.one_way(plan, &terms)?.msgs_per_s)
@@ -131,13 +127,23 @@ impl Base {
 }
 
 #[cfg(target_os = "linux")]
-fn shared() -> Result<Party, Failure> {
-    Ok(Party::slots())
+fn slots() -> Result<Party, Failure> {
+    Ok(Party::shared(Library::Slots))
+}
+
+#[cfg(target_os = "linux")]
+fn slot_ring() -> Result<Party, Failure> {
+    Ok(Party::shared(Library::SlotRing))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn shared() -> Result<Party, Failure> {
+fn slots() -> Result<Party, Failure> {
     Err(Failure::Asked("shared memory between processes is measured on Linux".to_owned()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn slot_ring() -> Result<Party, Failure> {
+    slots()
 }
 
 /// The median round trip of bare sockets, or slots.

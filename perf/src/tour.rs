@@ -254,7 +254,16 @@ fn steps(pins: &Pins) -> u64 {
 }
 
 fn route(pattern: Pattern, wait: Wait, size: usize) -> Route {
-    Route { transport: Transport::Inproc, pattern, size, wait, drive: Drive::Default, plain: false, hwm: 1_000 }
+    Route {
+        transport: Transport::Inproc,
+        pattern,
+        size,
+        wait,
+        drive: Drive::Default,
+        plain: false,
+        loan: false,
+        hwm: 1_000,
+    }
 }
 
 /// A load's title as a file name: words with dashes between.

@@ -93,7 +93,7 @@ impl UpgradeFailure {
                 UpgradeObstacle::Conflates | UpgradeObstacle::VersionUnknown | UpgradeObstacle::NoDoorbell => {
                     Errno::OPNOTSUPP
                 }
-                UpgradeObstacle::NoMemory | UpgradeObstacle::MapRefused => Errno::NOMEM,
+                UpgradeObstacle::NoMemory | UpgradeObstacle::MapRefused | UpgradeObstacle::MemoryMax => Errno::NOMEM,
                 UpgradeObstacle::TooManyDescriptors => Errno::MFILE,
                 UpgradeObstacle::DescriptorsMissing => Errno::BADF,
                 UpgradeObstacle::SegmentUnfit => Errno::PROTO,

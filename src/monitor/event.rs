@@ -160,6 +160,16 @@ pub enum EventKind {
         /// Why; [`fault`](UpgradeFailure::fault) says whose doing it was.
         reason: UpgradeFailure,
     },
+    /// A connection over `ipc://` was busy beyond its ring: what this socket sends goes on in a larger one.
+    #[non_exhaustive]
+    RingGrown {
+        /// Where.
+        endpoint: Endpoint,
+        /// To whom.
+        peer: PeerId,
+        /// Bytes of the ring there is now.
+        size: usize,
+    },
     /// A peer takes part: messages flow. At once when the connection is there, unless one of the two has no place for
     /// another peer (a `PAIR` has one): then when a place is free.
     #[non_exhaustive]
@@ -240,6 +250,9 @@ pub struct PeerInfo {
     pub state: PeerState,
     /// Which way its messages go.
     pub road: Road,
+    /// Bytes of the ring through which it is sent messages, where memory is shared: as many as were asked for, or more since
+    /// that was too few. 0 elsewhere.
+    pub ring_size: usize,
     /// Its socket's type. `None` while nobody has bound the endpoint.
     pub socket_type: Option<SocketType>,
     /// The routing id it chose; empty if it chose none.
@@ -356,6 +369,9 @@ impl fmt::Display for EventKind {
             Self::NotUpgraded { endpoint, peer, reason } => {
                 write!(f, "memory not shared at {endpoint}: peer {peer}, {reason}")
             }
+            Self::RingGrown { endpoint, peer, size } => {
+                write!(f, "ring of {size} bytes at {endpoint}: peer {peer}")
+            }
             Self::PeerJoined { peer, socket_type, routing_id } if routing_id.is_empty() => {
                 write!(f, "peer {peer} joined: {socket_type}")
             }
@@ -434,6 +450,10 @@ mod tests {
             (
                 EventKind::NotUpgraded { endpoint: ipc.clone(), peer, reason: UpgradeFailure::PeerUnable },
                 "memory not shared at ipc:///run/work: peer #7, the peer cannot",
+            ),
+            (
+                EventKind::RingGrown { endpoint: ipc.clone(), peer, size: 1 << 18 },
+                "ring of 262144 bytes at ipc:///run/work: peer #7",
             ),
             (
                 EventKind::AcceptFailed {

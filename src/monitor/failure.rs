@@ -156,6 +156,9 @@ pub enum UpgradeObstacle {
     SegmentUnfit,
     /// The system gives nothing by which one end could wake the other.
     NoDoorbell,
+    /// It would be more memory than may be shared with a peer
+    /// ([`ipc_memory_max`](crate::socket::Builder::ipc_memory_max)).
+    MemoryMax,
     /// Something else, which has no name here.
     Other,
 }
@@ -279,7 +282,7 @@ impl UpgradeFailure {
             Self::PeerForbids => Fault::PeerRefused,
             Self::PeerUnable => Fault::PeerIncompatible,
             Self::Here(obstacle) => match obstacle {
-                UpgradeObstacle::Conflates => Fault::Ours,
+                UpgradeObstacle::Conflates | UpgradeObstacle::MemoryMax => Fault::Ours,
                 UpgradeObstacle::VersionUnknown | UpgradeObstacle::DescriptorsMissing => Fault::PeerIncompatible,
                 UpgradeObstacle::SegmentUnfit => Fault::PeerMisbehaved,
                 UpgradeObstacle::NoMemory
@@ -449,6 +452,7 @@ impl fmt::Display for UpgradeObstacle {
             Self::DescriptorsMissing => "the memory did not arrive",
             Self::SegmentUnfit => "the memory was found unfit",
             Self::NoDoorbell => "nothing to wake by",
+            Self::MemoryMax => "more memory than is allowed",
             Self::Other => "something is in the way",
         })
     }

@@ -19,6 +19,10 @@ pub(crate) struct Outlet(Infallible);
 #[derive(Debug)]
 pub(crate) struct Inlet(Infallible);
 
+/// There is none.
+#[derive(Debug)]
+pub(crate) struct Loaned(Infallible);
+
 /// Of nobody's segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -100,6 +104,18 @@ impl Outlet {
         match self.0 {}
     }
 
+    pub(crate) fn loan(&mut self, _: &Way, _: usize, _: bool) -> Option<Loaned> {
+        match self.0 {}
+    }
+
+    pub(crate) fn push_loan(&mut self, _: &Way, _: Loaned, _: Fold, _: bool) -> Result<(), (Refusal, Message)> {
+        match self.0 {}
+    }
+
+    pub(crate) fn close(&self) {
+        match self.0 {}
+    }
+
     pub(crate) fn tell(&mut self) -> bool {
         match self.0 {}
     }
@@ -113,6 +129,24 @@ impl Outlet {
     }
 
     pub(crate) fn untaken(&mut self) -> u64 {
+        match self.0 {}
+    }
+}
+
+impl Loaned {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self.0 {}
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        match self.0 {}
+    }
+
+    pub(crate) fn truncate(&mut self, _: usize) {
+        match self.0 {}
+    }
+
+    pub(crate) fn into_message(self) -> Option<Message> {
         match self.0 {}
     }
 }

@@ -62,9 +62,9 @@ pub(crate) use fold::Fold;
 pub(crate) use hub::{Flow, Hub, HubOptions, Joined, LinkTally, Losses, Profile};
 pub(crate) use local::ShortSink;
 pub(crate) use ready::ReadySet;
-pub(crate) use shared::{Fault, Lane, Load};
 #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
-pub(crate) use shared::{Knock, LaneParts};
+pub(crate) use shared::{Chores, Knock, LaneParts};
+pub(crate) use shared::{Fault, Lane, Load, Loaned};
 pub(crate) use tie::{Side, Stage, Tie, Way};
 
 use crate::{
@@ -296,6 +296,28 @@ impl End {
             }
             _ => self.push(&mut message.clone()),
         }
+    }
+
+    /// Lends room for a message of one frame of `size` bytes, for which `admits` has just said yes, where the peer reads it.
+    /// `None`: there is no such place, or it is not the next message's turn there.
+    #[inline]
+    pub(crate) fn loan(&mut self, size: usize) -> Option<Loaned> {
+        let Some(Outlet::Shared(outlet)) = &mut self.outlet else { return None };
+        outlet.loan(self.tie.way_from(self.side), size, taken_back(&self.tie, self.side) > 0)
+    }
+
+    /// As [`End::push_folded`], of what was written to `loan`.
+    ///
+    /// # Errors
+    /// As that: what was written comes back, unless memory ran out.
+    #[inline]
+    pub(crate) fn push_loan(&mut self, loan: Loaned, fold: Fold) -> Result<(), (Refusal, Message)> {
+        if let Some(Outlet::Shared(outlet)) = &mut self.outlet {
+            return outlet.push_loan(self.tie.way_from(self.side), loan, fold, taken_back(&self.tie, self.side) > 0);
+        }
+        // A pipe like the one it was lent by does not become another; but to lend and to take are not one call.
+        let Some(mut message) = loan.into_message() else { return Err((Refusal::OutOfMemory, Message::new())) };
+        self.push_folded(&mut message, fold).map_err(|refusal| (refusal, message))
     }
 
     /// Messages that were pushed here and replaced by newer ones before anybody popped them. Goes with the end: whoever
@@ -544,6 +566,9 @@ impl End {
             self.adopt();
         }
         let outlet = self.outlet.take();
+        if let Some(Outlet::Shared(outlet)) = &outlet {
+            outlet.close();
+        }
         let mut undelivered = 0;
         if self.tie.way_from(self.side).close_producer() == tie::Closed::Second
             && let Some(mut outlet) = outlet

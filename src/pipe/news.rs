@@ -123,6 +123,7 @@ pub(super) fn info(tie: &Tie, side: Side) -> PeerInfo {
             Some(Endpoint::Tcp(_) | Endpoint::Ipc(_)) => Road::Stream,
             Some(Endpoint::Inproc(_)) | None => Road::InProcess,
         },
+        ring_size: tie.ring_size(),
         socket_type: profile.map(|profile| profile.socket_type),
         routing_id: profile.map_or_else(Frame::new, |profile| own(&profile.routing_id)),
         dropped: tie.way_from(side).missed(),

@@ -21,6 +21,9 @@
 //! word that will be its header, and nothing else is shared but the reader's position, which the writer reads when it runs
 //! out of room. Headers and pads are after Agrona's `OneToOneRingBuffer`.
 //!
+//! A ring can be gone on from in another: positions go on, and so both halves are told at which (`Writer::following`,
+//! `Reader::following`). What says so to the reader is a record of the pipe's, the last in the ring before.
+//!
 //! Invariants, in the writer: `head <= tail <= head + capacity - KEPT`; `head` and `tail` are ends of records; each record
 //! between them bears its header, and the word at `tail` is zero.
 //!
@@ -52,12 +55,11 @@ mod tests;
 use std::{iter, mem::MaybeUninit, sync::Arc};
 
 pub(crate) use corrupt::Corrupt;
-#[cfg(any(all(test, not(any(loom, shuttle))), feature = "fuzzing"))]
 pub(crate) use layout::CAPACITY_MAX;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use layout::CAPACITY_MIN;
-use layout::{HEADER_BYTES, Header, KEPT, PAD, Place};
-use layout::{KIND_MAX, stride};
+pub(crate) use layout::KIND_MAX;
+use layout::{HEADER_BYTES, Header, KEPT, PAD, Place, stride};
 
 use crate::sync::{AtomicU64, Ordering, planted, weakened};
 
@@ -80,6 +82,14 @@ pub(crate) unsafe trait Memory {
     ///
     /// If they do not all lie inside.
     fn copy_out(&self, offset: usize, to: &mut [MaybeUninit<u8>]);
+
+    /// The line at `offset` will be read soon. A hint.
+    ///
+    /// # Panics
+    ///
+    /// If it lies outside.
+    #[inline(always)]
+    fn prefetch(&self, _offset: usize) {}
 }
 
 /// Bytes that we may write, and nobody else does.
@@ -102,6 +112,11 @@ unsafe impl<M: Memory> Memory for Arc<M> {
     #[inline(always)]
     fn copy_out(&self, offset: usize, to: &mut [MaybeUninit<u8>]) {
         (**self).copy_out(offset, to);
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, offset: usize) {
+        (**self).prefetch(offset);
     }
 }
 
@@ -131,22 +146,49 @@ impl<M: Writable> Writer<M> {
     ///
     /// If `start` is no multiple of 16, or `capacity` no power of two from [`CAPACITY_MIN`] to [`CAPACITY_MAX`].
     pub(crate) fn new(memory: M, start: usize, capacity: usize) -> Self {
+        Self::following(memory, start, capacity, 0)
+    }
+
+    /// As [`new`](Self::new), of an empty ring that goes on from `position`, the end of a record in the ring before.
+    ///
+    /// # Panics
+    ///
+    /// Likewise, or if `position` is no multiple of 16.
+    pub(crate) fn following(memory: M, start: usize, capacity: usize, position: u64) -> Self {
         let ring = Place::new(start, capacity);
-        // Relaxed: whoever hands the memory to a reader publishes it.
-        memory.word(ring.offset(0)).store(0, Ordering::Relaxed);
-        Self { memory, ring, tail: 0, head: 0 }
+        assert!(position.is_multiple_of(stride(0) as u64), "records end at multiples of 16");
+        // Relaxed: whoever hands the memory to a reader publishes it, or the record that says that it goes on there.
+        memory.word(ring.offset(position)).store(0, Ordering::Relaxed);
+        Self { memory, ring, tail: position, head: position }
+    }
+
+    /// Its bytes.
+    #[inline]
+    pub(crate) fn capacity(&self) -> usize {
+        self.ring.capacity()
     }
 
     /// The longest payload of a record, in bytes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn payload_max(&self) -> usize {
         self.ring.payload_max()
     }
 
     /// End of the last record committed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn position(&self) -> u64 {
         self.tail
+    }
+
+    /// What it writes to.
+    #[inline]
+    pub(crate) fn memory(&self) -> &M {
+        &self.memory
+    }
+
+    /// What it was made of, as nothing is written any more.
+    pub(crate) fn into_memory(self) -> M {
+        self.memory
     }
 
     /// End of the last record known to be taken.
@@ -157,7 +199,7 @@ impl<M: Writable> Writer<M> {
 
     /// Bytes that records may take now, headers included: a record takes [`stride`] of its size, and what is left before
     /// the end of the ring where it does not fit there. May be more once more is reclaimed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn free(&self) -> usize {
         self.ring.capacity() - KEPT - (self.tail - self.head) as usize
     }
@@ -169,7 +211,7 @@ impl<M: Writable> Writer<M> {
     /// # Panics
     ///
     /// If `size` is more than [`payload_max`](Self::payload_max).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn claim(&mut self, size: usize) -> Option<Claim> {
         assert!(size <= self.payload_max(), "a record is at most an eighth of the ring");
         let (stride, left) = (stride(size), self.ring.left(self.tail));
@@ -178,15 +220,33 @@ impl<M: Writable> Writer<M> {
         (pad + stride <= self.free() + kept).then_some(Claim { begin: self.tail, at: self.tail + pad as u64, size })
     }
 
+    /// Where the claimed payload begins, in bytes of the memory: for who writes it there, and nothing behind it.
+    #[inline]
+    pub(crate) fn offset_of(&self, claim: &Claim) -> usize {
+        self.ring.offset(claim.at) + HEADER_BYTES
+    }
+
     /// Writes `bytes` to the claimed payload, from its byte `at` on. What is never written holds what an older lap has left.
     ///
     /// # Panics
     ///
     /// If they do not all lie inside the payload.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&self, claim: &Claim, at: usize, bytes: &[u8]) {
         assert!(at <= claim.size && bytes.len() <= claim.size - at, "a claim is written inside");
         self.memory.copy_in(self.ring.offset(claim.at) + HEADER_BYTES + at, bytes);
+    }
+
+    /// Leaves the claimed payload its first `size` bytes; what is behind them was not claimed.
+    ///
+    /// # Panics
+    ///
+    /// If it has not so many.
+    pub(crate) fn truncate(&self, claim: &mut Claim, size: usize) {
+        assert!(size <= claim.size, "a claim does not grow");
+        claim.size = size;
+        // Relaxed: published by the header. It was payload, and is the header behind the record now.
+        self.word(claim.at + stride(size) as u64).store(0, Ordering::Relaxed);
     }
 
     /// Publishes the record: the reader may take it as soon as this returns (and a moment before). Wait-free.
@@ -194,10 +254,10 @@ impl<M: Writable> Writer<M> {
     /// # Panics
     ///
     /// If another claim was committed since, or `kind` is none: see [`KIND_MAX`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn commit(&mut self, claim: Claim, kind: u8, note: u32) {
         assert!(claim.begin == self.tail && kind <= KIND_MAX, "a claim is the last, and of a kind");
-        let end = claim.at + stride(claim.size) as u64;
+        let end = claim.end();
         if !planted("record-stale-behind") {
             // Relaxed: published by the header below. The reader has taken what is there: `end + KEPT <= head + capacity`.
             self.word(end).store(0, Ordering::Relaxed);
@@ -218,7 +278,7 @@ impl<M: Writable> Writer<M> {
     /// # Errors
     ///
     /// If it is not the end of a record between the last such position and [`position`](Self::position). Nothing changes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reclaim(&mut self, position: u64) -> Result<u64, Corrupt> {
         if position == self.head { Ok(0) } else { self.reclaim_slow(position) }
     }
@@ -259,6 +319,7 @@ impl<M: Writable> Writer<M> {
         self.publish(claim.begin, pad);
     }
 
+    #[inline(never)]
     fn reclaim_slow(&mut self, position: u64) -> Result<u64, Corrupt> {
         if position < self.head {
             return Err(Corrupt::PositionBack { position, last: self.head });
@@ -314,6 +375,19 @@ pub(crate) struct Claim {
     size: usize,
 }
 
+impl Claim {
+    /// Where the record will end.
+    pub(crate) fn end(&self) -> u64 {
+        self.at + stride(self.size) as u64
+    }
+
+    /// Bytes of the payload.
+    #[inline]
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+}
+
 /// The reading half: one for a ring, used by one thread at a time.
 #[derive(Debug)]
 pub(crate) struct Reader<M> {
@@ -330,17 +404,26 @@ impl<M: Memory> Reader<M> {
     ///
     /// As [`Writer::new`].
     pub(crate) fn new(memory: M, start: usize, capacity: usize) -> Self {
-        Self { memory, ring: Place::new(start, capacity), position: 0 }
+        Self::following(memory, start, capacity, 0)
+    }
+
+    /// As [`new`](Self::new), of a ring that goes on from `position`, the end of the last record in the one before.
+    ///
+    /// # Panics
+    ///
+    /// Likewise.
+    pub(crate) fn following(memory: M, start: usize, capacity: usize, position: u64) -> Self {
+        Self { memory, ring: Place::new(start, capacity), position }
     }
 
     /// End of the last record taken: what the peer is told, with Release, once what was copied is ours.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
     /// The longest payload of a record, in bytes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn payload_max(&self) -> usize {
         self.ring.payload_max()
     }
@@ -351,7 +434,7 @@ impl<M: Memory> Reader<M> {
     /// # Errors
     ///
     /// If what is there is no record. It may be something else at the next look: who gets an error looks no more.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn peek(&self) -> Result<Option<Record>, Corrupt> {
         let header = self.header(self.position);
         if header.0 == 0 {
@@ -367,15 +450,15 @@ impl<M: Memory> Reader<M> {
     ///
     /// # Panics
     ///
-    /// If so many do not lie inside the payload.
-    #[inline]
+    /// If so many do not lie inside the payload and its [`room`](Record::room).
+    #[inline(always)]
     pub(crate) fn copy_out(&self, record: &Record, at: usize, to: &mut [MaybeUninit<u8>]) {
         record.copy(&self.memory, self.ring, at, to);
     }
 
     /// Takes the record. The writer may use its place again once it is told our [`position`](Self::position).
-    #[inline]
-    pub(crate) fn advance(&mut self, record: Record) {
+    #[inline(always)]
+    pub(crate) fn advance(&mut self, record: &Record) {
         debug_assert_eq!(record.begin, self.position, "the record that was looked at last");
         self.position = record.end();
     }
@@ -402,6 +485,8 @@ impl<M: Memory> Reader<M> {
         let (size, left) = (header.size(), self.ring.left(at));
         // The first bound implies that the sum is exact, the second that it lies inside the ring.
         if header.is_committed() && size <= self.payload_max() && stride(size) <= left {
+            // Its end may lie in another line, which is on its way while what is to be done before the copy is done.
+            self.memory.prefetch(self.ring.offset(at) + HEADER_BYTES + size.saturating_sub(1));
             Ok(Record { kind: header.kind(), note: header.note(), size, begin: self.position, at })
         } else {
             Err(Corrupt::Header { header: header.0, left })
@@ -438,9 +523,15 @@ impl Record {
         self.at + stride(self.size) as u64
     }
 
+    /// Bytes of the payload and those that fill it up. So many may be copied out: 8 and a multiple of 16.
+    #[inline(always)]
+    pub(crate) fn room(&self) -> usize {
+        stride(self.size) - HEADER_BYTES
+    }
+
     #[inline(always)]
     fn copy(&self, memory: &impl Memory, ring: Place, at: usize, to: &mut [MaybeUninit<u8>]) {
-        assert!(at <= self.size && to.len() <= self.size - at, "a record is read inside");
+        assert!(at <= self.room() && to.len() <= self.room() - at, "a record is read inside");
         memory.copy_out(ring.offset(self.at) + HEADER_BYTES + at, to);
     }
 }

@@ -20,7 +20,7 @@ const WORD: usize = size_of::<u64>();
 ///
 /// # Panics
 /// Panics if there are not as many bytes.
-#[inline]
+#[inline(always)]
 pub(crate) fn out(words: &[AtomicU64], offset: usize, to: &mut [MaybeUninit<u8>]) {
     assert!(is_within(words, offset, to.len()), "a copy leaves the memory it is from");
     #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -41,7 +41,7 @@ pub(crate) fn out(words: &[AtomicU64], offset: usize, to: &mut [MaybeUninit<u8>]
 ///
 /// # Panics
 /// Panics if there is no room for as many bytes.
-#[inline]
+#[inline(always)]
 pub(crate) fn into(words: &[AtomicU64], offset: usize, from: &[u8]) {
     assert!(is_within(words, offset, from.len()), "a copy leaves the memory it is for");
     #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -50,18 +50,31 @@ pub(crate) fn into(words: &[AtomicU64], offset: usize, from: &[u8]) {
         let to = unsafe { words.as_ptr().cast::<u8>().cast_mut().add(offset) };
         // SAFETY: both are valid for as many bytes, checked above; the words are interior-mutable, so they may be written
         // through a shared reference, and `from` is no part of them. Who reads them meanwhile reads some value.
-        return unsafe { assembly::copy(from.as_ptr(), to, from.len()) };
+        return unsafe { assembly::copy_backwards(from.as_ptr(), to, from.len()) };
     }
     into_by_words(words, offset, from);
 }
 
-#[inline]
+/// The line at the byte at `offset` of `words` will be read soon: brings it here meanwhile, if that can be asked for.
+///
+/// # Panics
+/// Panics if there is no such byte.
+#[inline(always)]
+pub(crate) fn prefetch(words: &[AtomicU64], offset: usize) {
+    let word = &words[offset / WORD];
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    assembly::prefetch(std::ptr::from_ref(word).cast());
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = word;
+}
+
+#[inline(always)]
 fn is_within(words: &[AtomicU64], offset: usize, size: usize) -> bool {
     let all = size_of_val(words);
     size <= all && offset <= all - size
 }
 
-#[inline]
+#[inline(never)]
 fn out_by_words(words: &[AtomicU64], offset: usize, to: &mut [MaybeUninit<u8>]) {
     let read = |word: &AtomicU64| word.load(Ordering::Relaxed).to_ne_bytes().map(MaybeUninit::new);
     let (mut words, skipped) = (words[offset / WORD..].iter(), offset % WORD);
@@ -83,7 +96,7 @@ fn out_by_words(words: &[AtomicU64], offset: usize, to: &mut [MaybeUninit<u8>]) 
     }
 }
 
-#[inline]
+#[inline(never)]
 fn into_by_words(words: &[AtomicU64], offset: usize, from: &[u8]) {
     let (mut words, skipped) = (words[offset / WORD..].iter(), offset % WORD);
     let mut from = from;
@@ -117,31 +130,75 @@ fn patch(word: &AtomicU64, offset: usize, from: &[u8]) {
 mod assembly {
     use std::arch::asm;
 
-    /// Copies `size` bytes, at least [`LEAST`]. Some of them may be copied twice.
+    /// Copies `size` bytes, at least [`LEAST`], first to last. Some of them may be copied twice.
+    ///
+    /// In the pieces a frame is moved in, a word and then pairs of words: a processor forwards what was written a moment ago
+    /// only to a load that it covers.
     ///
     /// # Safety
     /// `from` is readable and `to` writable for `size` bytes, and they do not overlap. Either may be accessed by others
     /// meanwhile.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn copy(from: *const u8, to: *mut u8, size: usize) {
         debug_assert!(size >= LEAST);
         if size >= LONG {
             // SAFETY: the caller's word.
             return unsafe { copy_long(from, to, size) };
         }
-        if size < 16 {
-            // SAFETY: the first 8 of at least 8 bytes.
-            unsafe { copy_8(from, to) };
-            // SAFETY: the last 8 of at least 8 bytes.
-            return unsafe { copy_8(from.wrapping_add(size - 8), to.wrapping_add(size - 8)) };
+        // SAFETY: the first 8 of at least 8 bytes.
+        unsafe { copy_8(from, to) };
+        let mut at = 8;
+        while at + 16 <= size {
+            // SAFETY: they end at `size` or before.
+            unsafe { copy_16(from.wrapping_add(at), to.wrapping_add(at)) };
+            at += 16;
         }
-        let last = size - 16;
-        for at in (0..last).step_by(16) {
-            // SAFETY: `at + 16 <= size`, as `at < last`.
+        if at < size {
+            // SAFETY: fewer than 16 are left, at the end of at least 8.
+            unsafe { copy_end(from, to, size) };
+        }
+    }
+
+    /// As [`copy`], last to first.
+    ///
+    /// Of several lines that another processor reads the first comes last: it is the one that is looked at by who waits, so
+    /// whoever writes there has it taken away again while it gets hold of the others.
+    ///
+    /// # Safety
+    /// As for [`copy`].
+    #[inline(always)]
+    pub(super) unsafe fn copy_backwards(from: *const u8, to: *mut u8, size: usize) {
+        debug_assert!(size >= LEAST);
+        if size >= LONG {
+            // SAFETY: the caller's word.
+            return unsafe { copy_long(from, to, size) };
+        }
+        let mut at = size - (size - 8) % 16;
+        if at < size {
+            // SAFETY: fewer than 16 are left, at the end of at least 8.
+            unsafe { copy_end(from, to, size) };
+        }
+        while at > 8 {
+            at -= 16;
+            // SAFETY: from 8 on, and they end at `size` or before.
             unsafe { copy_16(from.wrapping_add(at), to.wrapping_add(at)) };
         }
-        // SAFETY: the last 16 of at least 16 bytes.
-        unsafe { copy_16(from.wrapping_add(last), to.wrapping_add(last)) };
+        // SAFETY: the first 8 of at least 8 bytes.
+        unsafe { copy_8(from, to) };
+    }
+
+    /// Copies the last bytes of `size`, at least [`LEAST`]: 16 if there are so many.
+    ///
+    /// # Safety
+    /// As for [`copy`].
+    #[inline(always)]
+    unsafe fn copy_end(from: *const u8, to: *mut u8, size: usize) {
+        if size >= 16 {
+            // SAFETY: the last 16 of at least 16 bytes.
+            return unsafe { copy_16(from.wrapping_add(size - 16), to.wrapping_add(size - 16)) };
+        }
+        // SAFETY: the last 8 of at least 8 bytes.
+        unsafe { copy_8(from.wrapping_add(size - 8), to.wrapping_add(size - 8)) };
     }
 
     /// # Safety
@@ -193,6 +250,13 @@ mod assembly {
                 options(nostack, preserves_flags),
             );
         }
+    }
+
+    /// Brings the line at `at` here, to be read. A hint, without effect on what is in it.
+    #[inline(always)]
+    pub(super) fn prefetch(at: *const u8) {
+        // SAFETY: a prefetch accesses nothing that could fault, whatever the address.
+        unsafe { asm!("prefetcht0 [{at}]", at = in(reg) at, options(nostack, preserves_flags)) };
     }
 
     /// Bytes below which words do.

@@ -57,11 +57,20 @@ impl Foreign {
         self.mapping.word(offset)
     }
 
+    /// The line at an offset will be read soon: see [`copy::prefetch`](super::copy::prefetch).
+    ///
+    /// # Panics
+    /// Panics if it lies outside.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, offset: usize) {
+        self.mapping.prefetch(offset);
+    }
+
     /// Copies out what is at an offset, by [`copy::out`](super::copy::out): the one way bytes leave foreign memory.
     ///
     /// # Panics
     /// Panics if it leaves the segment: offsets and sizes the peer has named are checked before.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn copy_out(&self, offset: usize, to: &mut [MaybeUninit<u8>]) {
         self.mapping.copy_out(offset, to);
     }

@@ -66,14 +66,29 @@ impl Mapping {
         &self.words()[offset / size_of::<u64>()]
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn copy_out(&self, offset: usize, to: &mut [MaybeUninit<u8>]) {
         copy::out(self.words(), offset, to);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn copy_in(&self, offset: usize, from: &[u8]) {
         copy::into(self.words(), offset, from);
+    }
+
+    /// Where `size` bytes lie from `offset` on.
+    ///
+    /// # Panics
+    /// Panics if they leave the mapping.
+    #[inline]
+    pub(super) fn pointer(&self, offset: usize, size: usize) -> *mut u8 {
+        assert!(offset <= self.size() && size <= self.size() - offset, "{size} bytes at {offset} are outside");
+        self.memory.as_mut_ptr().wrapping_add(offset)
+    }
+
+    #[inline(always)]
+    pub(super) fn prefetch(&self, offset: usize) {
+        copy::prefetch(self.words(), offset);
     }
 
     #[inline(always)]

@@ -74,7 +74,7 @@ impl Region {
     ///
     /// # Panics
     /// Panics if it leaves the segment.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn copy_out(&self, offset: usize, to: &mut [MaybeUninit<u8>]) {
         self.mapping.copy_out(offset, to);
     }
@@ -83,9 +83,20 @@ impl Region {
     ///
     /// # Panics
     /// Panics if it leaves the segment.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn copy_in(&self, offset: usize, from: &[u8]) {
         self.mapping.copy_in(offset, from);
+    }
+
+    /// Where `size` bytes lie from `offset` on, for who writes them there: they are initialised, and good to write as long as
+    /// the segment is. That nobody else of this process accesses them meanwhile is the caller's to see to; no other process
+    /// can write them.
+    ///
+    /// # Panics
+    /// Panics if they leave the segment.
+    #[inline]
+    pub(crate) fn pointer(&self, offset: usize, size: usize) -> *mut u8 {
+        self.mapping.pointer(offset, size)
     }
 
     /// What the peer is sent, to map the segment.

@@ -15,6 +15,16 @@ pub struct SendError {
     pub reason: SendFailure,
 }
 
+impl SendError {
+    /// Takes `message` out of its place. By reference, and out of the way: a message that was sent is not moved once more, which
+    /// would wait until all that was written for the receiver has left this processor.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn returning(message: &mut Message, reason: SendFailure) -> Self {
+        Self { message: std::mem::take(message), reason }
+    }
+}
+
 /// Why a message, or a place for one, was not to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -162,6 +172,13 @@ pub enum DetachError {
     Forked,
 }
 
+impl SendError {
+    /// Of a message that cannot be given back.
+    pub(super) fn of_nothing(reason: SendFailure) -> Self {
+        Self { message: Message::new(), reason }
+    }
+}
+
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.reason.fmt(f)
@@ -289,6 +306,12 @@ macro_rules! denied {
 }
 
 denied! { SendFailure RecvError BindError ConnectError DetachError }
+
+impl From<Forked> for SendError {
+    fn from(forked: Forked) -> Self {
+        Self::of_nothing(forked.into())
+    }
+}
 
 impl From<SendError> for RequestError {
     fn from(error: SendError) -> Self {

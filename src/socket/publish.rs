@@ -196,6 +196,8 @@ impl<const SEES: bool> Pattern for Publisher<SEES> {
 }
 
 impl<const SEES: bool> Sending for Publisher<SEES> {
+    const CHOOSES_AT_ONCE: bool = false;
+
     /// Who gets the message is decided when there is one.
     fn reserve(&mut self, crew: &mut Crew) -> Result<Key, SendFailure> {
         self.attend(crew);
@@ -665,10 +667,12 @@ impl std::error::Error for NoSubscriber {}
 common_operations!(Pub);
 single_sending_operations!(Pub);
 batch_sending_operations!(Pub);
+loaning_operations!(Pub);
 publishing_operations!(Pub);
 common_operations!(XPub);
 single_sending_operations!(XPub);
 batch_sending_operations!(XPub);
+loaning_operations!(XPub);
 receiving_operations!(XPub);
 publishing_operations!(XPub);
 impl super::Conflates for Pub {}

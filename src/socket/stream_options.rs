@@ -178,11 +178,24 @@ impl<S: Socket> Builder<S> {
 
     /// Bytes of the ring in shared memory through which this socket's messages to one peer go. A message that does not fit
     /// waits until the peer has read others, and counts towards the high-water mark as any; one of more than an eighth of
-    /// the ring goes in pieces. [`DEFAULT_IPC_RING_SIZE`](super::DEFAULT_IPC_RING_SIZE) unless said otherwise.
+    /// the ring goes in pieces. It is replaced by a larger one when it is overrun again and again, within
+    /// [`ipc_memory_max`](Self::ipc_memory_max). [`DEFAULT_IPC_RING_SIZE`](super::DEFAULT_IPC_RING_SIZE) unless said otherwise.
     ///
     /// libzmq has nothing like it.
     pub fn ipc_ring_size(mut self, size: RingSize) -> Self {
         self.options.stream.ipc_ring_size = size;
+        self
+    }
+
+    /// Bytes of memory that may be shared with one peer, its segments and this socket's taken together. Of those half at most
+    /// are this socket's, whose ring grows within that when it is busy beyond its size. With a peer whose first ring and this
+    /// socket's are more already no memory is shared ([`MemoryMax`](crate::monitor::UpgradeObstacle::MemoryMax)); reaching it
+    /// later changes nothing, but that the rings stay as they are. 0: no bound but that of [`RingSize`].
+    /// [`DEFAULT_IPC_MEMORY_MAX`](super::DEFAULT_IPC_MEMORY_MAX) unless said otherwise.
+    ///
+    /// libzmq has nothing like it.
+    pub fn ipc_memory_max(mut self, bytes: usize) -> Self {
+        self.options.stream.ipc_memory_max = (bytes > 0).then_some(bytes as u64);
         self
     }
 

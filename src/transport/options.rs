@@ -21,6 +21,9 @@ pub const DEFAULT_SUBSCRIPTION_MEMORY_MAX: usize = 64 << 20;
 /// Bytes of the ring in shared memory through which a connection's messages go: a thousand small ones, which is the default
 /// high-water mark.
 pub const DEFAULT_IPC_RING_SIZE: RingSize = RingSize(64 << 10);
+/// Bytes of memory that are shared with one peer, at the most: enough for a ring of 1 MiB each way beside those of 64 KiB it takes
+/// the place of, and for the one in between while it is still read.
+pub const DEFAULT_IPC_MEMORY_MAX: usize = 4 << 20;
 
 /// What can be chosen about a socket's connections over streams.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +68,8 @@ pub(crate) struct StreamOptions {
     /// May messages over `ipc://` go through shared memory?
     pub(crate) shared_memory: SharedMemory,
     pub(crate) ipc_ring_size: RingSize,
+    /// Bytes of memory shared with one peer over `ipc://`, ours and its. `None`: as many as there can be.
+    pub(crate) ipc_memory_max: Option<u64>,
     /// Permissions of the file of an `ipc://` endpoint. `None`: by the process's mask.
     pub(crate) ipc_mode: Option<u32>,
     /// Who may connect to an `ipc://` endpoint. `None`: whom the file lets.
@@ -260,6 +265,7 @@ impl Default for StreamOptions {
             subscription_memory_max: DEFAULT_SUBSCRIPTION_MEMORY_MAX,
             shared_memory: SharedMemory::default(),
             ipc_ring_size: DEFAULT_IPC_RING_SIZE,
+            ipc_memory_max: Some(DEFAULT_IPC_MEMORY_MAX as u64),
             ipc_mode: None,
             ipc_allow: None,
         }

@@ -8,6 +8,7 @@
 //!  SUBSCRIBE  topic                   CANCEL  topic            to PUB and XPUB, from ZMTP 3.1 on
 //!  PING       ttl u16, in 0.1 s | context of 0 to 16 bytes     PONG  the context of the PING
 //!  X-RINGWAY-OFFER, X-RINGWAY-ANSWER                           between ends that may share memory, see `agreement`
+//!  X-RINGWAY-SEGMENT, X-RINGWAY-SEGMENT-ANSWER                 between those that do
 //! ```
 //!
 //! All integers big-endian; names of commands and of properties are compared to the letter, as libzmq does. JOIN, LEAVE
@@ -225,6 +226,8 @@ pub(super) const SUBSCRIBE: &[u8] = b"SUBSCRIBE";
 pub(super) const CANCEL: &[u8] = b"CANCEL";
 pub(super) const OFFER: &[u8] = b"X-RINGWAY-OFFER";
 pub(super) const ANSWER: &[u8] = b"X-RINGWAY-ANSWER";
+pub(super) const SEGMENT: &[u8] = b"X-RINGWAY-SEGMENT";
+pub(super) const SEGMENT_ANSWER: &[u8] = b"X-RINGWAY-SEGMENT-ANSWER";
 const SOCKET_TYPE: &[u8] = b"Socket-Type";
 const IDENTITY: &[u8] = b"Identity";
 const MEMORY: &[u8] = b"X-Ringway-Memory";

@@ -71,7 +71,7 @@ use bytes::Bytes;
 
 use crate::{Frame, Message, SocketType};
 use agreement::Agreement;
-pub(crate) use agreement::{Answer, Obstacle, Offer};
+pub(crate) use agreement::{Answer, GROWS, Obstacle, Offer, Successor, SuccessorAnswer};
 use command::Command;
 pub(crate) use error::Error;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -171,6 +171,10 @@ pub(crate) enum Received {
     Offer(Offer),
     /// What it says to our offer. Likewise, after its own.
     Answer(Answer),
+    /// The peer announces a segment in place of the one it has. To be [answered](Connection::send_successor_answer) at once.
+    Successor(Successor),
+    /// What it says to ours.
+    SuccessorAnswer(SuccessorAnswer),
 }
 
 #[derive(Debug)]
@@ -362,9 +366,38 @@ impl Connection {
     /// Panics if there is nothing to agree on, one of the two has not offered, or we have answered before.
     pub(crate) fn send_answer(&mut self, answer: Answer) {
         let agreement = self.agreement.as_mut().expect("only ends that may share memory answer");
-        agreement.answer();
+        agreement.answer(answer);
         self.mechanism.seal_command(command::ANSWER, &answer.encode(), &mut self.outbox);
         self.agree();
+    }
+
+    /// Is memory shared with a peer that lets it be replaced?
+    pub(crate) fn grows(&self) -> bool {
+        self.agreement.as_ref().is_some_and(Agreement::grows)
+    }
+
+    /// Announces a segment of `size` bytes in place of the last. Returns its generation and the position in the outbox of the
+    /// command's first byte, with which the descriptor goes. `None`: it is not the time to, and nothing is said.
+    pub(crate) fn send_successor(&mut self, size: u64) -> Option<(u32, u64)> {
+        let successor = self.agreement.as_mut()?.announce(size)?;
+        let position = self.outbox.queued();
+        self.mechanism.seal_command(command::SEGMENT, &successor.encode(), &mut self.outbox);
+        Some((successor.generation, position))
+    }
+
+    /// Says what we make of the segment the peer has announced last.
+    ///
+    /// # Panics
+    /// Panics if it has announced none, or that is answered.
+    pub(crate) fn send_successor_answer(&mut self, answer: Answer) {
+        let agreement = self.agreement.as_mut().expect("only ends that share memory answer");
+        let answer = agreement.answer_successor(answer);
+        self.mechanism.seal_command(command::SEGMENT_ANSWER, &answer.encode(), &mut self.outbox);
+    }
+
+    /// Is it between two frames?
+    pub(crate) fn is_between_frames(&self) -> bool {
+        self.decoder.is_idle()
     }
 
     /// Goes on to traffic once everything is said.
@@ -539,6 +572,15 @@ impl Connection {
                     let answer = answer.transpose()?;
                     self.agree();
                     Ok(answer.map(Received::Answer))
+                }
+                command::SEGMENT => {
+                    let successor = self.agreement.as_mut().map(|agreement| agreement.handle_successor(command.data));
+                    Ok(successor.transpose()?.map(Received::Successor))
+                }
+                command::SEGMENT_ANSWER => {
+                    let agreement = self.agreement.as_mut();
+                    let answer = agreement.map(|agreement| agreement.handle_successor_answer(command.data));
+                    Ok(answer.transpose()?.map(Received::SuccessorAnswer))
                 }
                 _ => Ok(None),
             };

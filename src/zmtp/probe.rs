@@ -6,7 +6,10 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
-use super::{Answer, Config, Connection, Error, Obstacle, Offer, Outbox, Peer, Received, command, greeting};
+use super::{
+    Answer, Config, Connection, Error, Obstacle, Offer, Outbox, Peer, Received, Successor, SuccessorAnswer, command,
+    greeting,
+};
 use crate::{Message, SocketType};
 
 /// What a connection told.
@@ -18,6 +21,8 @@ pub(crate) enum Told {
     Cancel(Bytes),
     Offer(Offer),
     Answer(Answer),
+    Successor(Successor),
+    SuccessorAnswer(SuccessorAnswer),
     Failed(Error),
 }
 
@@ -48,6 +53,8 @@ pub(crate) fn told_to<'a>(
                 Ok(Received::Cancel(topic)) => Told::Cancel(topic),
                 Ok(Received::Offer(offer)) => Told::Offer(offer),
                 Ok(Received::Answer(answer)) => Told::Answer(answer),
+                Ok(Received::Successor(successor)) => Told::Successor(successor),
+                Ok(Received::SuccessorAnswer(answer)) => Told::SuccessorAnswer(answer),
                 Err(error) => {
                     all.push(Told::Failed(error));
                     return all;
@@ -75,6 +82,7 @@ pub(crate) fn agree(connection: &mut Connection, told: &Told) {
     match told {
         Told::Ready(_) if connection.is_agreeing() => drop(connection.send_offer(&OFFER)),
         Told::Offer(offer) => connection.send_answer(answer(offer)),
+        Told::Successor(_) => connection.send_successor_answer(Answer::Accepted),
         _ => {}
     }
 }

@@ -91,11 +91,37 @@ impl Parent {
             assert_eq!(self.poller.wait(&mut events, Some(PATIENCE)).unwrap(), 1);
             assert_eq!(self.bound.recv_timeout(PATIENCE).unwrap(), Message::from("through the path"));
         }
+        self.lends();
         self.dealer.send(text(format!("count {}", self.count))).unwrap();
         assert_eq!(self.dealer.recv_timeout(PATIENCE).unwrap(), Message::from("counted"));
         drop(self.dealer);
         drop(self.bound);
         assert!(!fs::exists(&path).unwrap(), "its own is taken away");
+    }
+
+    /// Forks a child while it holds a loan, which the child writes to, to no effect.
+    fn lends(&mut self) {
+        let mut loan = Some(self.dealer.loan(100).unwrap());
+        loan.as_mut().unwrap().fill(1);
+        let child = fork(|| {
+            let mut checks = Checks(0);
+            let mut loan = loan.take().unwrap();
+            checks.that(loan.len() == 100);
+            loan.fill(2);
+            checks.that(loan.iter().all(|byte| *byte == 2));
+            loan.truncate(50);
+            checks.that(*loan == [2; 50]);
+            checks.that(loan.commit().is_err_and(|error| error.reason == SendFailure::Forked));
+            // SAFETY: it ends the process, and nothing of it is run.
+            unsafe { libc::_exit(0) }
+        });
+        assert_eq!(wait(child), 0, "the child has found something wrong");
+        let mut loan = loan.unwrap();
+        assert_eq!(*loan, [1; 100]);
+        loan[..50].fill(3);
+        loan.commit().unwrap();
+        self.count += 1;
+        assert_eq!(self.dealer.recv_timeout(PATIENCE).unwrap(), Message::from([[3; 50], [1; 50]].concat()));
     }
 
     /// Forks a child that sleeps with all there is, and waits to be killed.

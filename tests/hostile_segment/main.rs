@@ -3,7 +3,7 @@
 //!
 //! One test at a time, so that memory and descriptors can be counted. Contents: [`scene`] a socket with a good peer and what
 //! is asserted of both, as for hostile streams; [`stranger`] a peer made of bytes, descriptors and a segment of its own;
-//! [`offers`] what may be offered, [`records`] what may be in a ring, [`words`] what may be said of ours, [`scribbler`] a process
+//! [`offers`] what may be offered, [`successors`] what may be announced in its place, [`records`] what may be in a ring, [`words`] what may be said of ours, [`scribbler`] a process
 //! that is the library, and writes into its own segment behind the library's back.
 
 #![cfg(all(target_os = "linux", not(any(loom, shuttle, miri))))]
@@ -23,6 +23,7 @@ mod offers;
 mod records;
 mod scribbler;
 mod stranger;
+mod successors;
 mod words;
 
 use std::{

@@ -49,6 +49,7 @@ pub(crate) mod kind {
     pub(crate) const LIST: u8 = 4;
     pub(crate) const FIRST: u8 = 5;
     pub(crate) const PART: u8 = 6;
+    pub(crate) const SWITCH: u8 = 7;
 }
 
 pub(crate) const CAPACITY: usize = 64 * 1024;
@@ -81,6 +82,13 @@ impl Default for Recipe {
 }
 
 impl Recipe {
+    /// Of a segment with a ring of so many bytes.
+    pub(crate) fn of(capacity: usize) -> Self {
+        let size = at::RING + capacity;
+        let header = [u64::from_ne_bytes(*b"RINGWAY\0"), 1, size as u64, at::RING as u64, capacity as u64];
+        Self { size, header, ..Self::default() }
+    }
+
     pub(crate) fn make(self) -> Segment {
         let file = memfd_create("ringway", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).expect("memory");
         ftruncate(&file, self.size as u64).expect("a size");
@@ -158,6 +166,7 @@ pub(crate) struct Stranger {
     descriptors: VecDeque<OwnedFd>,
     /// The segment of this side and how much of its ring is written; the library's, once it has come.
     pub(crate) own: Segment,
+    pub(crate) capacity: usize,
     pub(crate) written: u64,
     pub(crate) theirs: Option<Segment>,
     /// Where the library knocks, and where it is knocked at.
@@ -182,6 +191,7 @@ impl Stranger {
             came: Vec::new(),
             descriptors: VecDeque::new(),
             own: recipe.make(),
+            capacity: CAPACITY,
             written: 0,
             theirs: None,
             doorbell,
@@ -303,6 +313,40 @@ impl Stranger {
         }
     }
 
+    /// One that has agreed, and on that rings may be replaced.
+    pub(crate) fn growing(endpoint: &str, socket_type: &str) -> Self {
+        let mut stranger = Self::connect(endpoint, socket_type, b"", Recipe::default());
+        let data = offer(1, 1, stranger.own.size() as u64, 1000, 1);
+        let file = stranger.own.file.try_clone().expect("a descriptor");
+        let bell = stranger.doorbells_end.try_clone().expect("a descriptor");
+        stranger.offer(&data, &[file.as_fd(), bell.as_fd()]).expect("the library reads");
+        assert_eq!(stranger.outcome(), Outcome::Accepted);
+        stranger
+    }
+
+    /// Announces a segment of so many bytes in place of its own, with these descriptors.
+    pub(crate) fn announce(&mut self, generation: u32, size: u64, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let data = [&generation.to_be_bytes()[..], &size.to_be_bytes()].concat();
+        self.try_write(&command("X-RINGWAY-SEGMENT", &data), descriptors)
+    }
+
+    /// What the library says to that.
+    pub(crate) fn answer(&mut self) -> Outcome {
+        loop {
+            let Ok((_, body)) = self.frame() else { return Outcome::Closed };
+            if let Some(answer) = body.strip_prefix(b"\x18X-RINGWAY-SEGMENT-ANSWER") {
+                return if answer[4] == 1 { Outcome::Accepted } else { Outcome::Declined(answer[5]) };
+            }
+        }
+    }
+
+    /// Goes on in `next`, which the library has accepted.
+    pub(crate) fn switch(&mut self, generation: u32, next: Segment) {
+        self.put(kind::SWITCH, generation, b"");
+        self.capacity = next.size() - at::RING;
+        self.own = next;
+    }
+
     /// Sends a message over the stream, as ZMTP.
     pub(crate) fn send_plainly(&mut self, body: &[u8]) {
         self.write(&frame(0, body));
@@ -311,14 +355,14 @@ impl Stranger {
     /// Is there room for a record with so many bytes?
     pub(crate) fn has_room(&self, size: usize) -> bool {
         let read = self.theirs.as_ref().expect("it has come").read(at::POSITION);
-        self.written + 2 * (size as u64 + 64) <= read + CAPACITY as u64
+        self.written + 2 * (size as u64 + 64) <= read + self.capacity as u64
     }
 
     /// Puts a record into its ring, as it should be but for what it says, and knocks.
     pub(crate) fn put(&mut self, kind: u8, note: u32, payload: &[u8]) {
         let whole = (8 + payload.len()).next_multiple_of(16) as u64;
-        let mask = CAPACITY as u64 - 1;
-        let left = CAPACITY as u64 - (self.written & mask);
+        let mask = self.capacity as u64 - 1;
+        let left = self.capacity as u64 - (self.written & mask);
         if whole > left {
             // Of the kind that fills the end.
             let pad = header(0x7F, left as u32 - 8, 0);
@@ -346,7 +390,7 @@ impl Stranger {
 
     /// Where a position is in its segment.
     pub(crate) fn in_ring(&self, position: u64) -> usize {
-        at::RING + (position & (CAPACITY as u64 - 1)) as usize
+        at::RING + (position & (self.capacity as u64 - 1)) as usize
     }
 
     /// Writes any word as the header of its next record, and knocks.

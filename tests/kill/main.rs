@@ -17,6 +17,7 @@
 
 mod death;
 mod ledger;
+mod lent;
 mod load;
 mod part;
 mod pattern;

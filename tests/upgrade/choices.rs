@@ -30,8 +30,8 @@ fn memory_is_shared_unless_something_is_in_the_way() {
         let before = Holdings::now();
         let mut pairs = Pairs::new(choices.map(|choice| Pair::builder().shared_memory(choice)));
         assert_eq!(pairs.outcomes(), [Ok(()); 2]);
-        pairs.talk(Road::SharedMemory);
         assert_eq!(Holdings::now().segments, before.segments + 4, "each side has two");
+        pairs.talk(Road::SharedMemory);
         drop(pairs);
         before.return_to();
         let [bound, connected] = choices;
@@ -46,7 +46,8 @@ fn rings_may_be_of_different_sizes() {
     let _alone = alone();
     for sizes in [[4096, 1 << 26], [1 << 20, 4096], [4096, 4096]] {
         let before = Holdings::now();
-        let mut pairs = Pairs::new(sizes.map(|size| Pair::builder().ipc_ring_size(RingSize::new(size).unwrap())));
+        let builder = |size| Pair::builder().ipc_ring_size(RingSize::new(size).unwrap()).ipc_memory_max(0);
+        let mut pairs = Pairs::new(sizes.map(builder));
         assert_eq!(pairs.outcomes(), [Ok(()); 2]);
         pairs.talk(Road::SharedMemory);
         drop(pairs);

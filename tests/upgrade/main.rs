@@ -2,7 +2,7 @@
 //! which does the connection no harm. Whatever it was, nothing is left of it.
 //!
 //! One test at a time, as descriptors and mappings are the process's. Contents: [`link`] two sockets of two contexts, and
-//! what is asked of them, [`costs`] what it takes, [`leaving`] what becomes of messages; [`refused`] steps the system refuses; [`choices`] options of either side; [`others`] peers that are
+//! what is asked of them, [`costs`] what it takes, [`growing`] rings that are replaced by larger ones, [`leaving`] what becomes of messages; [`refused`] steps the system refuses; [`choices`] options of either side; [`others`] peers that are
 //! not this library, and somebody between the two; [`narrow`] a process with few descriptors.
 
 #![cfg(all(target_os = "linux", not(any(loom, shuttle, miri))))]
@@ -12,6 +12,7 @@ mod raw;
 
 mod choices;
 mod costs;
+mod growing;
 mod leaving;
 mod link;
 mod narrow;

@@ -31,6 +31,8 @@ pub(crate) struct Sockets {
     silent: u16,
     /// Whether they share memory with the other process.
     shared_memory: SharedMemory,
+    /// Whether messages are written in room that is lent.
+    lends: bool,
 }
 
 /// What sockets that are measured have in common, for want of a trait of the library's.
@@ -86,13 +88,24 @@ kinds! {
 impl Sockets {
     pub(crate) fn new(transport: Transport, drive: Drive, silent: u16) -> Self {
         let (context, next_endpoint) = (context(drive), AtomicU64::new(0));
-        Self { transport, drive, context, next_endpoint, silent, shared_memory: SharedMemory::Allow }
+        Self { transport, drive, context, next_endpoint, silent, shared_memory: SharedMemory::Allow, lends: false }
     }
 
-    /// Without shared memory, if `plain`.
-    pub(crate) fn plain(mut self, plain: bool) -> Self {
-        self.shared_memory = if plain { SharedMemory::Forbid } else { SharedMemory::Allow };
+    /// Sharing memory in this way.
+    pub(crate) fn sharing(mut self, shared_memory: SharedMemory) -> Self {
+        self.shared_memory = shared_memory;
         self
+    }
+
+    /// With messages that are written in room that is lent, if `lends`.
+    pub(crate) fn lending(mut self, lends: bool) -> Self {
+        self.lends = lends;
+        self
+    }
+
+    /// What a name begins with.
+    pub(super) fn plainly(&self) -> &'static str {
+        if self.shared_memory == SharedMemory::Forbid { "plain " } else { "" }
     }
 
     /// One that nobody has bound yet.
@@ -107,7 +120,7 @@ impl Sockets {
     }
 
     pub(super) fn name(&self, pattern: Pattern) -> String {
-        format!("Ringway {} {}", value_name(self.transport), value_name(pattern))
+        format!("Ringway {}{} {}", self.plainly(), value_name(self.transport), value_name(pattern))
     }
 
     pub(super) fn bind<S: Kind>(&self, terms: &Terms) -> Result<Bound<End<S>>, Failure> {
@@ -151,7 +164,7 @@ impl Sockets {
 
     fn end<S: Kind>(&self, terms: &Terms) -> Result<End<S>, Failure> {
         let builder = S::prepared(terms.high_water_mark as u32).shared_memory(self.shared_memory);
-        End::new(builder, &self.context, terms)
+        Ok(End::new(builder, &self.context, terms)?.lending(self.lends))
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `LIST` | frames | each frame behind its length, a `u32` |
 //! | `FIRST` | `FRAME` or `LIST` | how long the whole is and how many frames, each a `u64`, and the first part of what is too long for one record |
 //! | `PART` | – | the next part of it |
+//! | `SWITCH` | the generation | none: what follows is in the segment announced last |
 //!
 //! Integers are little-endian. What a peer has written may be anything: sizes are checked, memory is had as it fills, and
 //! what cannot be is a [`Fault`].
@@ -16,7 +17,9 @@ use std::mem::MaybeUninit;
 
 use super::{Fault, SHORT_MAX};
 use crate::{
-    Frame, Message, phase,
+    Frame, Message,
+    message::INLINE_MAX,
+    phase,
     pipe::Fold,
     ring::record::{Claim, Memory, Reader, Record, Writable, Writer},
 };
@@ -27,6 +30,7 @@ pub(super) const NUMBERED: u8 = 3;
 pub(super) const LIST: u8 = 4;
 pub(super) const FIRST: u8 = 5;
 pub(super) const PART: u8 = 6;
+pub(super) const SWITCH: u8 = 7;
 
 /// What a frame's length takes in a list.
 const LENGTH: usize = size_of::<u32>();
@@ -82,6 +86,17 @@ pub(super) fn put<M: Writable>(writer: &mut Writer<M>, message: &Message, shape:
     true
 }
 
+/// Commits `claim`, to which the only frame of a message was written, with `fold` before it.
+#[inline]
+pub(super) fn commit<M: Writable>(writer: &mut Writer<M>, claim: Claim, fold: Fold) {
+    let (kind, note) = match fold {
+        Fold::Nothing => (FRAME, 0),
+        Fold::Delimiter => (DELIMITED, 0),
+        Fold::Number(number) => (NUMBERED, number),
+    };
+    writer.commit(claim, kind, note);
+}
+
 /// A message that crosses in parts.
 #[derive(Debug)]
 pub(super) struct Partial {
@@ -96,6 +111,11 @@ impl Partial {
     pub(super) fn new(message: Message) -> Self {
         let shape = Shape::of(&message, Fold::Nothing);
         Self { message, shape, done: 0 }
+    }
+
+    /// Bytes of it, as it is laid out.
+    pub(super) fn size(&self) -> usize {
+        self.shape.size
     }
 
     /// Are parts of it in records?
@@ -178,7 +198,14 @@ pub(super) fn take(source: &impl Source, record: &Record, place: &mut Message) -
         }
         _ => return Err(Fault::Kind),
     };
-    *place.make_single() = take_frame(source, record, 0, record.size)?;
+    if record.room() <= INLINE_MAX {
+        // SAFETY: a copy is complete: all bytes of the room are initialised.
+        unsafe { place.make_single().assign_filled(record.size, record.room(), |bytes| source.copy(record, 0, bytes)) };
+    } else if record.size <= SHORT_MAX {
+        place.make_single().assign_pooled(record.size, |bytes| source.copy(record, 0, uninit(bytes)));
+    } else {
+        *place.make_single() = take_frame(source, record, 0, record.size)?;
+    }
     Ok(fold)
 }
 

@@ -21,8 +21,9 @@ use crate::{
 pub(crate) struct Inlet {
     /// What came over a stream, before the lane or after it.
     queue: local::Inlet,
-    /// Oldest first; all but the last are over.
-    lanes: VecDeque<Incoming>,
+    /// The lane that is read, and those behind it, oldest first; all but the last are over.
+    first: Option<Incoming>,
+    behind: VecDeque<Incoming>,
     /// Something was popped from the queue, or from the first lane, and is not published.
     unpublished: (bool, bool),
 }
@@ -51,11 +52,16 @@ struct Incoming {
 
 impl Inlet {
     pub(crate) fn new(queue: local::Inlet) -> Self {
-        Self { queue, lanes: VecDeque::new(), unpublished: (false, false) }
+        Self { queue, first: None, behind: VecDeque::new(), unpublished: (false, false) }
     }
 
     /// Reads `lane`, too, behind the first `after` messages of the queue.
     pub(crate) fn add(&mut self, lane: Counted<Lane>, after: u64) {
+        // Who only sends never looks here, and has a lane for each connection there was: those with nothing in them go.
+        if self.first.as_mut().is_some_and(Incoming::is_spent) {
+            self.first = self.behind.pop_front();
+        }
+        self.behind.retain_mut(|incoming| !incoming.is_spent());
         let incoming = Incoming {
             reader: lane.reader(),
             lane,
@@ -67,18 +73,26 @@ impl Inlet {
             taken: 0,
             sleep: Announcer::default(),
         };
-        self.lanes.push_back(incoming);
+        if self.first.is_none() {
+            self.first = Some(incoming);
+        } else {
+            self.behind.push_back(incoming);
+        }
+    }
+
+    fn last(&mut self) -> Option<&mut Incoming> {
+        self.behind.back_mut().or(self.first.as_mut())
     }
 
     /// Is there a lane that is not at its end?
     #[inline(always)]
     pub(crate) fn has_lane(&self) -> bool {
-        !self.lanes.is_empty()
+        self.first.is_some()
     }
 
     #[inline(always)]
     pub(crate) fn ready(&mut self) -> bool {
-        match self.lanes.front_mut() {
+        match &mut self.first {
             Some(front) if self.queue.taken() >= front.after => front.ready() || self.ready_behind(),
             _ => self.queue.ready(),
         }
@@ -88,7 +102,7 @@ impl Inlet {
     #[cold]
     #[inline(never)]
     fn ready_behind(&mut self) -> bool {
-        while let Some(front) = self.lanes.front_mut() {
+        while let Some(front) = &mut self.first {
             if self.queue.taken() < front.after {
                 break;
             }
@@ -100,7 +114,7 @@ impl Inlet {
             if front.ready() {
                 return true;
             }
-            self.lanes.pop_front();
+            self.first = self.behind.pop_front();
         }
         self.queue.ready()
     }
@@ -123,7 +137,7 @@ impl Inlet {
         if !self.ready() {
             return None;
         }
-        match self.lanes.front_mut() {
+        match &mut self.first {
             Some(front) if self.queue.taken() >= front.after => {
                 self.unpublished.1 = true;
                 front.pop(place)
@@ -140,7 +154,7 @@ impl Inlet {
     #[inline(always)]
     pub(crate) fn publish(&mut self) -> bool {
         let (of_queue, of_lane) = std::mem::take(&mut self.unpublished);
-        if of_lane && let Some(front) = self.lanes.front_mut() {
+        if of_lane && let Some(front) = &mut self.first {
             front.publish();
         }
         if of_queue {
@@ -152,12 +166,12 @@ impl Inlet {
     /// Who looks here stops doing so: it is to be told of what comes. The caller issues a full fence and looks once more; false:
     /// there is no need to.
     pub(crate) fn announce(&mut self) -> bool {
-        self.lanes.back_mut().map(Incoming::announce).is_some()
+        self.last().map(Incoming::announce).is_some()
     }
 
     /// As [`announce`](Self::announce), if it was announced: that may have been answered.
     pub(crate) fn announce_anew(&mut self) -> bool {
-        self.lanes.back_mut().is_some_and(|back| {
+        self.last().is_some_and(|back| {
             let was_announced = back.sleep.is_announced();
             if was_announced {
                 back.sleep.announce(back.lane.own.word(layout::RECEIVER));
@@ -178,7 +192,7 @@ impl Inlet {
     /// Reads no more. Returns how many messages were there that had come over a stream; those in a ring are their sender's
     /// still.
     pub(crate) fn drain(&mut self) -> u64 {
-        for incoming in self.lanes.drain(..) {
+        for incoming in self.first.take().into_iter().chain(self.behind.drain(..)) {
             incoming.close();
         }
         self.queue.drain()
@@ -186,6 +200,12 @@ impl Inlet {
 }
 
 impl Incoming {
+    /// Is it over, and nothing in it?
+    fn is_spent(&mut self) -> bool {
+        // In this order, and Acquire: as in `Inlet::ready_behind`.
+        self.lane.is_over.load(Ordering::Acquire) && !self.ready()
+    }
+
     #[inline(always)]
     fn ready(&mut self) -> bool {
         self.record.is_some() || self.whole.is_some() || self.look()
@@ -208,25 +228,37 @@ impl Incoming {
         }
     }
 
-    /// `record` is a part of something. Goes on as far as there is something to go on with.
+    /// `record` is a part of something, or the last of its ring. Goes on as far as there is something to go on with.
     #[cold]
     #[inline(never)]
     fn assemble(&mut self, first: Record) -> bool {
         let mut next = Some(first);
         while let Some(record) = next {
-            if let Err(fault) = self.add_part(&record) {
-                return self.fail(fault);
-            }
-            if self.assembly.as_ref().is_some_and(Assembly::is_whole)
-                && let Some(assembly) = self.assembly.take()
-            {
-                match assembly.finish() {
-                    Ok(message) => self.whole = Some((message, record)),
+            if record.kind == codec::SWITCH {
+                match self.lane.succeeding(record.note, record.end()) {
+                    // What was read of the ring before is unmapped, unless it is the first.
+                    Ok(reader) => self.reader = reader,
                     Err(fault) => return self.fail(fault),
                 }
-                return true;
+                phase::reach("switching");
+            } else if self.assembly.is_none() && record.kind <= codec::LIST {
+                // Behind the last of a ring.
+                return self.look();
+            } else {
+                if let Err(fault) = self.add_part(&record) {
+                    return self.fail(fault);
+                }
+                if self.assembly.as_ref().is_some_and(Assembly::is_whole)
+                    && let Some(assembly) = self.assembly.take()
+                {
+                    match assembly.finish() {
+                        Ok(message) => self.whole = Some((message, record)),
+                        Err(fault) => return self.fail(fault),
+                    }
+                    return true;
+                }
+                self.reader.advance(&record);
             }
-            self.reader.advance(record);
             // Its place is free for the next.
             self.publish_position();
             self.lane.fence_and_tell_writer();
@@ -263,14 +295,16 @@ impl Incoming {
         if self.sleep.is_announced() {
             self.withdraw();
         }
-        let fold = match self.record.take() {
+        // Where it is: a record that is moved stalls behind its words, which were written a moment ago.
+        let fold = match &self.record {
             Some(record) => {
                 phase::reach("peeked");
-                match codec::take(&self.reader, &record, place) {
+                match codec::take(&self.reader, record, place) {
                     Ok(fold) => {
                         phase::reach("mid-read");
                         self.reader.advance(record);
                         phase::reach("read");
+                        self.record = None;
                         fold
                     }
                     Err(fault) => {
@@ -281,7 +315,7 @@ impl Incoming {
             }
             None => {
                 let (message, last) = self.whole.take()?;
-                self.reader.advance(last);
+                self.reader.advance(&last);
                 *place = message;
                 Fold::Nothing
             }

@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-use super::models;
+use super::models::{self, LoanEnds};
 use crate::sync::with_plant;
 
 std::thread_local! {
@@ -66,6 +66,27 @@ fn what_a_peer_did_not_take_is_left_over() {
         || models::none_is_lost(4, 2, 1),
         &["lane-close-no-fence", "lane-queue-no-fence"],
     );
+}
+
+#[test]
+fn a_ring_that_is_replaced_loses_nothing() {
+    let plants = ["record-commit-relaxed", "record-peek-relaxed", "lane-position-release"];
+    prove("all_cross_over(2, 1, 2)", 2, || models::all_cross_over(2, 1, 2), &plants);
+    prove("none_is_lost_between(2, 2, 2)", 3, || models::none_is_lost_between(2, 2, 2), &["lane-old-forgotten"]);
+}
+
+#[test]
+fn what_is_lent_is_written_by_one() {
+    let plants = ["lane-lent-ignored", "lane-loan-untold"];
+    prove("a_loan_is_left_alone(Committed)", 4, || models::a_loan_is_left_alone(LoanEnds::Committed), &plants);
+    prove("a_loan_is_left_alone(Dropped)", 4, || models::a_loan_is_left_alone(LoanEnds::Dropped), &plants[1..]);
+    prove("a_loan_is_left_alone(Forgotten)", 4, || models::a_loan_is_left_alone(LoanEnds::Forgotten), &plants[1..]);
+}
+
+#[test]
+fn what_is_lent_when_a_peer_goes_is_not_lost() {
+    let plants = ["lane-over-ignored", "pen-release", "pen-acquire"];
+    prove("a_loan_outlives_its_lane(1, 1)", 4, || models::a_loan_outlives_its_lane(1, 1), &plants);
 }
 
 #[test]

@@ -29,7 +29,9 @@
 //! session ends the connection. Our own positions and sizes are in memory of our own.
 
 mod codec;
+mod growth;
 mod inlet;
+mod loan;
 #[cfg(all(test, loom))]
 mod loom;
 #[cfg_attr(any(loom, shuttle), path = "heap.rs")]
@@ -40,6 +42,7 @@ mod outlet;
 mod pen;
 #[cfg(all(test, shuttle))]
 mod shuttle;
+mod succession;
 
 use std::{
     collections::VecDeque,
@@ -48,12 +51,15 @@ use std::{
 };
 
 pub(crate) use inlet::Inlet;
+pub(crate) use loan::Loaned;
 pub(crate) use outlet::Outlet;
+pub(crate) use succession::Chores;
 
 use self::{
     codec::{Partial, Shape},
     memory::{Own, Peer},
     pen::{Held, Pen},
+    succession::{Announced, Succession},
 };
 use super::{Drive, Fold, Refusal};
 use crate::{
@@ -62,7 +68,7 @@ use crate::{
     phase,
     ring::record::{Memory, Reader, Writer},
     shm::{Layout, layout},
-    sync::{AtomicBool, AtomicU64, Ordering, fence, full_fence, planted, spin_loop, thread, weakened},
+    sync::{AtomicBool, AtomicU64, Mutex, Ordering, fence, full_fence, planted, spin_loop, thread, weakened},
     wait::{Announcer, Summons},
 };
 
@@ -90,6 +96,8 @@ pub(crate) enum Fault {
     TooLong,
     /// It has read what is not there.
     Position,
+    /// It goes on in a segment it has not announced, or announces one before it has gone on in the last.
+    Segment,
     /// No memory for the message.
     OutOfMemory,
 }
@@ -118,6 +126,10 @@ pub(crate) struct Lane {
     /// Nothing is queued any more, as the session is about to take the last that was.
     is_closed: AtomicBool,
     fault: OnceLock<Fault>,
+    /// Where the peer will go on: see `succession`.
+    announced: Mutex<Option<Announced>>,
+    /// There is something to do about the ring. Written with the pen.
+    has_chores: AtomicBool,
     /// Of a message, in bytes.
     size_max: u64,
     counts: Counts,
@@ -138,8 +150,12 @@ struct Outgoing {
     writer: Writer<Own>,
     /// Nothing is written any more.
     is_over: bool,
-    /// The session has not put all there that comes before what the owner sends.
+    /// The session has not put all there that comes before what the owner sends; or it is lent.
     is_held: bool,
+    /// Room behind the last record is lent: nobody else writes there.
+    is_lent: bool,
+    /// The session has come by while it was.
+    is_awaited: bool,
     /// Messages the owner has put here by itself.
     direct: u64,
     /// What crosses in parts just now.
@@ -150,6 +166,8 @@ struct Outgoing {
     done: Vec<Message>,
     /// Says that the sender wants room.
     room: Announcer,
+    /// Apart: a message that finds room does not look there.
+    succession: Box<Succession>,
 }
 
 /// What became of messages in a lane that is over.
@@ -179,21 +197,26 @@ pub(crate) struct LaneParts {
     pub(crate) size_max: u64,
     /// Messages of the pipe settled so far.
     pub(crate) settled: u64,
+    /// Bytes of a ring in place of the first, at the most; 0: it stays.
+    pub(crate) capacity_max: usize,
 }
 
 impl Lane {
     pub(crate) fn new(parts: LaneParts) -> Counted<Self> {
-        let LaneParts { own, own_layout, peer, peer_layout, knocker, drive, size_max, settled } = parts;
+        let LaneParts { own, own_layout, peer, peer_layout, knocker, drive, size_max, settled, capacity_max } = parts;
         let writer = Writer::new(own.clone(), own_layout.ring, own_layout.capacity);
         let outgoing = Outgoing {
             writer,
             is_over: false,
             is_held: true,
+            is_lent: false,
+            is_awaited: false,
             direct: 0,
             partial: None,
             long: VecDeque::new(),
             done: Vec::new(),
             room: Announcer::default(),
+            succession: Box::new(Succession::new(capacity_max)),
         };
         Counted::new(Self {
             own,
@@ -210,6 +233,8 @@ impl Lane {
             is_queueing: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             fault: OnceLock::new(),
+            announced: Mutex::default(),
+            has_chores: AtomicBool::new(false),
             size_max,
             counts: Counts::default(),
         })
@@ -318,7 +343,7 @@ impl Lane {
     }
 
     /// The session puts messages that `next` gives into the ring, as far as there is room; false: there is none now, and the
-    /// peer has been asked to tell. `next` is asked for another only when the one before is in the ring, whole; it is told
+    /// peer has been asked to tell, or whoever is lent it. `next` is asked for another only when the one before is in the ring, whole; it is told
     /// whether it gave one that does not count for the pipe.
     pub(crate) fn load(&self, mut next: impl FnMut() -> Option<Load>) -> bool {
         let mut outgoing = self.take_pen();
@@ -327,23 +352,19 @@ impl Lane {
             if outgoing.is_over {
                 break true;
             }
-            if outgoing.partial.is_none() {
-                let Some(Load { message, is_of_pipe }) = next() else {
-                    outgoing.is_held = false;
-                    break true;
-                };
-                if !is_of_pipe && !planted("lane-base-stays") {
-                    // One more than the pipe has.
-                    self.base.store(self.base.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Release);
-                }
-                phase::reach("moving");
-                let size = message.size() as u64;
-                outgoing.partial = Some(Partial::new(message));
-                add(&self.counts.messages_out, 1);
-                add(&self.counts.bytes_out, size);
+            if outgoing.is_lent && !planted("lane-lent-ignored") {
+                // Not waited for: who ends the loan tells.
+                outgoing.is_awaited = !planted("lane-loan-untold");
+                break false;
             }
             let before = outgoing.writer.position();
-            let is_in = outgoing.go_on();
+            let mut is_in = outgoing.switch_over();
+            if is_in {
+                if outgoing.partial.is_none() && !self.begin(&mut outgoing, &mut next) {
+                    break true;
+                }
+                is_in = outgoing.go_on();
+            }
             wrote |= outgoing.writer.position() != before;
             if is_in {
                 continue;
@@ -358,6 +379,16 @@ impl Lane {
                 }
             }
         };
+        if is_done && outgoing.succession.has_old() && !outgoing.is_over {
+            // What is kept of it is to be seen to go.
+            if let Err(fault) = self.make_room(&mut outgoing) {
+                drop(outgoing);
+                self.blame(fault);
+                return true;
+            }
+        }
+        let has_chores = outgoing.succession.has_chores(outgoing.writer.capacity());
+        self.has_chores.store(has_chores, Ordering::Relaxed);
         let done = std::mem::take(&mut outgoing.done);
         drop(outgoing);
         drop(done);
@@ -368,6 +399,25 @@ impl Lane {
             self.tell_reader();
         }
         is_done
+    }
+
+    /// Puts the message that `next` gives on its way. False: there is none, and the owner may write.
+    fn begin(&self, outgoing: &mut Outgoing, next: &mut impl FnMut() -> Option<Load>) -> bool {
+        let Some(Load { message, is_of_pipe }) = next() else {
+            outgoing.is_held = false;
+            return false;
+        };
+        if !is_of_pipe && !planted("lane-base-stays") {
+            // One more than the pipe has.
+            self.base.store(self.base.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Release);
+        }
+        phase::reach("moving");
+        let size = message.size() as u64;
+        outgoing.partial = Some(Partial::new(message));
+        outgoing.weigh();
+        add(&self.counts.messages_out, 1);
+        add(&self.counts.bytes_out, size);
+        true
     }
 
     /// Is something on its way in parts?
@@ -391,7 +441,11 @@ impl Lane {
         // Acquire: its reading is over; pairs with Release in `Incoming::publish`.
         let position = self.foreign(layout::POSITION);
         let before = outgoing.writer.free();
-        outgoing.writer.reclaim(position).map_err(|_| Fault::Position)?;
+        let taken = match outgoing.succession.has_old() {
+            false => outgoing.writer.reclaim(position),
+            true => outgoing.reclaim_both(position),
+        };
+        taken.map_err(|_| Fault::Position)?;
         while let Some((end, _)) = outgoing.long.front()
             && *end <= position
             && let Some((_, message)) = outgoing.long.pop_front()
@@ -423,10 +477,11 @@ impl Lane {
         if is_gone {
             match reclaimed {
                 Ok(_) => outgoing.read_back(&mut leftover),
-                Err(_) => leftover.lost = outgoing.writer.unread().count() as u64,
+                Err(_) => leftover.lost = outgoing.unread_count(),
             }
         }
         leftover.messages.extend(outgoing.partial.take().map(|partial| partial.message));
+        outgoing.succession.close();
         let done = (std::mem::take(&mut outgoing.done), std::mem::take(&mut outgoing.long));
         drop(outgoing);
         drop(done);
@@ -519,6 +574,7 @@ impl Outgoing {
             if partial.is_begun() {
                 // Kept, as its parts are freed one by one.
                 self.long.push_back((self.writer.position(), partial.message));
+                self.succession.pressure.crossed(self.writer.position());
             } else {
                 self.done.push(partial.message);
             }
@@ -526,31 +582,16 @@ impl Outgoing {
         is_whole
     }
 
-    /// Reads back what the peer has not read.
-    fn read_back(&mut self, leftover: &mut Leftover) {
-        let mut long = std::mem::take(&mut self.long);
-        let records: Vec<_> = self.writer.unread().collect();
-        for record in records {
-            match record.kind {
-                codec::FIRST | codec::PART => {
-                    // Whole, with its last part.
-                    if long.front().is_some_and(|(end, _)| *end == record.end())
-                        && let Some((_, message)) = long.pop_front()
-                    {
-                        leftover.messages.push_back(message);
-                    }
-                }
-                _ => {
-                    let mut message = Message::new();
-                    match codec::take(&self.writer, &record, &mut message) {
-                        Ok(fold) => {
-                            fold.put_before(&mut message);
-                            leftover.messages.push_back(message);
-                        }
-                        Err(_) => leftover.lost += 1,
-                    }
-                }
-            }
+    /// The message on its way found no room when its sender would have put it there, or is long: that counts for a larger ring.
+    fn weigh(&mut self) {
+        let Some(partial) = &self.partial else { return };
+        let (size, part) = (partial.size(), self.writer.payload_max());
+        let (position, capacity) = (self.writer.position(), self.writer.capacity());
+        let pressure = &mut self.succession.pressure;
+        if size > part {
+            pressure.parted(position, capacity, size, part);
+        } else {
+            pressure.overran(position, capacity);
         }
     }
 }

@@ -14,14 +14,14 @@ use std::{
     },
 };
 
-use super::{Inlet, Knock, Lane, LaneParts, Leftover, Load, Outlet};
+use super::{Inlet, Knock, Lane, LaneParts, Leftover, Load, Loaned, Outlet};
 use crate::{
     Frame, Message,
     monitor::{PeerMetadata, Traffic},
     pipe::{Drive, Fold, Refusal, Watch, Way, local},
-    ring::record::{CAPACITY_MIN, heap::Heap},
+    ring::record::{CAPACITY_MIN, Memory, heap::Heap},
     shm::{Layout, layout},
-    sync::{Condvar, Mutex, full_fence, planted, thread},
+    sync::{Condvar, Mutex, Ordering, full_fence, planted, thread},
 };
 
 /// Where the ring is: behind the last word of the header.
@@ -65,12 +65,15 @@ impl Knock for Bells {
     }
 }
 
-/// Whoever drives these lanes does so unasked.
-#[derive(Debug)]
-enum Nobody {}
+/// Whoever drives these lanes does so unasked, but for this.
+#[derive(Debug, Default)]
+struct Told(Doorbell);
 
-impl Drive for Nobody {
-    fn changed(&self) {}
+impl Drive for Told {
+    fn changed(&self) {
+        self.0.ring();
+    }
+
     fn push_out(&self) {}
     fn room(&self) {}
     fn pull(&self, _: bool) -> bool {
@@ -105,6 +108,7 @@ struct Session {
     queue: local::Inlet,
     /// Goes before anything else.
     hello: Option<Message>,
+    told: Counted<Told>,
 }
 
 /// A socket's owner that receives.
@@ -128,6 +132,8 @@ fn world(capacity: usize, send_hwm: u32, senders: Bells, readers: Bells) -> Worl
     let layout = Layout { ring: RING, capacity };
     let (ours, theirs) =
         (Counted::new(Heap::of_segment(RING, capacity)), Counted::new(Heap::of_segment(RING, capacity)));
+    let told = Counted::<Told>::default();
+    let drive: Weak<Told> = Counted::downgrade(&told);
     let lane = |own: &Counted<Heap>, peer: &Counted<Heap>, bells: Bells| {
         Lane::new(LaneParts {
             own: own.clone(),
@@ -135,9 +141,10 @@ fn world(capacity: usize, send_hwm: u32, senders: Bells, readers: Bells) -> Worl
             peer: peer.clone(),
             peer_layout: layout,
             knocker: Box::new(bells),
-            drive: Weak::<Nobody>::new(),
+            drive: drive.clone(),
             size_max: u64::MAX,
             settled: 0,
+            capacity_max: 0,
         })
     };
     let (near, far) = (lane(&ours, &theirs, readers), lane(&theirs, &ours, senders));
@@ -153,7 +160,7 @@ fn world(capacity: usize, send_hwm: u32, senders: Bells, readers: Bells) -> Worl
     let mut inlet = Inlet::new(inlet);
     inlet.add(far.clone(), 0);
     let reader = Reader { inlet, stream, lane: far, got: Vec::new(), popped };
-    let session = Session { lane: near, queue, hello: None };
+    let session = Session { lane: near, queue, hello: None, told };
     (ManuallyDrop::new(owner), ManuallyDrop::new(session), ManuallyDrop::new(reader))
 }
 
@@ -188,6 +195,21 @@ impl Owner {
         Ok(self.outlet.tell())
     }
 
+    /// Lends room for a message that says its number.
+    fn lend(&mut self) -> Option<Loaned> {
+        let mut loan = self.outlet.loan(&self.way, 1, false)?;
+        loan.bytes_mut().fill(self.pushed + 1);
+        Some(loan)
+    }
+
+    /// As [`push`](Self::push), of what was lent. Gives back what is not sent.
+    fn push_loan(&mut self, loan: Loaned) -> Result<bool, Message> {
+        self.outlet.push_loan(&self.way, loan, Fold::Nothing, false).map_err(|(_, message)| message)?;
+        self.pushed += 1;
+        full_fence();
+        Ok(self.outlet.tell())
+    }
+
     /// Pushes a message if there is credit.
     fn try_push(&mut self, size: usize) {
         if self.admits() {
@@ -210,7 +232,7 @@ impl Owner {
 impl Session {
     /// As in `transport::stream::wire`. False: there is no more room, and it will be told of some.
     fn load(&mut self) -> bool {
-        let Self { lane, queue, hello } = self;
+        let Self { lane, queue, hello, .. } = self;
         let mut place = Message::from(Frame::new());
         let mut early = None;
         if planted("lane-taken-early") && queue.pop_into(&mut place) {
@@ -320,6 +342,68 @@ pub(super) fn all_cross(before: u8, after: u8, loads: u8, looks: u8) {
     end((owner, session, reader));
 }
 
+/// A segment that is to take the place of a small one, and has been something else before.
+fn successor() -> (Counted<Heap>, Layout) {
+    let heap = Counted::new(Heap::of_segment(RING, LARGE));
+    (RING..RING + LARGE).step_by(8).for_each(|offset| heap.word(offset).store(u64::MAX, Ordering::Relaxed));
+    (heap, Layout { ring: RING, capacity: LARGE })
+}
+
+/// The ring is replaced by a larger one while a reader takes some of what is in it, and the owner sends on: each message arrives once
+/// and in order, and the ring before is given up.
+pub(super) fn all_cross_over(before: u8, after: u8, looks: u8) {
+    let (mut owner, mut session, mut reader) =
+        world(SMALL, u32::from(before + after), Bells::default(), Bells::default());
+    assert!(session.load());
+    (0..before).for_each(|_| owner.try_push(1));
+    let (next, layout) = successor();
+    // That it has was said by way of the system.
+    reader.lane.announce(next.clone(), layout, 1).unwrap();
+    let sending = thread::spawn(move || {
+        (0..after).for_each(|_| owner.try_push(1));
+        owner
+    });
+    let moving = thread::spawn(move || {
+        session.lane.grow(next, layout, 1);
+        session.load();
+        session
+    });
+    (0..looks).for_each(|_| _ = reader.receive(2));
+    let (owner, mut session) = (sending.join().unwrap(), moving.join().unwrap());
+    reader.receive_all(&mut session);
+    assert_eq!(reader.got, up_to(owner.pushed));
+    assert!(session.load());
+    assert!(session.lane.chores().spent.is_some());
+    end((owner, session, reader));
+}
+
+/// Likewise, but the reader says that it reads no more after so many looks: what it has not taken is left over, whichever ring it
+/// is in.
+pub(super) fn none_is_lost_between(before: u8, after: u8, looks: u8) {
+    let (mut owner, mut session, mut reader) =
+        world(SMALL, u32::from(before + after), Bells::default(), Bells::default());
+    assert!(session.load());
+    (0..before).for_each(|_| owner.try_push(1));
+    let (next, layout) = successor();
+    reader.lane.announce(next.clone(), layout, 1).unwrap();
+    let moving = thread::spawn(move || {
+        session.lane.grow(next, layout, 1);
+        session.load();
+        (0..after).for_each(|_| owner.try_push(1));
+        session.load();
+        (owner, session)
+    });
+    (0..looks).for_each(|_| _ = reader.receive(1));
+    assert_eq!(reader.inlet.drain(), 0);
+    let (owner, mut session) = moving.join().unwrap();
+    let (left, leftover) = session.give_up();
+    assert_eq!(leftover.lost, 0);
+    let all: Vec<u8> = reader.got.iter().copied().chain(left).collect();
+    assert_eq!(all, up_to(owner.pushed));
+    owner.lane.settle(u64::from(owner.pushed));
+    end((owner, session, reader));
+}
+
 /// What a session has to say first comes first, though the owner has messages already; it gives no credit.
 pub(super) fn hello_is_first(after: u8, looks: u8) {
     let (mut owner, mut session, mut reader) = world(SMALL, 1, Bells::default(), Bells::default());
@@ -337,6 +421,72 @@ pub(super) fn hello_is_first(after: u8, looks: u8) {
     reader.receive_all(&mut session);
     assert_eq!(reader.got[0], HELLO);
     assert_eq!(reader.got[1..], up_to(owner.pushed));
+    end((owner, session, reader));
+}
+
+/// What becomes of a loan.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LoanEnds {
+    Committed,
+    Dropped,
+    /// And something else is pushed.
+    Forgotten,
+}
+
+/// What another peer did not take comes to a session while room is lent, which it would put there: it waits until it is told, and
+/// what was lent is written by nobody else.
+pub(super) fn a_loan_is_left_alone(ends: LoanEnds) {
+    let (mut owner, mut session, mut reader) = world(SMALL, 3, Bells::default(), Bells::default());
+    assert!(owner.lend().is_none(), "the session is first");
+    assert!(session.load());
+    let loan = owner.lend().expect("nothing is in its way");
+    session.hello = Some(message(HELLO, 1));
+    let sending = thread::spawn(move || {
+        match ends {
+            LoanEnds::Committed => _ = owner.push_loan(loan).unwrap(),
+            LoanEnds::Dropped => drop(loan),
+            LoanEnds::Forgotten => {
+                mem::forget(loan);
+                owner.push(1).unwrap();
+            }
+        }
+        owner
+    });
+    while !session.load() {
+        session.told.0.sleep();
+    }
+    let owner = sending.join().unwrap();
+    reader.receive_all(&mut session);
+    let (hellos, rest): (Vec<u8>, Vec<u8>) = reader.got.iter().partition(|number| **number == HELLO);
+    assert_eq!((hellos.len(), rest), (1, up_to(owner.pushed)));
+    end((owner, session, reader));
+}
+
+/// As [`none_is_lost`], of what is lent when the session gives up, and others before and behind it.
+pub(super) fn a_loan_outlives_its_lane(before: u8, after: u8) {
+    let (mut owner, mut session, mut reader) = world(SMALL, 3, Bells::default(), Bells::default());
+    assert!(session.load());
+    (0..before).for_each(|_| owner.try_push(1));
+    let loan = owner.lend().expect("nothing is in its way");
+    let sending = thread::spawn(move || {
+        if let Err(unsent) = owner.push_loan(loan) {
+            assert_eq!(number_of(&unsent), owner.pushed + 1);
+            return owner;
+        }
+        for _ in 0..after {
+            if owner.push(1) == Err(Refusal::Closed) {
+                break;
+            }
+        }
+        owner
+    });
+    reader.receive(1);
+    assert_eq!(reader.inlet.drain(), 0);
+    let (left, leftover) = session.give_up();
+    let owner = sending.join().unwrap();
+    assert_eq!(leftover.lost, 0);
+    let all: Vec<u8> = reader.got.iter().copied().chain(left).collect();
+    assert_eq!(all, up_to(owner.pushed));
     end((owner, session, reader));
 }
 
@@ -476,7 +626,7 @@ pub(super) fn credit_wakes(messages: u8) {
 /// So many messages cross, some of them in parts, while everybody sleeps as soon as there is nothing to do.
 #[cfg(shuttle)]
 pub(super) fn all_sleep(messages: u8) {
-    use crate::sync::{AtomicBool, Ordering};
+    use crate::sync::AtomicBool;
     let [owners, sessions, readers] = std::array::from_fn(|_| Counted::<Doorbell>::default());
     let knocked = Bells(vec![owners.clone(), sessions.clone()]);
     let (mut owner, mut session, mut reader) = world(LARGE, 2, knocked, Bells(vec![readers.clone()]));

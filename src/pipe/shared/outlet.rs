@@ -2,7 +2,7 @@
 
 use std::sync::Arc as Counted;
 
-use super::{Lane, add, codec, codec::Shape};
+use super::{Lane, Loaned, add, codec, codec::Shape};
 use crate::{
     Frame, Message, phase,
     pipe::{Fold, Refusal, Way, local},
@@ -121,6 +121,8 @@ impl Outlet {
         let is_over = outgoing.is_over && !planted("lane-over-ignored");
         let is_held = outgoing.is_held && !planted("lane-held-ignored");
         if is_over || is_held || outgoing.partial.is_some() && !planted("lane-partial-ignored") {
+            // A loan that was forgotten: one that is there borrows the socket.
+            self.lane.end_loan(outgoing);
             return false;
         }
         let shape = Shape::of(message, fold);
@@ -139,13 +141,72 @@ impl Outlet {
             }
         }
         outgoing.direct += 1;
-        let done = if outgoing.done.is_empty() { Vec::new() } else { std::mem::take(&mut outgoing.done) };
-        drop(outgoing);
-        drop(done);
+        if outgoing.done.is_empty() {
+            drop(outgoing);
+        } else {
+            let done = std::mem::take(&mut outgoing.done);
+            drop(outgoing);
+            drop(done);
+        }
         self.direct += 1;
         add(&self.lane.counts.messages_out, 1);
         add(&self.lane.counts.bytes_out, (shape.size + fold.size()) as u64);
         true
+    }
+
+    /// Lends room for a message of one frame of `size` bytes in the ring, if such a message would be put there now.
+    pub(crate) fn loan(&mut self, way: &Way, size: usize, waits: bool) -> Option<Loaned> {
+        if waits || way.consumer_gone() || !self.is_first() {
+            return None;
+        }
+        let mut outgoing = self.lane.pen.try_take()?;
+        if outgoing.is_lent {
+            // It was forgotten: one that is there borrows the socket.
+            self.lane.end_loan(outgoing);
+            outgoing = self.lane.pen.try_take()?;
+        }
+        let is_ours = !outgoing.is_over && !outgoing.is_held && outgoing.partial.is_none();
+        if !is_ours || size > outgoing.writer.payload_max() {
+            return None;
+        }
+        let mut claim = outgoing.writer.claim(size);
+        if claim.is_none() {
+            match self.lane.reclaim(&mut outgoing) {
+                Ok(true) => claim = outgoing.writer.claim(size),
+                Ok(false) => {}
+                Err(fault) => {
+                    drop(outgoing);
+                    self.lane.blame(fault);
+                    return None;
+                }
+            }
+        }
+        let loan = claim.map(|claim| Loaned::new(&self.lane, &mut outgoing, claim));
+        let done = std::mem::take(&mut outgoing.done);
+        drop(outgoing);
+        drop(done);
+        loan
+    }
+
+    /// Sends what was written to `loan`, with `fold` before it, as [`push_folded`](Self::push_folded) sends a message.
+    ///
+    /// # Errors
+    /// As that. What was written comes back, without what `fold` says; unless memory ran out.
+    pub(crate) fn push_loan(
+        &mut self,
+        way: &Way,
+        loan: Loaned,
+        fold: Fold,
+        waits: bool,
+    ) -> Result<(), (Refusal, Message)> {
+        let is_direct = !waits && loan.is_of(&self.lane) && !way.consumer_gone();
+        let loan = if is_direct { loan.commit(fold) } else { Err(loan) };
+        let Err(loan) = loan else {
+            self.direct += 1;
+            return Ok(());
+        };
+        let Some(mut message) = loan.into_message() else { return Err((Refusal::OutOfMemory, Message::new())) };
+        self.push_folded(way, &mut message, fold, waits).map_err(|refusal| (refusal, message))
     }
 
     /// Is nothing queued?
@@ -182,6 +243,11 @@ impl Outlet {
     #[inline(always)]
     pub(crate) fn settle(&mut self) {
         self.queue.settle();
+    }
+
+    /// Its owner sends nothing more, and has no loan: one that is marked was forgotten.
+    pub(crate) fn close(&self) {
+        self.lane.end_loan(self.lane.take_pen());
     }
 
     /// Messages nobody will put into a ring any more.

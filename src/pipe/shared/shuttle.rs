@@ -4,7 +4,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::models;
+use super::models::{self, LoanEnds};
 use crate::sync::with_plant;
 
 const RANDOM_EXECUTIONS: usize = 5_000;
@@ -35,6 +35,20 @@ fn what_a_peer_did_not_take_is_left_over() {
 }
 
 #[test]
+fn a_ring_that_is_replaced_loses_nothing() {
+    explore("all_cross_over(3, 8, 8)", || models::all_cross_over(3, 8, 8));
+    explore("none_is_lost_between(3, 5, 5)", || models::none_is_lost_between(3, 5, 5));
+}
+
+#[test]
+fn what_is_lent_is_written_by_one_and_not_lost() {
+    explore("a_loan_is_left_alone(Committed)", || models::a_loan_is_left_alone(LoanEnds::Committed));
+    explore("a_loan_is_left_alone(Dropped)", || models::a_loan_is_left_alone(LoanEnds::Dropped));
+    explore("a_loan_is_left_alone(Forgotten)", || models::a_loan_is_left_alone(LoanEnds::Forgotten));
+    explore("a_loan_outlives_its_lane(2, 3)", || models::a_loan_outlives_its_lane(2, 3));
+}
+
+#[test]
 fn everybody_may_sleep() {
     explore("short_ones_wake(3)", || models::short_ones_wake(3));
     explore("long_one_wakes", models::long_one_wakes);
@@ -49,7 +63,11 @@ fn planted_bugs_are_caught() {
     assert_caught("lane-partial-ignored", || models::all_cross(5, 8, 6, 8));
     assert_caught("lane-held-ignored", || models::hello_is_first(6, 4));
     assert_caught("lane-base-stays", || models::hello_is_first(6, 4));
+    assert_caught("lane-old-forgotten", || models::none_is_lost_between(3, 5, 5));
     assert_caught("lane-over-ignored", || models::none_is_lost(0, 8, 6));
+    assert_caught("lane-lent-ignored", || models::a_loan_is_left_alone(LoanEnds::Committed));
+    assert_caught("lane-loan-untold", || models::a_loan_is_left_alone(LoanEnds::Dropped));
+    assert_caught("lane-over-ignored", || models::a_loan_outlives_its_lane(2, 3));
     assert_caught("lane-announces-once", || models::short_ones_wake(3));
     assert_caught("lane-announces-once", || models::all_sleep(9));
 }

@@ -81,7 +81,7 @@ impl Shared {
         let (number, size) = (record.note as usize, record.size);
         let payload = collected(size, |to| reader.copy_out(&record, 0, to));
         assert!(usize::from(record.kind) == number && payload.iter().all(|&byte| usize::from(byte) == number));
-        reader.advance(record);
+        reader.advance(&record);
         // Release: that the payload was copied out; pairs with Acquire in `write`.
         self.told.store(reader.position(), weakened("record-told-release", Ordering::Release));
         Some((number, size))

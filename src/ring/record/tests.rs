@@ -5,9 +5,9 @@ use std::{collections::VecDeque, mem::MaybeUninit, sync::Arc, thread};
 use proptest::{collection::vec, prelude::*};
 
 use super::{
-    CAPACITY_MAX, CAPACITY_MIN, Corrupt, KIND_MAX, Memory, Reader, Record, Writer,
+    CAPACITY_MIN, Corrupt, KIND_MAX, Memory, Reader, Record, Writer,
     heap::{Heap, collected},
-    layout::{COMMITTED, Header, KEPT, PAD, Place},
+    layout::{CAPACITY_MAX, COMMITTED, Header, KEPT, PAD, Place},
     stride,
 };
 use crate::sync::{AtomicU64, Ordering};
@@ -34,7 +34,7 @@ fn take(reader: &mut Reader<Arc<Heap>>) -> Option<(u8, u32, Vec<u8>)> {
     let record = reader.peek().expect("an honest peer")?;
     let payload = collected(record.size, |to| reader.copy_out(&record, 0, to));
     let taken = (record.kind, record.note, payload);
-    reader.advance(record);
+    reader.advance(&record);
     Some(taken)
 }
 
@@ -42,6 +42,8 @@ fn take(reader: &mut Reader<Arc<Heap>>) -> Option<(u8, u32, Vec<u8>)> {
 enum Step {
     /// Claim so many bytes, write them in two pieces that meet there, commit.
     Write { size: Size, cut: prop::sample::Index },
+    /// Claim so many, write them, leave so many of them, commit.
+    Shorten { size: Size, left: prop::sample::Index },
     /// Claim, scribble, drop.
     Abort { size: Size },
     /// Look twice, copy in two pieces, advance.
@@ -77,6 +79,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let cut = any::<prop::sample::Index>;
     let step = prop_oneof![
         4 => (size(), cut()).prop_map(|(size, cut)| Step::Write { size, cut }),
+        2 => (size(), cut()).prop_map(|(size, left)| Step::Shorten { size, left }),
         1 => size().prop_map(|size| Step::Abort { size }),
         3 => cut().prop_map(|cut| Step::Take { cut }),
         2 => (0..3_usize).prop_map(|back| Step::Tell { back }),
@@ -131,6 +134,21 @@ proptest! {
                         (model.written, model.tail) = (number + 1, end);
                     }
                 }
+                Step::Shorten { size, left } => {
+                    let size = size.of(writer.payload_max());
+                    if let (Some(mut claim), Some(end)) = (writer.claim(size), model.end(size, capacity)) {
+                        let number = model.written;
+                        writer.write(&claim, 0, &payload(number, size));
+                        // Behind the same pad, if there is one.
+                        let (begin, left) = (end - stride(size) as u64, left.index(size + 1));
+                        writer.truncate(&mut claim, left);
+                        prop_assert_eq!(claim.size(), left);
+                        writer.commit(claim, (number % (usize::from(KIND_MAX) + 1)) as u8, !(number as u32));
+                        let end = begin + stride(left) as u64;
+                        model.records.push_back((number, left, end));
+                        (model.written, model.tail) = (number + 1, end);
+                    }
+                }
                 Step::Abort { size } => {
                     let size = size.of(writer.payload_max());
                     if let Some(claim) = writer.claim(size) {
@@ -150,7 +168,7 @@ proptest! {
                         let mut bytes = collected(cut, |to| reader.copy_out(&record, 0, to));
                         bytes.extend(collected(size - cut, |to| reader.copy_out(&record, cut, to)));
                         prop_assert_eq!(bytes, payload(number, size));
-                        reader.advance(record);
+                        reader.advance(&record);
                         model.taken += 1;
                         prop_assert_eq!(reader.position(), end);
                     }
@@ -172,6 +190,65 @@ proptest! {
         for (record, (number, size, _)) in writer.unread().zip(model.records) {
             prop_assert_eq!(collected(size, |to| writer.copy_back(&record, 0, to)), payload(number, size));
         }
+    }
+
+    /// Rings of any size that go on from one another are one queue, and what the writer has not been told is taken is in the last two.
+    #[test]
+    fn a_ring_goes_on_in_another(steps in vec((0..8_u8, 0..400_usize), 0..if cfg!(miri) { 40 } else { 400 }), start in 0..5_usize) {
+        let start = start * 48;
+        let (mut writer, mut reader) = ring(start, CAPACITY_MIN);
+        let mut old: Option<Writer<Arc<Heap>>> = None;
+        let mut next = None;
+        let (mut written, mut taken, mut told) = (0, 0, 0);
+        for (step, size) in steps {
+            match step {
+                0..=2 => written += usize::from(write(&mut writer, 0, written as u32, &payload(written, size))),
+                3..=5 => match reader.peek().expect("an honest peer") {
+                    Some(record) if record.kind == KIND_MAX => {
+                        let (heap, capacity) = next.take().expect("it was announced");
+                        reader = Reader::following(heap, start, capacity, record.end());
+                    }
+                    Some(record) => {
+                        prop_assert_eq!(record.note as usize, taken);
+                        let bytes = collected(record.size, |to| reader.copy_out(&record, 0, to));
+                        prop_assert_eq!(bytes, payload(taken, record.size));
+                        reader.advance(&record);
+                        taken += 1;
+                    }
+                    None => prop_assert_eq!(taken, written),
+                },
+                6 => {
+                    let position = reader.position();
+                    if let Some(ring) = &mut old {
+                        let end = ring.position();
+                        ring.reclaim(position.min(end)).expect("an honest peer");
+                        if position >= end {
+                            old = None;
+                        }
+                    }
+                    if old.is_none() {
+                        writer.reclaim(position).expect("an honest peer");
+                    }
+                    told = taken;
+                }
+                _ if old.is_none() && next.is_none() => {
+                    let capacity = CAPACITY_MIN << (size % 3);
+                    let heap = Arc::new(Heap::new(start, capacity));
+                    (start..start + capacity).step_by(8).for_each(|at| heap.word(at).store(u64::MAX, Ordering::Relaxed));
+                    if let Some(claim) = writer.claim(0) {
+                        let after = Writer::following(heap.clone(), start, capacity, claim.end());
+                        writer.commit(claim, KIND_MAX, 0);
+                        old = Some(std::mem::replace(&mut writer, after));
+                        next = Some((heap, capacity));
+                    }
+                }
+                _ => {}
+            }
+            writer.invariants();
+        }
+        let unread = old.iter().chain([&writer]).flat_map(Writer::unread).filter(|record| record.kind != KIND_MAX);
+        let unread: Vec<_> = unread.map(|record| record.note as usize).collect();
+        prop_assert_eq!(unread, (told..written).collect::<Vec<_>>());
     }
 
     #[test]
@@ -238,7 +315,7 @@ proptest! {
                     // It changes while it is read.
                     heap.word(offset).store(word, Ordering::Relaxed);
                     collected(record.size, |to| reader.copy_out(&record, 0, to));
-                    reader.advance(record);
+                    reader.advance(&record);
                 }
                 Err(corrupt) => {
                     prop_assert!(!corrupt.to_string().is_empty());
@@ -420,7 +497,7 @@ fn each_way_to_be_corrupt_says_which() {
     assert_eq!(near.peek().unwrap_err(), corrupt(1));
     put(0, Header::new(3, 512, 4).0);
     let record = near.peek().unwrap().unwrap();
-    near.advance(record);
+    near.advance(&record);
     assert_eq!(near.position(), 3 * CAPACITY_MIN as u64 + stride(512) as u64);
 }
 
@@ -444,7 +521,9 @@ fn a_record_is_not_read_beyond() {
     let (mut writer, reader) = ring(0, CAPACITY_MIN);
     assert!(write(&mut writer, 0, 0, &[0; 10]));
     let record = reader.peek().unwrap().unwrap();
-    reader.copy_out(&record, 8, &mut [MaybeUninit::uninit(); 3]);
+    // What fills it up may be read as well.
+    reader.copy_out(&record, 8, &mut [MaybeUninit::uninit(); 16]);
+    reader.copy_out(&record, 8, &mut [MaybeUninit::uninit(); 17]);
 }
 
 #[test]
@@ -512,7 +591,7 @@ fn a_peer_that_scribbles_meanwhile_does_no_harm() {
         match reader.peek() {
             Ok(Some(record)) => {
                 collected(record.size, |to| reader.copy_out(&record, 0, to));
-                reader.advance(record);
+                reader.advance(&record);
             }
             Ok(None) => thread::yield_now(),
             // Another link begins.

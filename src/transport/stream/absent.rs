@@ -12,11 +12,11 @@ use std::{
 use super::{Session, wire::Loss};
 use crate::{
     monitor::UpgradeFailure,
-    pipe::Lane,
+    pipe::{Fault, Lane},
     reactor::Reactor,
     transport::{options::StreamOptions, socket::ByteStream},
     wait::Watched,
-    zmtp::{Answer, Offer},
+    zmtp::{self, Answer, Offer, Successor, SuccessorAnswer},
 };
 
 /// None ever come.
@@ -31,6 +31,10 @@ impl Descriptors {
     pub(super) fn are_cut(&self) -> bool {
         false
     }
+
+    pub(super) fn forgive(&mut self) {}
+
+    pub(super) fn refuse(&mut self) {}
 }
 
 pub(super) fn is_possible(_: &ByteStream) -> bool {
@@ -80,8 +84,28 @@ impl Offering {
 }
 
 impl Shared {
-    pub(super) fn begin(agreed: Agreed, _: &Arc<Session>, _: u64) -> io::Result<Self> {
+    pub(super) fn begin(agreed: Agreed, _: &Arc<Session>, _: u64, _: bool) -> io::Result<Self> {
         match agreed.0 {}
+    }
+
+    pub(super) fn ring_size(&self) -> usize {
+        match self.never {}
+    }
+
+    pub(super) fn tend(&mut self, _: &mut zmtp::Connection) -> Option<u64> {
+        match self.never {}
+    }
+
+    pub(super) fn send(&mut self, _: &ByteStream, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.never {}
+    }
+
+    pub(super) fn answered(&mut self, _: SuccessorAnswer) -> Option<usize> {
+        match self.never {}
+    }
+
+    pub(super) fn consider(&mut self, _: Successor, _: Vec<Infallible>, _: bool) -> Result<Answer, Fault> {
+        match self.never {}
     }
 
     pub(super) fn drain(&self) -> Option<bool> {

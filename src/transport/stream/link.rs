@@ -187,6 +187,7 @@ impl Link {
         self.direct += direct;
         self.hello = None;
         self.tie.set_shares_memory(false);
+        self.tie.set_ring_size(0);
     }
 
     /// Says how many messages are settled, where no lane does any more: `held` are in the hands of the connection.

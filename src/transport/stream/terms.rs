@@ -48,7 +48,9 @@ fn violation(error: &Error) -> Option<ProtocolViolation> {
         | Error::MessageInAgreement
         | Error::OfferedTwice
         | Error::AnsweredTwice
-        | Error::AnswerUnasked => ProtocolViolation::Unexpected,
+        | Error::AnswerUnasked
+        | Error::SegmentUnasked
+        | Error::SegmentOutOfTurn => ProtocolViolation::Unexpected,
         Error::MessageTooLarge { .. } => ProtocolViolation::MessageTooBig,
         Error::TooManyFrames { .. } => ProtocolViolation::TooManyFrames,
         Error::CommandTooLarge { .. } | Error::TopicTooLong { .. } => ProtocolViolation::CommandTooBig,
@@ -78,6 +80,7 @@ pub(super) fn upgrade_obstacle(obstacle: Obstacle) -> UpgradeObstacle {
         Obstacle::DescriptorsMissing => UpgradeObstacle::DescriptorsMissing,
         Obstacle::SegmentUnfit => UpgradeObstacle::SegmentUnfit,
         Obstacle::NoDoorbell => UpgradeObstacle::NoDoorbell,
+        Obstacle::MemoryMax => UpgradeObstacle::MemoryMax,
         Obstacle::Forbidden | Obstacle::NothingOffered | Obstacle::Other => UpgradeObstacle::Other,
     }
 }

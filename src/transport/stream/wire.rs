@@ -22,13 +22,13 @@ use super::{
 };
 use crate::{
     Frame, Message, fork,
-    monitor::{DisconnectReason, HandshakeFailure, ProtocolViolation, UpgradeFailure},
+    monitor::{DisconnectReason, EventKind, HandshakeFailure, PeerId, ProtocolViolation, UpgradeFailure},
     pipe::{Fault, Load, Lost, Refusal},
     reactor::{Id, Reactor},
     route::Wish,
     sync::{AtomicU64, Ordering, full_fence, light_fence},
     transport::{options::SharedMemory, socket::ByteStream},
-    zmtp::{self, Connection, Received},
+    zmtp::{self, Connection, Received, Successor},
 };
 
 /// See the module.
@@ -60,9 +60,9 @@ pub(super) struct Wire {
     is_met: bool,
     /// While it is to be agreed on whether memory is shared.
     offering: Option<Box<Offering>>,
-    /// Where in the outbox the offer begins, with which descriptors go, while it is there.
-    offer_at: Option<u64>,
-    /// What has come with what was read, until it is agreed.
+    /// Where in the outbox the offer begins, or the announcement of a segment, with which descriptors go, while it is there.
+    parcel_at: Option<u64>,
+    /// What has come with what was read, until somebody asks for it.
     descriptors: Descriptors,
     /// Messages go by shared memory.
     pub(super) shared: Option<Box<Shared>>,
@@ -139,7 +139,7 @@ impl Wire {
             place: Message::from(Frame::new()),
             is_met: false,
             offering: None,
-            offer_at: None,
+            parcel_at: None,
             descriptors: Descriptors::default(),
             shared: None,
         })
@@ -171,7 +171,7 @@ impl Wire {
     /// The peer is known, and says whether it shares memory: offers ours.
     fn offer(&mut self, (offering, offer): (Offering, zmtp::Offer)) {
         self.offering = Some(Box::new(offering));
-        self.offer_at = Some(self.zmtp.send_offer(&offer));
+        self.parcel_at = Some(self.zmtp.send_offer(&offer));
     }
 
     /// The peer offers its memory: answers.
@@ -180,6 +180,33 @@ impl Wire {
         if let Some(offering) = &mut self.offering {
             let answer = offering.consider(offer, descriptors, are_cut);
             self.zmtp.send_answer(answer);
+        }
+    }
+
+    /// The peer announces a segment: answers. Without any that has one taken place of, it would not have been passed on.
+    fn succeed(&mut self, successor: Successor) -> Result<(), Loss> {
+        let (descriptors, are_cut) = (self.descriptors.take(), self.descriptors.are_cut());
+        self.descriptors.forgive();
+        let Some(shared) = &mut self.shared else { return Ok(()) };
+        let answer = shared.consider(successor, descriptors, are_cut).map_err(Loss::Segment)?;
+        self.zmtp.send_successor_answer(answer);
+        Ok(())
+    }
+
+    /// Does what there is to be done about our ring.
+    fn tend(&mut self) {
+        if let Some(shared) = &mut self.shared
+            && self.parcel_at.is_none()
+            && let Some(position) = shared.tend(&mut self.zmtp)
+        {
+            self.parcel_at = Some(position);
+        }
+    }
+
+    /// What has come and belongs to nothing is closed.
+    fn refuse_strays(&mut self) {
+        if self.is_met && self.zmtp.is_between_frames() {
+            self.descriptors.refuse();
         }
     }
 
@@ -290,7 +317,9 @@ impl Wire {
     fn fetch(&mut self, buffer: &mut [u8]) -> Result<Option<Fetched>, Loss> {
         let (result, wanted, fetched) = match self.zmtp.body().map_err(Loss::Protocol)? {
             Some(body) => (self.stream.read(body), body.len(), true),
-            None if !self.is_met => (upgrade::read(&self.stream, buffer, &mut self.descriptors), buffer.len(), false),
+            None if !self.is_met || self.shared.is_some() => {
+                (upgrade::read(&self.stream, buffer, &mut self.descriptors), buffer.len(), false)
+            }
             None => (self.stream.read(buffer), buffer.len(), false),
         };
         match result {
@@ -301,7 +330,7 @@ impl Wire {
             Ok(count) => {
                 // Less than asked for: that was all, unless it ends with descriptors, behind which a read does not go. What comes
                 // later is told anew.
-                self.readable = count == wanted || self.hung_up || !self.is_met;
+                self.readable = count == wanted || self.hung_up || !self.is_met || self.shared.is_some();
                 if fetched {
                     self.zmtp.body_received(count);
                     Ok(Some(Fetched::Body(count)))
@@ -325,10 +354,15 @@ impl Wire {
     fn flush(&mut self, count: &AtomicU64) -> bool {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let filled = self.zmtp.outbox().slices(&mut slices);
-        let size: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
         let position = self.zmtp.outbox().written();
-        match put(&self.stream, &slices[..filled], position, &mut self.offer_at, &mut self.offering) {
-            Ok(written) => {
+        let (offering, shared) = (&mut self.offering, &mut self.shared);
+        let send = |slices: &[IoSlice<'_>]| match (offering, shared) {
+            (Some(offering), _) => offering.send(&self.stream, slices),
+            (None, Some(shared)) => shared.send(&self.stream, slices),
+            (None, None) => self.stream.write_vectored(slices),
+        };
+        match put(&self.stream, &slices[..filled], position, &mut self.parcel_at, send) {
+            Ok((written, size)) => {
                 add(count, written as u64);
                 self.zmtp.outbox_mut().advance(written);
                 if written > 0 && self.zmtp.times_writing() {
@@ -351,27 +385,33 @@ impl Wire {
     }
 }
 
-/// Writes `slices`, which the outbox has from `position` on, or those before an offer that begins at `offer_at`: what goes with
-/// that goes with its first byte.
+/// Writes `slices`, which the outbox has from `position` on, or those before a byte at `parcel_at`: what goes with that goes by
+/// `send`, which is given it first. Returns how many bytes went, of how many.
 fn put(
     stream: &ByteStream,
     slices: &[IoSlice<'_>],
     position: u64,
-    offer_at: &mut Option<u64>,
-    offering: &mut Option<Box<Offering>>,
-) -> io::Result<usize> {
-    let (Some(at), Some(offering)) = (*offer_at, offering) else { return stream.write_vectored(slices) };
+    parcel_at: &mut Option<u64>,
+    send: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
+) -> io::Result<(usize, usize)> {
+    let size = slices.iter().map(|slice| slice.len()).sum();
+    let Some(at) = *parcel_at else { return Ok((stream.write_vectored(slices)?, size)) };
     let before = at.saturating_sub(position) as usize;
     if before == 0 {
-        let written = offering.send(stream, slices)?;
+        let written = send(slices)?;
         if written > 0 {
-            *offer_at = None;
+            *parcel_at = None;
         }
-        return Ok(written);
+        return Ok((written, size));
     }
-    // The handshake: the first slice holds all of it.
-    let first = slices.first().map_or(&[][..], |slice| slice);
-    stream.write_vectored(&[IoSlice::new(&first[..first.len().min(before)])])
+    let mut left = before;
+    let parts = slices.iter().map_while(|slice| {
+        let part = slice.len().min(left);
+        left -= part;
+        (part > 0).then(|| IoSlice::new(&slice[..part]))
+    });
+    let parts: Vec<_> = parts.collect();
+    Ok((stream.write_vectored(&parts)?, before))
 }
 
 enum Fetched {
@@ -445,6 +485,11 @@ impl Session {
             add(&self.counts.bytes_in, count as u64);
             wire.zmtp.heard(Instant::now());
             self.digest(state, input, &mut came)?;
+            if let Some(wire) = &mut state.wire
+                && wire.leftover.is_empty()
+            {
+                wire.refuse_strays();
+            }
         }
         // Others have their turn, and then this one again.
         self.reactor.visit(self.id);
@@ -533,6 +578,16 @@ impl Session {
                     }
                     self.agree(state)?;
                 }
+                Received::Successor(successor) => wire.succeed(successor)?,
+                Received::SuccessorAnswer(answer) => {
+                    if let Some(size) = wire.shared.as_mut().and_then(|shared| shared.answered(answer))
+                        && let Some(link) = link
+                    {
+                        link.tie().set_ring_size(size);
+                        let (endpoint, peer) = (self.endpoint.clone(), PeerId::new(link.tie().number()));
+                        self.origin.tell(|| EventKind::RingGrown { endpoint, peer, size });
+                    }
+                }
                 Received::Subscribe(topic) => {
                     *subscribed += topic.len() + SUBSCRIPTION_SIZE;
                     if *subscribed > self.origin.options.subscription_memory_max {
@@ -604,9 +659,17 @@ impl Session {
                 }
                 continue;
             }
-            if wire.shared.is_some() && !self.load(state) {
-                // The peer has been asked to tell of room.
-                return Ok(());
+            if let Some(shared) = &wire.shared {
+                let lane = shared.lane.clone();
+                let is_loaded = self.load(state);
+                if lane.has_chores() && !std::mem::replace(&mut state.has_chores, true) {
+                    // It costs system calls, and this may be a thread that sends.
+                    self.reactor.visit(self.id);
+                }
+                if !is_loaded {
+                    // The peer has been asked to tell of room.
+                    return Ok(());
+                }
             }
             if self.is_spoiled(state) {
                 // What ends the connection is found by who has called this.
@@ -673,6 +736,16 @@ impl Session {
             link.settle(flight.held());
             light_fence();
             link.tie().tell_producer(link.side());
+        }
+    }
+
+    /// Does what there is to be done about the ring.
+    pub(super) fn tend(&self, state: &mut State) {
+        if let Some(wire) = &mut state.wire
+            && !wire.is_shut
+            && !wire.is_broken
+        {
+            wire.tend();
         }
     }
 

@@ -255,7 +255,7 @@ fn obstacles_have_their_numbers() {
     for number in 0..=255_u8 {
         let all = agreement_of(Pull, Push, &[&nothing()[..], &answer_of(&[0, number])].concat());
         let [Told::Offer(_), Told::Answer(Answer::Declined(obstacle))] = all[..] else { panic!("{all:?}") };
-        assert_eq!(obstacle == Obstacle::Other, !(1..=10).contains(&number));
+        assert_eq!(obstacle == Obstacle::Other, !(1..=11).contains(&number));
         let known = if obstacle == Obstacle::Other { 0 } else { number };
         assert_eq!(Answer::Declined(obstacle).encode(), [0, known]);
     }
@@ -327,13 +327,96 @@ fn who_answers_twice_is_wrong() {
     agreed(Pull, Push).send_answer(Answer::Accepted);
 }
 
+fn segment_of(data: &[u8]) -> Vec<u8> {
+    command_of(b"X-RINGWAY-SEGMENT", data)
+}
+
+fn segment_answer_of(data: &[u8]) -> Vec<u8> {
+    command_of(b"X-RINGWAY-SEGMENT-ANSWER", data)
+}
+
+/// What announces segment number `generation`.
+fn segment(generation: u32) -> Vec<u8> {
+    segment_of(&[&generation.to_be_bytes()[..], &[0, 1, 2, 3, 4, 5, 6, 7]].concat())
+}
+
+#[test]
+fn a_larger_segment_is_announced_and_answered_as_it_is_written_down() {
+    let mut connection = agreed(Push, Pull);
+    assert!(connection.grows());
+    connection.send(&message([b"x"]));
+    let before = connection.outbox().queued();
+    assert_eq!(connection.send_successor(0x0001_0203_0405_0607), Some((1, before)));
+    assert_eq!(written(&mut connection)[3..], segment(1));
+    // One at a time.
+    assert_eq!(connection.send_successor(1), None);
+    let answer = |answer| SuccessorAnswer { generation: 1, answer };
+    let declined = answer(Answer::Declined(Obstacle::MemoryMax));
+    assert_eq!(told(&mut connection, &[&segment_answer_of(b"\0\0\0\x01\x00\x0b")]), [Told::SuccessorAnswer(declined)]);
+    assert_eq!(connection.send_successor(1).map(|(generation, _)| generation), Some(2));
+    assert!(told(&mut connection, &[&segment_answer_of(b"\0\0\0\x02\x01\x00more")]).len() == 1);
+    written(&mut connection);
+    // And the other way.
+    let successor = Successor { generation: 1, size: 0x0001_0203_0405_0607 };
+    assert_eq!(told(&mut connection, &[&segment(1)]), [Told::Successor(successor)]);
+    connection.send_successor_answer(Answer::Accepted);
+    assert_eq!(written(&mut connection), segment_answer_of(b"\0\0\0\x01\x01\x00"));
+    assert_eq!(told(&mut connection, &[&segment(2)]), [Told::Successor(Successor { generation: 2, ..successor })]);
+}
+
+#[test]
+fn segments_and_answers_out_of_turn_end_the_connection() {
+    let after = |bytes: &[&[u8]], expected: Error| {
+        let bytes = [&[OFFERED, ACCEPTED][..], bytes].concat().concat();
+        let told = agreement_of(Pull, Push, &bytes);
+        assert_eq!(told.last(), Some(&Told::Failed(expected)), "{told:?}");
+    };
+    after(&[&segment(0)], Error::SegmentOutOfTurn);
+    after(&[&segment(2)], Error::SegmentOutOfTurn);
+    after(&[&segment(1), &segment(1)], Error::SegmentOutOfTurn);
+    after(&[&segment(1), &segment(3)], Error::SegmentOutOfTurn);
+    after(&[&segment_answer_of(b"\0\0\0\x01\x01\x00")], Error::SegmentOutOfTurn);
+    after(&[&segment_answer_of(b"\0\0\0\x00\x01\x00")], Error::SegmentOutOfTurn);
+    for cut in 0..12 {
+        after(&[&segment_of(&[0; 12][..cut])], Error::MalformedCommand);
+    }
+    for cut in 0..6 {
+        after(&[&segment_answer_of(&[0; 6][..cut])], Error::MalformedCommand);
+    }
+    after(&[&segment_answer_of(b"\0\0\0\x01\x02\x00")], Error::MalformedCommand);
+    let mut connection = agreed(Push, Pull);
+    connection.send_successor(1);
+    let told = told(&mut connection, &[&segment_answer_of(b"\0\0\0\x02\x01\x00")]);
+    assert_eq!(told, [Told::Failed(Error::SegmentOutOfTurn)]);
+}
+
+/// Memory that is not shared is not replaced, nor is that of who cannot.
+#[test]
+fn segments_where_none_is_shared_end_the_connection() {
+    let unasked = [Told::Failed(Error::SegmentUnasked)];
+    assert_eq!(agreement_of(Pull, Push, &segment(1)), unasked);
+    assert_eq!(agreement_of(Pull, Push, &[OFFERED, &segment(1)].concat())[1..], unasked);
+    let declined = answer_of(b"\x00\x05");
+    assert_eq!(agreement_of(Pull, Push, &[OFFERED, &declined, &segment(1)].concat())[2..], unasked);
+    let unable = offer_of(&Offer { features: !GROWS, ..OFFER }.encode());
+    assert_eq!(agreement_of(Pull, Push, &[&unable, ACCEPTED, &segment(1)].concat())[2..], unasked);
+    let mut connection = offered(Push, Pull);
+    told_to(&mut connection, [&unable[..], ACCEPTED], probe::agree);
+    assert!(!connection.is_agreeing() && !connection.grows());
+    assert_eq!(connection.send_successor(1), None);
+    // To who never agrees it is a command nobody knows.
+    let mut connection = Connection::new(Arc::new(Config::new(Push)), Instant::now());
+    told(&mut connection, &[&hello(Pull, 1)]);
+    assert_eq!(told(&mut connection, &[&segment(1)]), []);
+}
+
 fn any_offer() -> impl Strategy<Value = Offer> {
     let fields = (any::<u8>(), any::<Option<u64>>(), any::<u32>(), any::<u32>());
     fields.prop_map(|(version, segment_size, recv_hwm, features)| Offer { version, segment_size, recv_hwm, features })
 }
 
 fn any_answer() -> impl Strategy<Value = Answer> {
-    (0..=11_u8).prop_map(|number| if number == 11 { Answer::Accepted } else { Answer::parse(&[0, number]).unwrap() })
+    (0..=12_u8).prop_map(|number| if number == 12 { Answer::Accepted } else { Answer::parse(&[0, number]).unwrap() })
 }
 
 proptest! {
@@ -387,7 +470,7 @@ proptest! {
 
     #[test]
     fn whatever_comes_does_no_harm(
-        steps in vec((0..8_u8, vec(any::<u8>(), 0..24)), 0..8),
+        steps in vec((0..11_u8, vec(any::<u8>(), 0..24)), 0..8),
         sizes in vec(1..50_usize, 1..6),
     ) {
         let bytes: Vec<u8> = steps.iter().flat_map(|(kind, data)| match kind {
@@ -397,6 +480,9 @@ proptest! {
             3 => ACCEPTED.to_vec(),
             4 => b"\x00\x01x".to_vec(),
             5 => command_of(b"PING", data),
+            8 => segment_of(data),
+            9 => segment_answer_of(data),
+            10 => segment(data.len() as u32 % 3),
             6 => nothing(),
             _ => data.clone(),
         }).collect();

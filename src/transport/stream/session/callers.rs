@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{HUNG_UP, Loss, Phase, READABLE, RUNG, Session, State, WRITABLE};
+use super::{HUNG_UP, Loss, Phase, READABLE, RUNG, Session, State, VISITED, WRITABLE};
 use crate::{
     monitor::{PeerMetadata, Traffic},
     pipe::{Drive, Watch},
@@ -24,6 +24,7 @@ impl Source for Session {
     }
 
     fn visit(&self) {
+        self.readiness.fetch_or(VISITED, Ordering::Release);
         self.look_again();
     }
 

@@ -125,6 +125,8 @@ pub(super) struct State {
     is_on_loan: bool,
     /// Looks of receivers there had been at the last inspection.
     pulls_inspected: u32,
+    /// There is something to do about the ring, and the reactor was asked to come for that.
+    pub(super) has_chores: bool,
     /// When the socket's linger is over, once it has closed its end.
     until: Option<Deadline>,
     alarm: Option<Instant>,
@@ -237,6 +239,7 @@ impl Session {
                     subscribed: 0,
                     is_on_loan: false,
                     pulls_inspected: 0,
+                    has_chores: false,
                     until: None,
                     alarm: None,
                     remains: Remains::default(),
@@ -303,6 +306,9 @@ impl Session {
         let readiness = self.readiness.swap(0, Ordering::Acquire);
         if let Some(wire) = &mut state.wire {
             wire.note(readiness & READABLE != 0, readiness & WRITABLE != 0, readiness & HUNG_UP != 0);
+        }
+        if readiness & VISITED != 0 && std::mem::take(&mut state.has_chores) {
+            self.tend(state);
         }
         match self.serve_shared(state, readiness) {
             Ok(false) => {}
@@ -468,7 +474,9 @@ impl Session {
         }
         match agreed {
             Ok(agreed) => {
-                let shared = Shared::begin(agreed, &me, link.settled(flight.held())).map_err(Loss::System)?;
+                let grows = wire.zmtp().grows();
+                let shared = Shared::begin(agreed, &me, link.settled(flight.held()), grows).map_err(Loss::System)?;
+                link.tie().set_ring_size(shared.ring_size());
                 *self.lane.lock() = Some(shared.lane.clone());
                 link.share(shared.lane.clone(), hello, &self.origin.near);
                 wire.shared = Some(Box::new(shared));
@@ -813,3 +821,5 @@ const HUNG_UP: u32 = 4;
 pub(super) const RUNG: u32 = 8;
 /// Its process has died.
 pub(super) const DEAD: u32 = 16;
+/// It has come because somebody asked it to.
+const VISITED: u32 = 32;
