@@ -539,6 +539,7 @@ fn producers_leave_sleepers(place: Place) {
             let committed = ledger.reached("committed");
             received.eventually("what was committed comes", &receiver, || received.of(nth) >= committed);
             watch.mourns(&death, true, Some(&mut tally));
+            tally.messages += received.of(nth);
             end_sleeper(&ledger);
         }
     });
