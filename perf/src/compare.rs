@@ -95,16 +95,24 @@ fn contestants(asked: &Compare, pins: &Pins) -> Result<Vec<Contestant>, Failure>
         Some(pattern) => vec![pattern, usual[0]],
     };
     let mut all = Vec::new();
-    let shares = Base::of(asked.transport, false) == Base::Shared;
-    let ours = our_ways(asked.work, apart).iter().map(|&(wait, drive)| (wait, drive, false));
-    let plain = our_plain_ways(asked.work).iter().map(|&(wait, drive)| (wait, drive, true)).filter(|_| shares);
-    let ours: Vec<_> = ours.chain(plain).collect();
-    for (&pattern, &(wait, drive, plain)) in
+    let ours: Vec<(Wait, Drive, Means)> = our_ways(asked.work, apart)
+        .iter()
+        .map(|&(wait, drive)| (wait, drive, Means::Usual))
+        .chain(
+            if Base::of(asked.transport, false) == Base::Shared { our_other_means(asked.work) } else { &[] }
+                .iter()
+                .copied(),
+        )
+        .collect();
+    for (&pattern, &(wait, drive, means)) in
         patterns.iter().flat_map(|pattern| ours.iter().map(move |way| (pattern, way)))
     {
-        let subject = Party { plain, ..Party::ours(asked.transport, pattern, drive) }.subject(0)?;
+        let party = Party::ours(asked.transport, pattern, drive);
+        let party = Party { plain: means == Means::Plain, loan: means == Means::Lent, ..party };
+        let subject = party.subject(0)?;
         let driven = if drive == Drive::Default { "" } else { " caller-driven" };
-        let name = format!("{} {}{driven}", subject.name(), value_name(wait));
+        let lent = if means == Means::Lent { ", lent" } else { "" };
+        let name = format!("{} {}{driven}{lent}", subject.name(), value_name(wait));
         all.push(Contestant { name, subject, terms: terms(wait) });
     }
     let peers = match asked.peers.as_slice() {
@@ -163,14 +171,26 @@ fn our_ways(work: Work, apart: bool) -> &'static [(Wait, Drive)] {
     }
 }
 
-/// As [`our_ways`], of messages that could go through shared memory and go through the kernel.
-fn our_plain_ways(work: Work) -> &'static [(Wait, Drive)] {
+/// How messages go that could go through shared memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Means {
+    Usual,
+    /// Written in room that the socket lends.
+    Lent,
+    /// Through the kernel.
+    Plain,
+}
+
+/// As [`our_ways`], of messages that go otherwise than they usually would.
+fn our_other_means(work: Work) -> &'static [(Wait, Drive, Means)] {
     use Drive::{CallerDriven, Default};
+    use Means::{Lent, Plain};
     use Wait::{Adaptive, Park, Spin};
     match work {
-        Work::SameCore | Work::Parked => &[(Park, Default)],
-        Work::PingPong => &[(Adaptive, Default), (Spin, CallerDriven)],
-        _ => &[(Adaptive, Default)],
+        Work::SameCore | Work::Parked => &[(Park, Default, Plain)],
+        Work::PingPong => &[(Spin, CallerDriven, Lent), (Adaptive, Default, Plain), (Spin, CallerDriven, Plain)],
+        Work::OneWay => &[(Adaptive, Default, Lent), (Spin, Default, Lent), (Adaptive, Default, Plain)],
+        _ => &[(Adaptive, Default, Plain)],
     }
 }
 

@@ -13,6 +13,9 @@
 //! Integers are little-endian. What a peer has written may be anything: sizes are checked, memory is had as it fills, and
 //! what cannot be is a [`Fault`].
 
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
+
 use std::mem::MaybeUninit;
 
 use super::{Fault, SHORT_MAX};
@@ -212,7 +215,7 @@ pub(super) fn take(source: &impl Source, record: &Record, place: &mut Message) -
 /// Bytes of the frames of the message in `record`, which is of a kind up to `LIST`, if that is what it says it is.
 #[inline(always)]
 pub(super) fn size(record: &Record) -> u64 {
-    let lengths = if record.kind == LIST { record.note as usize * LENGTH } else { 0 };
+    let lengths = if record.kind == LIST { (record.note as usize).min(FRAMES_MAX) * LENGTH } else { 0 };
     record.size.saturating_sub(lengths) as u64
 }
 
@@ -255,6 +258,8 @@ fn take_list(source: &impl Source, record: &Record) -> Result<Message, Fault> {
 pub(super) struct Assembly {
     kind: u8,
     whole: usize,
+    /// Frames there are said to be.
+    frames: u64,
     /// What has come: memory is had as it fills.
     bytes: Vec<u8>,
 }
@@ -270,12 +275,16 @@ impl Assembly {
         source.copy(record, 0, uninit(&mut whole));
         source.copy(record, WHOLE / 2, uninit(&mut frames));
         let [whole, frames] = [whole, frames].map(u64::from_le_bytes);
-        let lengths = if kind == LIST { frames.saturating_mul(LENGTH as u64) } else { 0 };
+        // So what the lengths take is little, whatever is said.
+        if frames > FRAMES_MAX as u64 {
+            return Err(Fault::List);
+        }
+        let lengths = if kind == LIST { frames * LENGTH as u64 } else { 0 };
         if whole.saturating_sub(lengths) > size_max {
             return Err(Fault::TooLong);
         }
         let whole = usize::try_from(whole).map_err(|_| Fault::TooLong)?;
-        let mut assembly = Self { kind, whole, bytes: Vec::new() };
+        let mut assembly = Self { kind, whole, frames, bytes: Vec::new() };
         assembly.add_from(source, record, WHOLE)?;
         Ok(assembly)
     }
@@ -329,7 +338,7 @@ impl Assembly {
             message.push(frame);
             at += length;
         }
-        Ok(message)
+        if message.len() as u64 == self.frames { Ok(message) } else { Err(Fault::List) }
     }
 }
 
