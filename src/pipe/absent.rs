@@ -112,7 +112,7 @@ impl Outlet {
         match self.0 {}
     }
 
-    pub(crate) fn close(&self) {
+    pub(crate) fn end_forgotten(&mut self) {
         match self.0 {}
     }
 

@@ -565,9 +565,9 @@ impl End {
         if self.tie.hub(self.side).is_none_or(|hub| !hub.is_link()) {
             self.adopt();
         }
-        let outlet = self.outlet.take();
-        if let Some(Outlet::Shared(outlet)) = &outlet {
-            outlet.close();
+        let mut outlet = self.outlet.take();
+        if let Some(Outlet::Shared(outlet)) = &mut outlet {
+            outlet.end_forgotten();
         }
         let mut undelivered = 0;
         if self.tie.way_from(self.side).close_producer() == tie::Closed::Second

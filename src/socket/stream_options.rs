@@ -191,11 +191,12 @@ impl<S: Socket> Builder<S> {
     /// are this socket's, whose ring grows within that when it is busy beyond its size. With a peer whose first ring and this
     /// socket's are more already no memory is shared ([`MemoryMax`](crate::monitor::UpgradeObstacle::MemoryMax)); reaching it
     /// later changes nothing, but that the rings stay as they are. 0: no bound but that of [`RingSize`].
-    /// [`DEFAULT_IPC_MEMORY_MAX`](super::DEFAULT_IPC_MEMORY_MAX) unless said otherwise.
+    /// [`DEFAULT_IPC_MEMORY_MAX`](super::DEFAULT_IPC_MEMORY_MAX) unless said otherwise, or four times
+    /// [`ipc_ring_size`](Self::ipc_ring_size) if that is more.
     ///
     /// libzmq has nothing like it.
     pub fn ipc_memory_max(mut self, bytes: usize) -> Self {
-        self.options.stream.ipc_memory_max = (bytes > 0).then_some(bytes as u64);
+        self.options.stream.ipc_memory_max = Some(if bytes == 0 { u64::MAX } else { bytes as u64 });
         self
     }
 

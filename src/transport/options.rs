@@ -68,7 +68,8 @@ pub(crate) struct StreamOptions {
     /// May messages over `ipc://` go through shared memory?
     pub(crate) shared_memory: SharedMemory,
     pub(crate) ipc_ring_size: RingSize,
-    /// Bytes of memory shared with one peer over `ipc://`, ours and its. `None`: as many as there can be.
+    /// Bytes of memory shared with one peer over `ipc://`, ours and its. `None`: nothing was said, see
+    /// [`ipc_memory_max`](Self::ipc_memory_max).
     pub(crate) ipc_memory_max: Option<u64>,
     /// Permissions of the file of an `ipc://` endpoint. `None`: by the process's mask.
     pub(crate) ipc_mode: Option<u32>,
@@ -265,16 +266,35 @@ impl Default for StreamOptions {
             subscription_memory_max: DEFAULT_SUBSCRIPTION_MEMORY_MAX,
             shared_memory: SharedMemory::default(),
             ipc_ring_size: DEFAULT_IPC_RING_SIZE,
-            ipc_memory_max: Some(DEFAULT_IPC_MEMORY_MAX as u64),
+            ipc_memory_max: None,
             ipc_mode: None,
             ipc_allow: None,
         }
     }
 }
 
+impl StreamOptions {
+    /// Bytes of memory that may be shared with one peer over `ipc://`. Who asks for a large ring and says nothing else means it to
+    /// be had, and a peer's as large.
+    pub(crate) fn ipc_memory_max(&self) -> u64 {
+        let by_ring = 4 * self.ipc_ring_size.bytes();
+        self.ipc_memory_max.unwrap_or(by_ring.max(DEFAULT_IPC_MEMORY_MAX) as u64)
+    }
+}
+
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ring_that_was_asked_for_is_within_the_bound_unless_that_was_set() {
+        let mut options = StreamOptions::default();
+        assert_eq!(options.ipc_memory_max(), DEFAULT_IPC_MEMORY_MAX as u64);
+        options.ipc_ring_size = RingSize::MAX;
+        assert!(options.ipc_memory_max() > 2 * RingSize::MAX.bytes() as u64);
+        options.ipc_memory_max = Some(1);
+        assert_eq!(options.ipc_memory_max(), 1);
+    }
 
     #[test]
     fn a_ring_is_a_power_of_two_within_bounds() {

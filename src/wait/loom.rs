@@ -77,24 +77,7 @@ fn a_signal_that_ends_a_park_loses_nothing() {
 }
 
 #[test]
-fn no_knock_between_processes_is_lost_or_one_too_many() {
-    explore("knocked_for(1)", None, || models::knocked_for(&[1]));
-    explore("knocked_for(2 at once)", Some(4), || models::knocked_for(&[2]));
-    explore("knocked_for(1, 2)", Some(4), || models::knocked_for(&[1, 2]));
-    explore("knocked_for_room_and_items(2)", Some(3), || models::knocked_for_room_and_items(2));
-}
-
-#[test]
 fn planted_bugs_are_caught() {
-    assert_caught("epoch-sleeper-no-fence", Some(3), || models::knocked_for(&[1]));
-    assert_caught("epoch-waker-no-fence", Some(3), || models::knocked_for(&[1]));
-    assert_caught("epoch-no-second-look", Some(3), || models::knocked_for(&[1]));
-    assert_caught("epoch-stays", Some(3), || models::knocked_for(&[2]));
-    assert_caught("epoch-forgotten", Some(3), || models::knocked_for(&[2]));
-    assert_caught("epoch-drains-late", Some(4), || models::knocked_for(&[1, 2]));
-    for plant in ["epoch-sleeper-no-fence", "epoch-waker-no-fence", "epoch-no-second-look", "epoch-drains-late"] {
-        assert_caught(plant, Some(3), || models::knocked_for_room_and_items(2));
-    }
     assert_caught("waiter-no-second-look", None, || models::messages(1));
     assert_caught("waiter-no-fence", None, || models::messages(1));
     assert_caught("signal-no-waker-fence", None, || models::messages(1));
@@ -110,4 +93,30 @@ fn planted_bugs_are_caught() {
     assert_caught("waiter-interrupted-stays-announced", Some(3), models::interrupted_in_anothers_place);
     assert_caught("waiter-interrupted-stays-announced", Some(2), || models::interrupted_for_room(2));
     assert_caught("waiter-interrupted-stays-announced", Some(2), models::interrupted_taker);
+}
+
+/// Between processes.
+mod epoch {
+    use super::*;
+
+    #[test]
+    fn no_knock_is_lost_or_one_too_many() {
+        explore("knocked_for(1)", None, || models::knocked_for(&[1]));
+        explore("knocked_for(2 at once)", Some(4), || models::knocked_for(&[2]));
+        explore("knocked_for(1, 2)", Some(4), || models::knocked_for(&[1, 2]));
+        explore("knocked_for_room_and_items(2)", Some(3), || models::knocked_for_room_and_items(2));
+    }
+
+    #[test]
+    fn planted_bugs_are_caught() {
+        assert_caught("epoch-sleeper-no-fence", Some(3), || models::knocked_for(&[1]));
+        assert_caught("epoch-waker-no-fence", Some(3), || models::knocked_for(&[1]));
+        assert_caught("epoch-no-second-look", Some(3), || models::knocked_for(&[1]));
+        assert_caught("epoch-stays", Some(3), || models::knocked_for(&[2]));
+        assert_caught("epoch-forgotten", Some(3), || models::knocked_for(&[2]));
+        assert_caught("epoch-drains-late", Some(4), || models::knocked_for(&[1, 2]));
+        for plant in ["epoch-sleeper-no-fence", "epoch-waker-no-fence", "epoch-no-second-look", "epoch-drains-late"] {
+            assert_caught(plant, Some(3), || models::knocked_for_room_and_items(2));
+        }
+    }
 }

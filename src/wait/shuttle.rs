@@ -86,21 +86,9 @@ fn a_signal_that_ends_a_park_loses_nothing() {
     models::assert_interrupted();
 }
 
-#[test]
-fn no_knock_between_processes_is_lost_or_one_too_many() {
-    explore("knocked_for(1, 3, 4, 8, 20)", || models::knocked_for(&[1, 3, 4, 8, 20]));
-    explore("knocked_for_room_and_items(16)", || models::knocked_for_room_and_items(16));
-}
-
 /// shuttle's memory is sequentially consistent: missing fences are loom's to catch, missing steps are caught here too.
 #[test]
 fn planted_bugs_are_caught() {
-    for plant in ["epoch-no-second-look", "epoch-stays", "epoch-forgotten", "epoch-drains-late"] {
-        assert_caught(plant, || models::knocked_for(&[1, 3, 4]));
-    }
-    for plant in ["epoch-no-second-look", "epoch-drains-late"] {
-        assert_caught(plant, || models::knocked_for_room_and_items(3));
-    }
     assert_caught("waiter-no-second-look", || models::messages(4));
     assert_caught("signal-no-wake", || models::messages(4));
     assert_caught("target-no-unpark", || models::messages(4));
@@ -112,4 +100,25 @@ fn planted_bugs_are_caught() {
     assert_caught("waiter-interrupted-stays-announced", models::interrupted_in_anothers_place);
     assert_caught("waiter-interrupted-stays-announced", || models::interrupted_for_room(4));
     assert_caught("waiter-interrupted-stays-announced", models::interrupted_taker);
+}
+
+/// Between processes.
+mod epoch {
+    use super::*;
+
+    #[test]
+    fn no_knock_is_lost_or_one_too_many() {
+        explore("knocked_for(1, 3, 4, 8, 20)", || models::knocked_for(&[1, 3, 4, 8, 20]));
+        explore("knocked_for_room_and_items(16)", || models::knocked_for_room_and_items(16));
+    }
+
+    #[test]
+    fn planted_bugs_are_caught() {
+        for plant in ["epoch-no-second-look", "epoch-stays", "epoch-forgotten", "epoch-drains-late"] {
+            assert_caught(plant, || models::knocked_for(&[1, 3, 4]));
+        }
+        for plant in ["epoch-no-second-look", "epoch-drains-late"] {
+            assert_caught(plant, || models::knocked_for_room_and_items(3));
+        }
+    }
 }

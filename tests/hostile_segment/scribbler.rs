@@ -16,6 +16,7 @@ use ringway::{
     monitor::{Event, EventKind, Fault},
     socket::{RecvError, SendFailure},
 };
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::{
     has_segments, nobody_panicked,
@@ -55,6 +56,8 @@ impl Measure {
 /// The child's side: does nothing when run as a test of its own.
 pub(crate) fn play() {
     let Ok(part) = env::var(PART) else { return };
+    // It has no end of its own.
+    set_parent_process_death_signal(Some(Signal::KILL)).expect("a signal there is");
     let words: Vec<&str> = part.split('|').collect();
     let [role, endpoint, seed] = words[..] else { panic!("{part:?} is no part") };
     let seed = seed.parse().expect("a number");

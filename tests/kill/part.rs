@@ -14,6 +14,7 @@ use ringway::{
     Context, WaitPolicy, affinity,
     phase::{self, Deed},
 };
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::{
     PATIENCE,
@@ -294,6 +295,8 @@ fn called<T: Copy + Debug>(name: &str, all: &[T]) -> T {
 /// The child's side: does nothing when run as a test of its own.
 pub(crate) fn play() {
     let Some(part) = Part::given() else { return };
+    // Who has started it may be killed as well.
+    set_parent_process_death_signal(Some(Signal::KILL)).expect("a signal there is");
     let ledger = Ledger::open(&part.ledger);
     ledger.record_phases();
     if let Some(core) = part.core {
@@ -304,9 +307,10 @@ pub(crate) fn play() {
     }
     if part.forks {
         return thread::scope(|scope| {
-            scope.spawn(|| part.work(&ledger));
+            let worker = scope.spawn(|| part.work(&ledger));
             // After the first messages, so that it inherits a connection.
             while ledger.read(Entry::Sent).max(ledger.read(Entry::Received)) < 20 {
+                assert!(!worker.is_finished(), "it has failed");
                 thread::sleep(Duration::from_millis(1));
             }
             ledger.write(Entry::Left, leave_a_sleeper_behind());

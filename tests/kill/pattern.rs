@@ -76,7 +76,8 @@ pub(crate) trait Speaker: Attached {
     fn send_within(&mut self, message: Message, time: Duration) -> Result<(), SendError>;
     fn send_one(&mut self, message: Message) -> Result<(), SendError>;
     fn send_all(&mut self, messages: &mut VecDeque<Message>) -> Result<usize, SendFailure>;
-    fn may_send(&mut self) -> bool;
+    /// Has it take note of who came and went.
+    fn call_in(&mut self);
     /// Waits until somebody hears what is sent, where it would be left out otherwise.
     fn await_hearer(&mut self) {}
 }
@@ -120,10 +121,6 @@ macro_rules! speaker {
                 self.send_batch(messages)
             }
 
-            fn may_send(&mut self) -> bool {
-                self.can_send()
-            }
-
             $($more)*
         }
     )*};
@@ -148,27 +145,48 @@ macro_rules! hearer {
 }
 
 attached!(Push Pull Pair Dealer Pub Sub);
-speaker!(Push {} Pair {} Dealer {} Pub {
-    fn await_hearer(&mut self) {
-        self.wait_for_subscribers(1, PATIENCE).expect("somebody subscribes");
+speaker!(
+    Push {
+        fn call_in(&mut self) {
+            let _ = self.can_send();
+        }
     }
-});
+    Pair {
+        fn call_in(&mut self) {
+            let _ = (self.can_send(), self.can_recv());
+        }
+    }
+    Dealer {
+        fn call_in(&mut self) {
+            let _ = (self.can_send(), self.can_recv());
+        }
+    }
+    Pub {
+        fn call_in(&mut self) {
+            let _ = self.can_send();
+        }
+
+        fn await_hearer(&mut self) {
+            self.wait_for_subscribers(1, PATIENCE).expect("somebody subscribes");
+        }
+    }
+);
 hearer!(Pull Pair Dealer Sub);
 
-/// A builder of a socket that connects again at once.
-pub(crate) fn eager<S: Socket>(builder: Builder<S>) -> Builder<S> {
+/// `builder`, of a socket that connects again at once.
+pub(crate) fn quick<S: Socket>(builder: Builder<S>) -> Builder<S> {
     let soon = Duration::from_millis(2);
     builder.reconnect_interval(soon).reconnect_interval_max(soon)
 }
 
-/// As [`eager`], and as wished for.
-fn quick<S: Socket>(builder: Builder<S>, wishes: Wishes) -> Builder<S> {
-    eager(builder).wait(wishes.policy).monitor_capacity(100_000)
+/// Likewise, as it is wished for.
+fn wished<S: Socket>(builder: Builder<S>, wishes: Wishes) -> Builder<S> {
+    quick(builder).wait(wishes.policy).monitor_capacity(100_000)
 }
 
 /// A PAIR, which does both.
 pub(crate) fn pair(context: &Context, wishes: Wishes) -> Pair {
-    let builder = quick(Pair::builder(), wishes).send_hwm(wishes.hwm).recv_hwm(wishes.hwm);
+    let builder = wished(Pair::builder(), wishes).send_hwm(wishes.hwm).recv_hwm(wishes.hwm);
     builder.linger(wishes.linger).build(context).expect("a context")
 }
 
@@ -176,7 +194,7 @@ pub(crate) fn pair(context: &Context, wishes: Wishes) -> Pair {
 pub(crate) fn speaker(pattern: Pattern, context: &Context, wishes: Wishes) -> Box<dyn Speaker> {
     macro_rules! of {
         ($socket:ident) => {{
-            let builder = quick($socket::builder(), wishes).send_hwm(wishes.hwm).linger(wishes.linger);
+            let builder = wished($socket::builder(), wishes).send_hwm(wishes.hwm).linger(wishes.linger);
             Box::new(builder.build(context).expect("a context"))
         }};
     }
@@ -192,7 +210,7 @@ pub(crate) fn speaker(pattern: Pattern, context: &Context, wishes: Wishes) -> Bo
 pub(crate) fn hearer(pattern: Pattern, context: &Context, wishes: Wishes) -> Box<dyn Hearer> {
     macro_rules! of {
         ($builder:expr) => {
-            Box::new(quick($builder, wishes).recv_hwm(wishes.hwm).build(context).expect("a context"))
+            Box::new(wished($builder, wishes).recv_hwm(wishes.hwm).build(context).expect("a context"))
         };
     }
     match pattern {

@@ -148,6 +148,13 @@ impl Watch {
     }
 }
 
+/// What the system says of a process in a letter: `T`, it is stopped; `Z`, it has ended. `None`: there is none.
+pub(crate) fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Of "pid (name) state …"; a name may have anything in it.
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
 /// Sockets this process has open: listeners and connections, whatever becomes of those.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sockets(usize);

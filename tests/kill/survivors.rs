@@ -21,7 +21,7 @@ use crate::{
     load::{self, Dice, Pace, Tempo},
     part::{Part, Role},
     pattern::{self, Hearer, Pattern, Place, Speaker, Wishes},
-    scene::{Folder, Holdings, Sockets, Watch},
+    scene::{Folder, Holdings, Sockets, Watch, state},
     sharing::SHARES_MEMORY,
 };
 
@@ -44,6 +44,8 @@ const PRODUCERS_PHASES: &[&str] = &[
     "overflowing",
     "moving",
     "wishing",
+    "growing",
+    "switched",
     "between-calls",
     "closing",
     "unmapping",
@@ -65,6 +67,8 @@ const CONSUMERS_PHASES: &[&str] = &[
     "announced",
     "sleeping",
     "woken",
+    "grown",
+    "switching",
     "holding",
     "between-calls",
     "closing",
@@ -341,7 +345,7 @@ fn consumers_die(pattern: Pattern, place: Place, kills: u64, seed: u64) {
         sender.join().unwrap()
     });
     // What a peer had is given back when its socket calls in next.
-    let _ = socket.may_send();
+    socket.call_in();
     held.expect("it has warmed up").return_to(&mut watch);
     what_is_left_comes(pattern, place, &mut *socket, &folder, sent, &mut account, &mut tally);
     drop(socket);
@@ -508,10 +512,15 @@ fn orphan(part: Part, ledger: &Ledger, watch: &mut Watch) -> Death {
     Victim::begin(part, moment, ledger).die(ledger, |pid| watch.is_in(pid) && ledger.read(Entry::Left) > 0)
 }
 
-/// It must have been there still, whatever was heard meanwhile.
+/// It must have been there still, whatever was heard meanwhile; and has all it inherited until it is gone.
 fn end_sleeper(ledger: &Ledger) {
-    let sleeper = Pid::from_raw(ledger.read(Entry::Left) as i32).expect("a process");
-    kill_process(sleeper, Signal::KILL).expect("it is still there");
+    let pid = ledger.read(Entry::Left) as i32;
+    kill_process(Pid::from_raw(pid).expect("a process"), Signal::KILL).expect("it is still there");
+    let deadline = Instant::now() + PATIENCE;
+    while !matches!(state(pid as u32), None | Some('Z')) {
+        assert!(Instant::now() < deadline, "the sleeper does not end");
+        thread::sleep(Duration::from_micros(200));
+    }
 }
 
 fn producers_leave_sleepers(place: Place) {
@@ -534,6 +543,7 @@ fn producers_leave_sleepers(place: Place) {
             let committed = ledger.reached("committed");
             received.eventually("what was committed comes", &receiver, || received.of(nth) >= committed);
             watch.mourns(&death, true, Some(&mut tally));
+            tally.messages += received.of(nth);
             end_sleeper(&ledger);
         }
     });

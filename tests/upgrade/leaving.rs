@@ -116,6 +116,33 @@ fn what_a_puller_leaves_stays_for_the_endpoint_of_a_connected_push() {
     before.return_to();
 }
 
+/// Nor looks for messages, and still keeps no memory of the connections there have been.
+#[test]
+fn who_only_sends_keeps_nothing_of_those_who_left() {
+    let _alone = alone();
+    let contexts = [Context::new(), Context::new()];
+    let endpoint = anywhere();
+    let quick = Duration::from_millis(1);
+    let builder = Dealer::builder().reconnect_interval(quick).reconnect_interval_max(quick);
+    let mut dealer = builder.build(&contexts[0]).unwrap();
+    let mut watch = Watch::new(dealer.monitor());
+    dealer.connect(&endpoint).unwrap();
+    let mut held = None;
+    for number in 0..12 {
+        let mut peer = Dealer::new(&contexts[1]).unwrap();
+        peer.bind(&endpoint).unwrap();
+        assert_eq!(outcome(&mut watch), Ok(()));
+        dealer.send(numbered(number)).unwrap();
+        assert_eq!(peer.recv_timeout(PATIENCE), Ok(numbered(number)));
+        match held {
+            None => held = Some(Holdings::now()).filter(|_| number == 2),
+            Some(held) => held.return_to(),
+        }
+        drop(peer);
+        watch.disconnected();
+    }
+}
+
 #[test]
 fn what_the_peer_of_a_bound_pair_leaves_is_lost_and_counted() {
     let _alone = alone();

@@ -57,6 +57,11 @@ impl Inlet {
 
     /// Reads `lane`, too, behind the first `after` messages of the queue.
     pub(crate) fn add(&mut self, lane: Counted<Lane>, after: u64) {
+        // Who only sends never looks here, and has a lane for each connection there was: those with nothing in them go.
+        if self.first.as_mut().is_some_and(Incoming::is_spent) {
+            self.first = self.behind.pop_front();
+        }
+        self.behind.retain_mut(|incoming| !incoming.is_spent());
         let incoming = Incoming {
             reader: lane.reader(),
             lane,
@@ -195,6 +200,12 @@ impl Inlet {
 }
 
 impl Incoming {
+    /// Is it over, and nothing in it?
+    fn is_spent(&mut self) -> bool {
+        // In this order, and Acquire: as in `Inlet::ready_behind`.
+        self.lane.is_over.load(Ordering::Acquire) && !self.ready()
+    }
+
     #[inline(always)]
     fn ready(&mut self) -> bool {
         self.record.is_some() || self.whole.is_some() || self.look()

@@ -18,10 +18,14 @@ use super::{Inlet, Knock, Lane, LaneParts, Leftover, Load, Loaned, Outlet};
 use crate::{
     Frame, Message,
     monitor::{PeerMetadata, Traffic},
-    pipe::{Drive, Fold, Refusal, Watch, Way, local},
+    pipe::{
+        Crew, Directions, Drive, Fold, Hub, HubOptions, Joined, Losses, Outward, Profile, Refusal, Side, Tie, Watch,
+        Way, local, local_pair,
+    },
     ring::record::{CAPACITY_MIN, Memory, heap::Heap},
     shm::{Layout, layout},
-    sync::{Condvar, Mutex, Ordering, full_fence, planted, thread},
+    sync::{Arc, Condvar, Mutex, Ordering, full_fence, planted, thread},
+    wait::{Awaited, WaitPolicy, Waiter},
 };
 
 /// Where the ring is: behind the last word of the header.
@@ -31,7 +35,7 @@ const SMALL: usize = CAPACITY_MIN;
 /// A ring whose records hold a part of something long.
 const LARGE: usize = 2 * CAPACITY_MIN;
 /// Bytes of a message that crosses in three parts, for the last of which there is no room at first.
-const LONG: usize = 64;
+pub(super) const LONG: usize = 64;
 
 /// Where a thread sleeps until another process knocks.
 #[derive(Debug, Default)]
@@ -129,39 +133,54 @@ type World = (ManuallyDrop<Owner>, ManuallyDrop<Session>, ManuallyDrop<Reader>);
 
 /// Two processes with rings of `capacity` bytes, at whose doors are these bells. The one's mark is `send_hwm`, the other's 1.
 fn world(capacity: usize, send_hwm: u32, senders: Bells, readers: Bells) -> World {
+    let told = Counted::default();
+    let (near, far) = lanes(capacity, senders, readers, &told);
+    let (owner, session) = sender(near, send_hwm, told);
+    let (stream, inlet) = local::queue();
+    let mut inlet = Inlet::new(inlet);
+    inlet.add(far.clone(), 0);
+    let reader = Reader { inlet, stream, lane: far, got: Vec::new(), popped: owner.popped.clone() };
+    (owner, session, ManuallyDrop::new(reader))
+}
+
+/// The lanes of a process that sends and of one that receives.
+fn lanes(
+    capacity: usize,
+    senders: Bells,
+    readers: impl Knock + 'static,
+    told: &Counted<Told>,
+) -> (Counted<Lane>, Counted<Lane>) {
     let layout = Layout { ring: RING, capacity };
     let (ours, theirs) =
         (Counted::new(Heap::of_segment(RING, capacity)), Counted::new(Heap::of_segment(RING, capacity)));
-    let told = Counted::<Told>::default();
-    let drive: Weak<Told> = Counted::downgrade(&told);
-    let lane = |own: &Counted<Heap>, peer: &Counted<Heap>, bells: Bells| {
+    let drive: Weak<Told> = Counted::downgrade(told);
+    let lane = |own: &Counted<Heap>, peer: &Counted<Heap>, knocker: Box<dyn Knock>| {
         Lane::new(LaneParts {
             own: own.clone(),
             own_layout: layout,
             peer: peer.clone(),
             peer_layout: layout,
-            knocker: Box::new(bells),
+            knocker,
             drive: drive.clone(),
             size_max: u64::MAX,
             settled: 0,
             capacity_max: 0,
         })
     };
-    let (near, far) = (lane(&ours, &theirs, readers), lane(&theirs, &ours, senders));
+    let (near, far) = (lane(&ours, &theirs, Box::new(readers)), lane(&theirs, &ours, Box::new(senders)));
     far.set_recv_hwm(1);
+    (near, far)
+}
+
+fn sender(near: Counted<Lane>, send_hwm: u32, told: Counted<Told>) -> (ManuallyDrop<Owner>, ManuallyDrop<Session>) {
     let way = Way::new();
     way.set_send_hwm(send_hwm);
     let popped = Counted::new(Plain::new(0));
     let (outlet, queue) = local::queue();
     let outlet = Outlet::new(outlet, near.clone());
-    let owner =
-        Owner { outlet, way, lane: near.clone(), pushed: 0, limit: u64::from(send_hwm) + 1, popped: popped.clone() };
-    let (stream, inlet) = local::queue();
-    let mut inlet = Inlet::new(inlet);
-    inlet.add(far.clone(), 0);
-    let reader = Reader { inlet, stream, lane: far, got: Vec::new(), popped };
+    let owner = Owner { outlet, way, lane: near.clone(), pushed: 0, limit: u64::from(send_hwm) + 1, popped };
     let session = Session { lane: near, queue, hello: None, told };
-    (ManuallyDrop::new(owner), ManuallyDrop::new(session), ManuallyDrop::new(reader))
+    (ManuallyDrop::new(owner), ManuallyDrop::new(session))
 }
 
 /// Of a model that has not failed.
@@ -595,6 +614,92 @@ pub(super) fn long_one_wakes() {
     let (owner, session) = sending.join().unwrap();
     assert_eq!(reader.got, [1]);
     end((owner, session, reader));
+}
+
+/// The session of a socket that is knocked at: it does what there is to do on the thread of who knocks.
+#[derive(Debug)]
+struct Porter(Arc<Tie>);
+
+impl Knock for Porter {
+    fn knock(&self) {
+        // As `Session::serve_shared`.
+        full_fence();
+        self.0.tell_consumer(Side::First);
+    }
+}
+
+/// A message, for the owner of several pipes: `socket::core::Arrival`.
+struct Arrival<'a>(&'a mut Crew);
+
+impl Awaited for Arrival<'_> {
+    type Ready = Message;
+
+    fn look(&mut self) -> Option<Message> {
+        let mut place = Message::from(Frame::new());
+        let key = self.0.readable()?;
+        self.0.receive_from(key, &mut place).then_some(place)
+    }
+
+    fn announce(&mut self) -> bool {
+        self.0.before_sleep();
+        assert!(self.0.watch_links(&mut Vec::new()), "there is nothing to watch");
+        false
+    }
+}
+
+/// Messages of the sizes `before` come by the only pipe; then there is one pipe more than is looked at, so the other is armed, and
+/// one of `size` wakes its owner. It may find it marked when there is nothing to take: the knock is late, or what has come is a part.
+pub(super) fn armed_one_wakes(before: &'static [usize], size: usize) {
+    let losses = ManuallyDrop::new(Arc::default());
+    let options = HubOptions { send_hwm: 0, recv_hwm: 0, seats: 2 };
+    let hub = || ManuallyDrop::new(Hub::new(Profile::plain(), options, Arc::clone(&losses)));
+    let (near, others) = (hub(), [hub(), hub()]);
+    let mut ends = others.each_ref().map(|other| {
+        let tie = Tie::new(Arc::clone(other));
+        tie.introduce(Side::Second, Arc::clone(&near), near.profile());
+        let (far, end) = local_pair(&tie, Directions { forth: true, back: false });
+        ManuallyDrop::new((Some(end), far))
+    });
+    let bell = Counted::<Doorbell>::default();
+    let tie = ends[0].1.tie().clone();
+    let told = Counted::default();
+    let (near_lane, far_lane) = lanes(LARGE, Bells(vec![bell.clone()]), Porter(tie.clone()), &told);
+    tie.leave_lane(far_lane, 0);
+    drop(tie);
+    let (mut owner, mut session) = sender(near_lane, 1, told);
+    assert!(session.load());
+    let mut crew = ManuallyDrop::new(Crew::new(Arc::clone(&near), Outward::Balanced));
+    let mut join = |place: usize| assert!(matches!(near.join(ends[place].0.take().unwrap()), Joined::Seated));
+    join(0);
+    if before.is_empty() {
+        join(1);
+        assert!(crew.readable().is_none(), "it is armed from the beginning");
+    }
+    let sending = thread::spawn(move || {
+        for &size in before.iter().chain([&size]) {
+            if owner.push(size).unwrap() {
+                while !session.load() {
+                    bell.sleep();
+                }
+            }
+        }
+        (owner, session)
+    });
+    let mut waiter = ManuallyDrop::new(Waiter::new(WaitPolicy::Park));
+    let mut receive = || waiter.wait(near.signal(), None, &mut Arrival(&mut crew)).unwrap();
+    let got = before.iter().map(|_| receive()).collect::<Vec<_>>();
+    if !before.is_empty() {
+        join(1);
+    }
+    for ((message, &size), number) in got.into_iter().chain([receive()]).zip(before.iter().chain([&size])).zip(1..) {
+        assert_eq!((number_of(&message), message.size()), (number, size));
+    }
+    let (owner, session) = sending.join().unwrap();
+    assert_eq!(owner.lane.fault(), None);
+    drop((ManuallyDrop::into_inner(owner), ManuallyDrop::into_inner(session), ManuallyDrop::into_inner(waiter)));
+    drop((ends.map(ManuallyDrop::into_inner), ManuallyDrop::into_inner(crew)));
+    drop((ManuallyDrop::into_inner(near), others.map(ManuallyDrop::into_inner)));
+    drop::<Arc<Losses>>(ManuallyDrop::into_inner(losses));
 }
 
 /// A sender without credit that sleeps is woken by a reader that takes one.

@@ -25,6 +25,8 @@ pub(crate) struct Outlet {
     is_live: bool,
     /// Messages sent while something was queued.
     looks: u32,
+    /// There was a loan that was not committed: it may have been forgotten.
+    has_lent: bool,
 }
 
 /// Messages that are queued for each time the queue is moved on by who sends them: that costs some 100 ns.
@@ -32,7 +34,8 @@ const LOOKS_PER_MOVE: u32 = 16;
 
 impl Outlet {
     pub(crate) fn new(queue: local::Outlet, lane: Counted<Lane>) -> Self {
-        let mut outlet = Self { queue, lane, direct: 0, settled: 0, peer_hwm: 0, is_live: false, looks: 0 };
+        let mut outlet =
+            Self { queue, lane, direct: 0, settled: 0, peer_hwm: 0, is_live: false, looks: 0, has_lent: false };
         outlet.refresh();
         outlet
     }
@@ -94,6 +97,7 @@ impl Outlet {
             *message = Message::from(Frame::new());
             return Ok(());
         }
+        self.end_forgotten();
         self.lane.queue(|| self.queue.push_folded(way, message, fold))?;
         phase::reach("overflowing");
         Ok(())
@@ -108,6 +112,7 @@ impl Outlet {
         if !waits && self.put(message, Fold::Nothing) {
             return Ok(());
         }
+        self.end_forgotten();
         self.lane.queue(|| self.queue.push_copy(way, message))
     }
 
@@ -121,8 +126,6 @@ impl Outlet {
         let is_over = outgoing.is_over && !planted("lane-over-ignored");
         let is_held = outgoing.is_held && !planted("lane-held-ignored");
         if is_over || is_held || outgoing.partial.is_some() && !planted("lane-partial-ignored") {
-            // A loan that was forgotten: one that is there borrows the socket.
-            self.lane.end_loan(outgoing);
             return false;
         }
         let shape = Shape::of(message, fold);
@@ -161,8 +164,8 @@ impl Outlet {
         }
         let mut outgoing = self.lane.pen.try_take()?;
         if outgoing.is_lent {
-            // It was forgotten: one that is there borrows the socket.
-            self.lane.end_loan(outgoing);
+            drop(outgoing);
+            self.end_forgotten();
             outgoing = self.lane.pen.try_take()?;
         }
         let is_ours = !outgoing.is_over && !outgoing.is_held && outgoing.partial.is_none();
@@ -182,6 +185,7 @@ impl Outlet {
             }
         }
         let loan = claim.map(|claim| Loaned::new(&self.lane, &mut outgoing, claim));
+        self.has_lent |= loan.is_some();
         let done = std::mem::take(&mut outgoing.done);
         drop(outgoing);
         drop(done);
@@ -203,6 +207,7 @@ impl Outlet {
         let loan = if is_direct { loan.commit(fold) } else { Err(loan) };
         let Err(loan) = loan else {
             self.direct += 1;
+            self.has_lent = false;
             return Ok(());
         };
         let Some(mut message) = loan.into_message() else { return Err((Refusal::OutOfMemory, Message::new())) };
@@ -245,9 +250,13 @@ impl Outlet {
         self.queue.settle();
     }
 
-    /// Its owner sends nothing more, and has no loan: one that is marked was forgotten.
-    pub(crate) fn close(&self) {
-        self.lane.end_loan(self.lane.take_pen());
+    /// A loan that is marked is ended: it was forgotten, as one that is there borrows the socket, and its owner is here. To be called
+    /// before anything is queued, which nobody moves while the ring is lent, and when the owner sends nothing more.
+    #[inline]
+    pub(crate) fn end_forgotten(&mut self) {
+        if std::mem::take(&mut self.has_lent) {
+            self.lane.end_loan(self.lane.take_pen());
+        }
     }
 
     /// Messages nobody will put into a ring any more.

@@ -52,6 +52,7 @@ fn what_is_lent_is_written_by_one_and_not_lost() {
 fn everybody_may_sleep() {
     explore("short_ones_wake(3)", || models::short_ones_wake(3));
     explore("long_one_wakes", models::long_one_wakes);
+    explore("armed_one_wakes([long], 1)", || models::armed_one_wakes(&[models::LONG], 1));
     explore("credit_wakes(6)", || models::credit_wakes(6));
     explore("all_sleep(9)", || models::all_sleep(9));
 }
@@ -70,4 +71,5 @@ fn planted_bugs_are_caught() {
     assert_caught("lane-over-ignored", || models::a_loan_outlives_its_lane(2, 3));
     assert_caught("lane-announces-once", || models::short_ones_wake(3));
     assert_caught("lane-announces-once", || models::all_sleep(9));
+    assert_caught("crew-heat-silent", || models::armed_one_wakes(&[], models::LONG));
 }

@@ -94,7 +94,7 @@ pub(super) struct Agreed {
 impl Offering {
     /// Makes what `options` ask for, and says what to tell the peer of it.
     pub(super) fn make(options: &StreamOptions, recv_hwm: u32, conflates: bool) -> (Self, Offer) {
-        let (capacity, memory_max) = (options.ipc_ring_size.bytes(), options.ipc_memory_max.unwrap_or(u64::MAX));
+        let (capacity, memory_max) = (options.ipc_ring_size.bytes(), options.ipc_memory_max());
         let ours = match Layout::size_for(capacity) as u64 {
             _ if conflates => Err(Obstacle::Conflates),
             size if size > memory_max => Err(Obstacle::MemoryMax),
