@@ -483,7 +483,8 @@ pub(super) fn a_loan_is_left_alone(ends: LoanEnds) {
 
 /// As [`none_is_lost`], of what is lent when the session gives up, and others before and behind it.
 pub(super) fn a_loan_outlives_its_lane(before: u8, after: u8) {
-    let (mut owner, mut session, mut reader) = world(SMALL, 3, Bells::default(), Bells::default());
+    let send_hwm = u32::from(before + after) + 1;
+    let (mut owner, mut session, mut reader) = world(SMALL, send_hwm, Bells::default(), Bells::default());
     assert!(session.load());
     (0..before).for_each(|_| owner.try_push(1));
     let loan = owner.lend().expect("nothing is in its way");
