@@ -555,7 +555,9 @@ fn consumers_leave_sleepers(place: Place) {
     let folder = Folder::new();
     let ledger = Ledger::new(folder.file("ledger"));
     let context = Context::new();
-    let mut socket = pattern::speaker(Pattern::Pipeline, &context, wishes(200));
+    // What is left in the end has nobody to go to.
+    let wishes = Wishes { linger: Duration::ZERO, ..wishes(200) };
+    let mut socket = pattern::speaker(Pattern::Pipeline, &context, wishes);
     let mut watch = Watch::new(socket.watch());
     socket.attach(place.other(), &folder.endpoint());
     let mut tally = Tally::new();
