@@ -191,6 +191,14 @@ impl Victim {
         Death { pid, at_ns, whereabouts }
     }
 
+    /// Fails if it has ended by itself.
+    pub(crate) fn must_live(&mut self) {
+        if let Some(status) = self.child.try_wait().expect("it is ours to wait for") {
+            let complaint = self.complaint();
+            panic!("{:?} has ended by itself, {status}: {complaint}", self.role);
+        }
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it is ours");
         let status = self.child.wait().expect("it is ours to wait for");

@@ -22,7 +22,7 @@ use crate::{
     sharing::SHARES_MEMORY,
 };
 
-const TOTAL: u64 = 3_000;
+const TOTAL: u64 = 1_000;
 
 /// Where a producer or a consumer may be stopped.
 const PHASES: [&[&str]; 2] = [
