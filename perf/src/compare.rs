@@ -311,7 +311,8 @@ impl Arena<'_> {
             progress.done();
             for (contestant, turns) in self.contestants.iter().zip(&mut seen.turns) {
                 progress.step(&format!("repetition {rep}: {}", contestant.name));
-                turns.push(turn(contestant)?);
+                let named = |why| Failure::Of { who: contestant.name.clone(), why: Box::new(why) };
+                turns.push(turn(contestant).map_err(named)?);
                 progress.done();
             }
         }
