@@ -484,9 +484,12 @@ impl End {
         !matches!(&self.inlet, Some(Inlet::Shared(inlet)) if inlet.has_lane())
     }
 
-    /// Goes by the lanes of shared memory that the connection at the other end has left for us.
-    pub(crate) fn adopt(&mut self) {
-        for (lane, after) in self.tie.take_lanes() {
+    /// Goes by the lanes of shared memory that the connection at the other end has left for us. If there are any, the caller
+    /// issues a full fence and looks for messages.
+    pub(crate) fn adopt(&mut self) -> bool {
+        let lanes = self.tie.take_lanes();
+        let are_some = !lanes.is_empty();
+        for (lane, after) in lanes {
             self.outlet = self.outlet.take().map(|outlet| match outlet {
                 Outlet::Local(queue) => Outlet::Shared(Box::new(shared::Outlet::new(queue, lane.clone()))),
                 Outlet::Shared(mut outlet) => {
@@ -508,6 +511,7 @@ impl End {
                 None => lane.close_unread(),
             }
         }
+        are_some
     }
 
     /// Messages popped so far, where this end is a connection's.

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     monitor::PeerId,
     route::Rotation,
-    sync::{Arc, AtomicU64},
+    sync::{Arc, AtomicU64, full_fence},
 };
 
 /// Who chooses the pipe a message goes to.
@@ -396,8 +396,12 @@ impl Crew {
     /// Goes by shared memory from now on, if the connection at the other end has arranged that.
     fn adopt(&mut self, key: Key) {
         // Also when the connection has gone since: what it had brought is still there.
-        if let Some(pipe) = self.pipes.get_mut(key as usize).and_then(Option::as_mut) {
-            pipe.end.adopt();
+        if let Some(pipe) = self.pipes.get_mut(key as usize).and_then(Option::as_mut)
+            && pipe.end.adopt()
+        {
+            // This may be the last look before a sleep: what comes from here on is told of, and what has come is looked for.
+            full_fence();
+            self.heat(key);
         }
     }
 

@@ -55,14 +55,14 @@ impl Inlet {
         Self { queue, first: None, behind: VecDeque::new(), unpublished: (false, false) }
     }
 
-    /// Reads `lane`, too, behind the first `after` messages of the queue.
+    /// Reads `lane`, too, behind the first `after` messages of the queue. The caller issues a full fence, and looks.
     pub(crate) fn add(&mut self, lane: Counted<Lane>, after: u64) {
         // Who only sends never looks here, and has a lane for each connection there was: those with nothing in them go.
         if self.first.as_mut().is_some_and(Incoming::is_spent) {
             self.first = self.behind.pop_front();
         }
         self.behind.retain_mut(|incoming| !incoming.is_spent());
-        let incoming = Incoming {
+        let mut incoming = Incoming {
             reader: lane.reader(),
             lane,
             after,
@@ -73,6 +73,10 @@ impl Inlet {
             taken: 0,
             sleep: Announcer::default(),
         };
+        // Announced from the beginning: who adds it may be about to sleep, and have announced all others.
+        if !planted("crew-adopt-silent") {
+            incoming.announce();
+        }
         if self.first.is_none() {
             self.first = Some(incoming);
         } else {
