@@ -33,11 +33,7 @@ impl Deref for World {
 
 impl World {
     fn new(road: Road) -> Self {
-        let context = match road {
-            Road::Inproc | Road::Tcp | Road::Ipc => Context::new(),
-            Road::IpcPlain => Context::new().without_shared_memory(),
-        };
-        Self { context, endpoints: Endpoints::new(road) }
+        Self { context: Context::new(), endpoints: Endpoints::new(road) }
     }
 
     fn endpoint(&self, name: &str) -> String {
@@ -416,9 +412,4 @@ mod tcp {
 #[cfg(not(miri))]
 mod ipc {
     over_stream!(Ipc);
-}
-
-#[cfg(not(miri))]
-mod ipc_plain {
-    over_stream!(IpcPlain);
 }

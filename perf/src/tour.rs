@@ -131,7 +131,6 @@ impl Visit<'_> {
                 batch: 1,
                 wait,
                 drive: route.drive,
-                plain: route.plain,
                 hwm: route.hwm,
                 place,
                 repeat,
@@ -254,16 +253,7 @@ fn steps(pins: &Pins) -> u64 {
 }
 
 fn route(pattern: Pattern, wait: Wait, size: usize) -> Route {
-    Route {
-        transport: Transport::Inproc,
-        pattern,
-        size,
-        wait,
-        drive: Drive::Default,
-        plain: false,
-        loan: false,
-        hwm: 1_000,
-    }
+    Route { transport: Transport::Inproc, pattern, size, wait, drive: Drive::Default, hwm: 1_000 }
 }
 
 /// A load's title as a file name: words with dashes between.

@@ -12,8 +12,6 @@ pub enum AddError {
     AlreadyRegistered,
     /// The system refuses to wait for the descriptor, or to give us one to wait with.
     System(io::Error),
-    /// The poller, or the socket, belongs to the process this one was forked off.
-    Forked,
 }
 
 /// What was to be changed or taken out is not there: never was, or has been taken out, or its socket was dropped.
@@ -31,8 +29,6 @@ pub enum PollError {
     Interrupted,
     /// The system refuses to wait for descriptors.
     System(io::Error),
-    /// The poller belongs to the process this one was forked off.
-    Forked,
 }
 
 impl fmt::Display for AddError {
@@ -40,7 +36,6 @@ impl fmt::Display for AddError {
         match self {
             Self::AlreadyRegistered => write!(f, "it is registered with this poller already"),
             Self::System(error) => error.fmt(f),
-            Self::Forked => f.write_str("it belongs to the process this one was forked off"),
         }
     }
 }
@@ -57,7 +52,6 @@ impl fmt::Display for PollError {
             Self::NothingRegistered => write!(f, "a wait without end for nothing at all"),
             Self::Interrupted => write!(f, "a signal ended the wait"),
             Self::System(error) => error.fmt(f),
-            Self::Forked => f.write_str("it belongs to the process this one was forked off"),
         }
     }
 }
@@ -65,7 +59,7 @@ impl fmt::Display for PollError {
 impl std::error::Error for AddError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::AlreadyRegistered | Self::Forked => None,
+            Self::AlreadyRegistered => None,
             Self::System(error) => Some(error),
         }
     }
@@ -76,7 +70,7 @@ impl std::error::Error for NotRegistered {}
 impl std::error::Error for PollError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::NothingRegistered | Self::Interrupted | Self::Forked => None,
+            Self::NothingRegistered | Self::Interrupted => None,
             Self::System(error) => Some(error),
         }
     }

@@ -17,7 +17,6 @@ use super::{
     watchlist::{Key, Watchlist},
 };
 use crate::{
-    fork::{Own, Process},
     socket::{Interest, Pollable},
     wait::{Awaited, GaveUp, WaitCounters, WaitPolicy, Waiter},
 };
@@ -35,7 +34,7 @@ use super::descriptors::Descriptors;
 #[derive(Debug)]
 pub struct Poller {
     bell: Arc<Bell>,
-    list: Own<Watchlist>,
+    list: Watchlist,
     waiter: Waiter,
     waits: u64,
     #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
@@ -66,16 +65,13 @@ pub struct PollCounters {
 #[derive(Clone, Debug)]
 pub struct Waker {
     bell: Arc<Bell>,
-    made_in: Process,
 }
 
 impl Waker {
     /// Makes the poller's present wait return, or its next one if it does not wait now; also with no event. Calls that
     /// come before that wait returns count as one.
     pub fn wake(&self) {
-        if self.made_in.is_this() {
-            self.bell.call();
-        }
+        self.bell.call();
     }
 }
 
@@ -89,7 +85,7 @@ impl Poller {
     pub fn with_policy(policy: WaitPolicy) -> Self {
         let bell = Bell::new();
         Self {
-            list: Own::new(Watchlist::new(bell.clone())),
+            list: Watchlist::new(bell.clone()),
             bell,
             waiter: Waiter::new(policy),
             waits: 0,
@@ -111,9 +107,6 @@ impl Poller {
         interest: Interest,
         data: u64,
     ) -> Result<Key, AddError> {
-        if self.list.is_inherited() || socket.is_inherited() {
-            return Err(AddError::Forked);
-        }
         let driven = socket.to_drive().map_err(AddError::System)?;
         #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
         if driven.is_some() {
@@ -155,9 +148,6 @@ impl Poller {
     /// # Errors
     /// It is not registered (any more).
     pub fn remove(&mut self, key: Key) -> Result<(), NotRegistered> {
-        if self.list.is_inherited() {
-            return Err(NotRegistered);
-        }
         self.list.remove(key)
     }
 
@@ -182,7 +172,7 @@ impl Poller {
 
     /// Something to end a wait with, from any thread.
     pub fn waker(&self) -> Waker {
-        Waker { bell: self.bell.clone(), made_in: self.list.made_in() }
+        Waker { bell: self.bell.clone() }
     }
 
     /// How waits idle.
@@ -280,9 +270,6 @@ impl Poller {
     /// Everything is looked at, descriptors too.
     #[inline]
     fn first_look(&mut self, events: &mut Events) -> Option<Result<usize, PollError>> {
-        if self.list.is_inherited() {
-            return Some(Err(PollError::Forked));
-        }
         self.waits += 1;
         events.list.clear();
         self.list.look(events);
@@ -334,7 +321,7 @@ impl Poller {
     /// # Errors
     /// It is not registered.
     pub fn modify_fd(&mut self, fd: impl AsFd, interest: Interest, data: u64) -> Result<(), NotRegistered> {
-        self.own_descriptors()?.modify(fd.as_fd(), interest, data)
+        self.descriptors.as_mut().ok_or(NotRegistered)?.modify(fd.as_fd(), interest, data)
     }
 
     /// Takes a descriptor out.
@@ -342,18 +329,10 @@ impl Poller {
     /// # Errors
     /// It is not registered.
     pub fn remove_fd(&mut self, fd: impl AsFd) -> Result<(), NotRegistered> {
-        self.own_descriptors()?.remove(fd.as_fd())
-    }
-
-    /// An inherited poller's are the parent's as well.
-    fn own_descriptors(&mut self) -> Result<&mut Descriptors, NotRegistered> {
-        self.descriptors.as_mut().filter(|_| !self.list.is_inherited()).ok_or(NotRegistered)
+        self.descriptors.as_mut().ok_or(NotRegistered)?.remove(fd.as_fd())
     }
 
     fn open_descriptors(&mut self) -> Result<&mut Descriptors, AddError> {
-        if self.list.is_inherited() {
-            return Err(AddError::Forked);
-        }
         Ok(match &mut self.descriptors {
             Some(descriptors) => descriptors,
             none => none.insert(Descriptors::new(&self.bell).map_err(AddError::System)?),

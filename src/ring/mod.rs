@@ -23,7 +23,6 @@ mod error;
 mod loom;
 pub mod mpmc;
 pub mod packed;
-pub(crate) mod record;
 mod slots;
 pub mod spsc;
 

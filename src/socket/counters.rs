@@ -4,7 +4,6 @@
 
 use crate::{
     SocketType,
-    fork::Denied,
     pipe::{Hub, LinkTally},
     sync::Ordering,
     wait::WaitCounters,
@@ -78,12 +77,6 @@ impl StreamCounters {
             refused: links.refused(),
             stray: links.stray(),
         }
-    }
-}
-
-impl Denied for Counters {
-    fn denied() -> Self {
-        Self::default()
     }
 }
 

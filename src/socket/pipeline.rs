@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Message, SocketType,
-    pipe::{Crew, Key, Loaned, Outward},
+    pipe::{Crew, Key, Outward},
 };
 
 /// Hands messages out to [`Pull`] peers, each in turn.

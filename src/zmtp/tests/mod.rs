@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-mod agreement;
 mod limits;
 mod recorded;
 mod rules;
