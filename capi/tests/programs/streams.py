@@ -58,16 +58,19 @@ async def subscriber():
             await updates.recv_multipart()
             await ready.send(b"ready")
             await ready.recv()
-            # What was given up may not have taken a message with it.
+            # What was given up may not have taken a message with it; what was there at once is had, and not given up.
             given_up = updates.recv_multipart()
-            given_up.cancel()
+            at_once = None if given_up.cancel() else given_up.result()
             poller = zmq.asyncio.Poller()
             poller.register(updates, zmq.POLLIN)
             expected = number % 2
             while True:
-                if not await poller.poll(10):
+                if at_once:
+                    (prefix, text), at_once = at_once, None
+                elif await poller.poll(10):
+                    prefix, text = await asyncio.wait_for(updates.recv_multipart(), 5)
+                else:
                     continue
-                prefix, text = await asyncio.wait_for(updates.recv_multipart(), 5)
                 if prefix == b"end":
                     break
                 if prefix == topic:
