@@ -66,6 +66,11 @@ fn items_one_at_a_time<const WORDS: usize>(criterion: &mut Criterion) {
             let (mut producer, mut consumer) = spsc::ring::<Item<WORDS>>(capacity).unwrap();
             stream(items, |item| producer.push(item).is_ok(), || consumer.pop().ok())
         });
+        #[cfg(feature = "fuzzing")]
+        measure(&mut group, "ringway record", |items| {
+            let (mut writer, mut reader) = records::<WORDS>(capacity);
+            stream(items, |item: Item<WORDS>| writer.push(item.0), || reader.pop().map(Item))
+        });
         measure(&mut group, "ringway packed", |items| {
             let (mut producer, mut consumer) = packed::ring::<Item<WORDS>>(capacity).unwrap();
             stream(items, |item| producer.push(item).is_ok(), || consumer.pop().ok())
@@ -367,6 +372,18 @@ fn round_trips_of<const WORDS: usize>(group: &mut BenchmarkGroup<'_, WallTime>) 
             )
         });
     });
+    #[cfg(feature = "fuzzing")]
+    group.bench_function(format!("ringway record, {size} B"), |bencher| {
+        bencher.iter_custom(|trips| {
+            let (mut ping, mut pinged) = records::<WORDS>(CAPACITY);
+            let (mut pong, mut ponged) = records::<WORDS>(CAPACITY);
+            bounce(
+                trips,
+                (|i: Item<WORDS>| ping.push(i.0), || ponged.pop().map(Item)),
+                (|i: Item<WORDS>| pong.push(i.0), || pinged.pop().map(Item)),
+            )
+        });
+    });
     group.bench_function(format!("rtrb, {size} B"), |bencher| {
         bencher.iter_custom(|trips| {
             let (mut ping, mut pinged) = rtrb::RingBuffer::<Item<WORDS>>::new(CAPACITY);
@@ -378,6 +395,12 @@ fn round_trips_of<const WORDS: usize>(group: &mut BenchmarkGroup<'_, WallTime>) 
             )
         });
     });
+}
+
+/// A record ring for about so many items.
+#[cfg(feature = "fuzzing")]
+fn records<const WORDS: usize>(capacity: usize) -> (ringway::fuzzing::RecordWriter, ringway::fuzzing::RecordReader) {
+    ringway::fuzzing::records((capacity * (WORDS * 8 + 8)).next_power_of_two().max(4096))
 }
 
 /// A group that counts items of [`BLOCK`]s.

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(feature = "awkward-pipes")]
+use crate::sync::{AtomicBool, Ordering};
 use crate::{
+    fork::Own,
     pipe::{Hub, HubOptions, Losses, Profile},
     sync::{Arc, Mutex},
     transport::{inproc, stream},
@@ -24,12 +27,12 @@ use crate::{
 /// is still queued is waited for, as long as the sockets' lingers say.
 #[derive(Clone)]
 pub struct Context {
-    shared: Arc<Shared>,
+    shared: Arc<Own<Shared>>,
 }
 
 type Streams = std::sync::Arc<stream::Streams>;
 
-/// The context has been shut down: no socket can be made in it and no call of its sockets waits any more.
+/// The context has been shut down, or belongs to the process this one was forked off: no socket can be made in it and no call of its sockets waits any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContextClosed;
 
@@ -72,6 +75,9 @@ struct Shared {
     losses: Arc<Losses>,
     /// One for each shutdown under way, notified when a socket goes.
     shutdowns: Mutex<Vec<Arc<Signal>>>,
+    /// Its sockets share no memory with other processes, whatever their options.
+    #[cfg(feature = "awkward-pipes")]
+    is_plain: AtomicBool,
 }
 
 #[derive(Default)]
@@ -83,7 +89,7 @@ struct Sockets {
 
 /// A socket's entry in its context. Dropping it leaves.
 pub(crate) struct Membership {
-    shared: Arc<Shared>,
+    shared: Arc<Own<Shared>>,
     number: u64,
 }
 
@@ -100,13 +106,15 @@ impl Context {
 
     fn with(names: inproc::Registry, setup: stream::Setup) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(Own::new(Shared {
                 names,
                 streams: stream::Streams::new(setup),
                 sockets: Mutex::default(),
                 losses: Arc::default(),
                 shutdowns: Mutex::default(),
-            }),
+                #[cfg(feature = "awkward-pipes")]
+                is_plain: AtomicBool::new(false),
+            })),
         }
     }
 
@@ -126,6 +134,9 @@ impl Context {
     /// # Ok::<(), ringway::ContextClosed>(())
     /// ```
     pub fn close(&self) {
+        if self.shared.is_inherited() {
+            return;
+        }
         let hubs: Vec<Arc<Hub>> = {
             let mut sockets = self.shared.sockets.lock();
             sockets.closed = true;
@@ -154,6 +165,9 @@ impl Context {
     }
 
     fn shut_down(&self, timeout: Duration, interruptible: bool) -> Result<ShutdownReport, Interrupted> {
+        if self.shared.is_inherited() {
+            return Ok(ShutdownReport { sockets_left: 0, undelivered: 0, unread: 0 });
+        }
         let deadline = Instant::now().checked_add(timeout);
         self.close();
         let signal = Arc::new(Signal::new());
@@ -187,17 +201,25 @@ impl Context {
     /// there is something, `timeout` at the most, and does it. Returns at once if another thread is at it, if the context has
     /// no stream, or if it has threads.
     pub fn drive(&self, timeout: Duration) {
-        if let Some(reactor) = self.shared.streams.driven() {
+        if !self.shared.is_inherited()
+            && let Some(reactor) = self.shared.streams.driven()
+        {
             reactor.turn(Some(timeout));
         }
     }
 
     /// Sockets that are open.
     pub fn sockets(&self) -> usize {
+        if self.shared.is_inherited() {
+            return 0;
+        }
         self.shared.sockets.lock().hubs.len()
     }
 
     pub(crate) fn join(&self, profile: Profile, options: HubOptions) -> Result<(Membership, Arc<Hub>), ContextClosed> {
+        if self.shared.is_inherited() {
+            return Err(ContextClosed);
+        }
         let mut sockets = self.shared.sockets.lock();
         if sockets.closed {
             return Err(ContextClosed);
@@ -218,6 +240,17 @@ impl Context {
     /// their own, closed late. What that thread does depends on `seed`, as far as the scheduler lets it.
     pub fn with_awkward_pipes(seed: u64) -> Self {
         Self::with(inproc::Registry::awkward(seed), stream::Setup::Threads(vec![None]))
+    }
+
+    /// All sockets made in it from now on [forbid](crate::socket::SharedMemory::Forbid) shared memory, as if each had been told: so
+    /// the same tests run with it and without.
+    pub fn without_shared_memory(self) -> Self {
+        self.shared.is_plain.store(true, Ordering::Relaxed);
+        self
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
+        self.shared.is_plain.load(Ordering::Relaxed)
     }
 
     /// Kills, at the delivering thread's step number `steps` from now, the pipe that step serves.

@@ -51,18 +51,30 @@ pub mod affinity;
 pub mod channel;
 mod context;
 pub mod endpoint;
+mod fork;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod latency;
 pub mod message;
 pub mod monitor;
+#[cfg(feature = "phases")]
+#[doc(hidden)]
+pub mod phase;
+#[cfg(not(feature = "phases"))]
+mod phase;
 mod pipe;
 pub mod poll;
 pub mod proxy;
 mod reactor;
+#[cfg(all(feature = "awkward-pipes", target_os = "linux", not(any(loom, shuttle))))]
+#[doc(hidden)]
+pub mod refusal;
 pub mod ring;
 mod route;
+#[cfg(target_os = "linux")]
+#[cfg_attr(any(loom, shuttle), path = "shm/modelled.rs")]
+mod shm;
 pub mod socket;
 mod socket_type;
 mod sync;
@@ -89,6 +101,8 @@ mod documents {
     struct Readme;
     #[doc = include_str!("../docs/message.md")]
     struct Messages;
+    #[doc = include_str!("../docs/loan.md")]
+    struct Loan;
     #[doc = include_str!("../docs/pair.md")]
     struct Pair;
     #[doc = include_str!("../docs/push-pull.md")]
@@ -101,6 +115,8 @@ mod documents {
     struct PubSub;
     #[doc = include_str!("../docs/tcp.md")]
     struct Tcp;
+    #[doc = include_str!("../docs/ipc.md")]
+    struct Ipc;
     #[doc = include_str!("../docs/context.md")]
     struct Context;
     #[doc = include_str!("../docs/monitor.md")]

@@ -613,6 +613,7 @@ impl ProxyStatistics {
 fn register(side: &mut dyn Side, poller: &mut Poller) -> Result<Key, PollError> {
     side.register(poller).map_err(|error| match error {
         AddError::System(error) => PollError::System(error),
+        AddError::Forked => PollError::Forked,
         AddError::AlreadyRegistered => unreachable!("two exclusive borrows of one socket"),
     })
 }

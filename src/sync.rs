@@ -53,6 +53,8 @@ use shuttle::sync as lock;
 use std::sync as lock;
 
 pub(crate) use crossbeam_utils::CachePadded;
+#[cfg(all(test, any(loom, shuttle)))]
+pub(crate) use lock::Condvar;
 pub(crate) use lock::MutexGuard;
 use std::time::Duration;
 

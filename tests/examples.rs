@@ -55,6 +55,11 @@ fn relay_keeps_order() {
 }
 
 #[test]
+fn what_is_lent_arrives_whole() {
+    assert_eq!(lines("loan", &["--count", "5000"]), ["viewer: 5000 pictures, all of them whole"]);
+}
+
+#[test]
 fn pipeline_adds_up_and_every_worker_works() {
     for workers in [1, 3, 12] {
         let count: u64 = 3000;
@@ -317,6 +322,7 @@ fn every_example_says_how_to_run_it_and_is_tested() {
             "durable_subscriber",
             "forwarder",
             "hello_world",
+            "loan",
             "multithreaded_server",
             "pipeline",
             "relay",

@@ -53,8 +53,8 @@ macro_rules! plays {
 }
 
 plays! {
-    broker clean_stop coordination durable_subscriber forwarder hello_world multithreaded_server pipeline relay two_sources
-    weather
+    broker clean_stop coordination durable_subscriber forwarder hello_world loan multithreaded_server pipeline relay
+    two_sources weather
 }
 
 #[test]

@@ -33,7 +33,11 @@ impl Deref for World {
 
 impl World {
     fn new(road: Road) -> Self {
-        Self { context: Context::new(), endpoints: Endpoints::new(road) }
+        let context = match road {
+            Road::Inproc | Road::Tcp | Road::Ipc => Context::new(),
+            Road::IpcPlain => Context::new().without_shared_memory(),
+        };
+        Self { context, endpoints: Endpoints::new(road) }
     }
 
     fn endpoint(&self, name: &str) -> String {
@@ -412,4 +416,9 @@ mod tcp {
 #[cfg(not(miri))]
 mod ipc {
     over_stream!(Ipc);
+}
+
+#[cfg(not(miri))]
+mod ipc_plain {
+    over_stream!(IpcPlain);
 }

@@ -6,7 +6,7 @@
 
 use ringway::{
     Context, Frame, Message, Pair, Pull, Push,
-    socket::{Builder, Permit, SendError},
+    socket::{Builder, Loan, Permit, SendError},
 };
 
 fn moves<T: Send>() {}
@@ -18,6 +18,7 @@ fn sockets_move_and_messages_are_shared() {
     moves::<Push>();
     moves::<Pull>();
     moves::<Permit<'_, Push>>();
+    moves::<Loan<'_, Push>>();
     is_shared::<Context>();
     is_shared::<Frame>();
     is_shared::<Message>();
@@ -39,4 +40,5 @@ fn sockets_are_not_shared() {
     <Push as NotSync<_>>::holds();
     <Pull as NotSync<_>>::holds();
     <Permit<'_, Push> as NotSync<_>>::holds();
+    <Loan<'_, Push> as NotSync<_>>::holds();
 }

@@ -653,3 +653,9 @@ fn over_tcp() {
 fn over_ipc() {
     storms("ipc", Road::Ipc, |_| Context::new(), false, STORMS_OVER_STREAMS);
 }
+
+#[cfg(not(miri))]
+#[test]
+fn over_plain_ipc() {
+    storms("plain ipc", Road::IpcPlain, |_| Context::new().without_shared_memory(), false, STORMS_OVER_STREAMS);
+}

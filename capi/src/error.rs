@@ -133,7 +133,7 @@ impl From<SendFailure> for Errno {
             SendFailure::Unroutable => Self::EHOSTUNREACH,
             SendFailure::AwaitingReply | SendFailure::NoRequest => Self::EFSM,
             SendFailure::OutOfMemory => Self::ENOMEM,
-            SendFailure::ContextClosed => Self::ETERM,
+            SendFailure::ContextClosed | SendFailure::Forked => Self::ETERM,
             SendFailure::Interrupted => Self::EINTR,
             // A message without a frame cannot be made here, nor one for a ROUTER without a body.
             _ => Self::EINVAL,
@@ -146,7 +146,7 @@ impl From<RecvError> for Errno {
         match error {
             RecvError::Empty | RecvError::TimedOut | RecvError::Missed => Self::EAGAIN,
             RecvError::NoRequest | RecvError::ReplyDue => Self::EFSM,
-            RecvError::ContextClosed => Self::ETERM,
+            RecvError::ContextClosed | RecvError::Forked => Self::ETERM,
             RecvError::Interrupted => Self::EINTR,
             // Told only to who asked to be told, which nothing here does.
             _ => Self::EAGAIN,

@@ -11,7 +11,7 @@ use crate::{
     end::{Road, Terms},
     failure::Failure,
     floor::{self, SlotRing},
-    party::Party,
+    party::{Library, Party},
     pins::Pins,
     report::median,
     work::{one_way::OneWay, ping_pong::PingPong},
@@ -22,6 +22,8 @@ use crate::{
 pub(crate) enum Base {
     /// A cache line there and back; a bare slot ring one way.
     Memory,
+    /// A bare slot ring in memory that two processes share, and for sleepers a futex in it.
+    Shared,
     /// A bare socket, spinning and blocking; one way, writes of 64 KiB.
     Socket(Transport),
 }
@@ -46,9 +48,11 @@ impl Trips {
 }
 
 impl Base {
-    pub(crate) fn of(transport: Transport) -> Self {
+    /// Messages of ipc go through the kernel if it is `plain`.
+    pub(crate) fn of(transport: Transport, plain: bool) -> Self {
         match transport {
             Transport::Inproc => Self::Memory,
+            Transport::Ipc if cfg!(target_os = "linux") && !plain => Self::Shared,
             Transport::Tcp | Transport::Ipc => Self::Socket(transport),
         }
     }
@@ -57,6 +61,7 @@ impl Base {
     pub(crate) fn name(self) -> String {
         match self {
             Self::Memory => Road::name(&SlotRing),
+            Self::Shared => "bare slot ring in shared memory".to_owned(),
             Self::Socket(_) => "bare socket, 64 KiB a write".to_owned(),
         }
     }
@@ -65,6 +70,7 @@ impl Base {
     pub(crate) fn trip(self) -> &'static str {
         match self {
             Self::Memory => "a cache line there and back",
+            Self::Shared => "a bare slot ring in shared memory there and back",
             Self::Socket(_) => "a bare socket there and back, spinning",
         }
     }
@@ -74,6 +80,7 @@ impl Base {
     pub(crate) fn asleep(self) -> &'static str {
         match self {
             Self::Memory => "a futex there and back",
+            Self::Shared => "a futex between two processes there and back",
             Self::Socket(_) => "a bare socket there and back, blocking",
         }
     }
@@ -82,7 +89,7 @@ impl Base {
     pub(crate) fn trips(self, setup: &Setup, rate: Option<NonZeroU64>, pins: &Pins) -> Result<Trips, Failure> {
         let blocking_ns = match self {
             Self::Memory => None,
-            Self::Socket(_) => Some(self.blocking_ns(setup, rate, pins)?),
+            Self::Shared | Self::Socket(_) => Some(self.blocking_ns(setup, rate, pins)?),
         };
         Ok(Trips { floor_ns: self.spinning_ns(setup, pins)?, blocking_ns })
     }
@@ -91,16 +98,18 @@ impl Base {
     pub(crate) fn spinning_ns(self, setup: &Setup, pins: &Pins) -> Result<u64, Failure> {
         match self {
             Self::Memory => Ok(floor::line(pins, effort(&setup.place))?.p50_ns),
-            Self::Socket(transport) => bare_trip(transport, setup, Wait::Spin, None, pins),
+            Self::Shared => bare_trip(slot_ring()?, setup, Wait::Spin, None, pins),
+            Self::Socket(transport) => bare_trip(Party::raw(transport), setup, Wait::Spin, None, pins),
         }
     }
 
-    /// A round trip with both sides asleep, between bare sockets. At the load's rate, if it has one: a machine that has
+    /// A round trip with both sides asleep, by futex or between bare sockets. At the load's rate, if it has one: a machine that has
     /// time to fall asleep takes longer to wake.
     pub(crate) fn blocking_ns(self, setup: &Setup, rate: Option<NonZeroU64>, pins: &Pins) -> Result<u64, Failure> {
         match self {
             Self::Memory => self.spinning_ns(setup, pins),
-            Self::Socket(transport) => bare_trip(transport, setup, Wait::Park, rate, pins),
+            Self::Shared => bare_trip(slots()?, setup, Wait::Park, rate, pins),
+            Self::Socket(transport) => bare_trip(Party::raw(transport), setup, Wait::Park, rate, pins),
         }
     }
 
@@ -108,6 +117,7 @@ impl Base {
     pub(crate) fn flow(self, plan: &OneWay, terms: &Terms) -> Result<f64, Failure> {
         match self {
             Self::Memory => Ok(plan.run(&SlotRing, terms)?.msgs_per_s),
+            Self::Shared => Ok(slot_ring()?.subject(0)?.one_way(plan, terms)?.msgs_per_s),
             Self::Socket(transport) => {
                 let terms = Terms { wait: Wait::Park, ..*terms };
                 Ok(Party::raw(transport).subject(0)?.one_way(plan, &terms)?.msgs_per_s)
@@ -116,16 +126,30 @@ impl Base {
     }
 }
 
-/// The median round trip of bare sockets.
-fn bare_trip(
-    transport: Transport,
-    setup: &Setup,
-    wait: Wait,
-    rate: Option<NonZeroU64>,
-    pins: &Pins,
-) -> Result<u64, Failure> {
+#[cfg(target_os = "linux")]
+fn slots() -> Result<Party, Failure> {
+    Ok(Party::shared(Library::Slots))
+}
+
+#[cfg(target_os = "linux")]
+fn slot_ring() -> Result<Party, Failure> {
+    Ok(Party::shared(Library::SlotRing))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn slots() -> Result<Party, Failure> {
+    Err(Failure::Asked("shared memory between processes is measured on Linux".to_owned()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn slot_ring() -> Result<Party, Failure> {
+    slots()
+}
+
+/// The median round trip of bare sockets, or slots.
+fn bare_trip(party: Party, setup: &Setup, wait: Wait, rate: Option<NonZeroU64>, pins: &Pins) -> Result<u64, Failure> {
     let limit = effort(&setup.place).limit();
     let plan = PingPong { limit, count: u64::MAX, ..setup.ping_pong(rate, pins) };
     let terms = Terms { wait, ..setup.route.terms(pins) };
-    Ok(Party::raw(transport).subject(0)?.ping_pong(&plan, &terms)?.recorder.summary().p50_ns)
+    Ok(party.subject(0)?.ping_pong(&plan, &terms)?.recorder.summary().p50_ns)
 }

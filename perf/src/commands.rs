@@ -71,7 +71,7 @@ pub(crate) fn latency(asked: &cli::Latency) -> Result<(), Failure> {
             "{title}\n\n{table}\n{bars}\nThe median of the p50s of {} repetitions, {p50_ns} ns, is {vs_floor:.2} × the \
              floor: {floor_ns} ns, {}\n{}{}",
             setup.reps(),
-            Base::of(setup.route.transport).trip(),
+            Base::of(setup.route.transport, setup.route.plain).trip(),
             report.blocking_text(),
             report.beside.map_or_else(String::new, |beside| beside.text(p50_ns)),
         ))?;
@@ -88,7 +88,7 @@ pub(crate) fn measure_latency(
     pins: &Pins,
     progress: &Progress,
 ) -> Result<LatencyReport, Failure> {
-    let (party, base) = (setup.route.ours(), Base::of(setup.route.transport));
+    let (party, base) = (setup.route.ours(), Base::of(setup.route.transport, setup.route.plain));
     let plain = party.subject(0)?;
     let subject = match extra {
         Some(Extra::Peers(silent)) => &party.subject(silent)?,
@@ -140,7 +140,7 @@ pub(crate) fn throughput(asked: &cli::Throughput) -> Result<(), Failure> {
         per_second(through.msgs_per_s),
         bytes_per_second(through.msgs_per_s * setup.route.size as f64),
         per_second(through.floor_msgs_per_s),
-        Base::of(setup.route.transport).name(),
+        Base::of(setup.route.transport, setup.route.plain).name(),
         if asked.senders == 1 { "" } else { ", one sender" },
         through.vs_floor(),
         through.beside.map_or_else(String::new, |beside| beside.text_of_rate(through.msgs_per_s)),
@@ -169,6 +169,7 @@ impl Through {
             "size": route.size,
             "count": self.messages,
             "wait": value_name(route.wait),
+            "loan": route.loan,
             "batch": plan.batch,
             "senders": plan.senders,
             "msgs_per_s": rounded(self.msgs_per_s, 0),
@@ -192,7 +193,7 @@ pub(crate) fn measure_throughput(
     pins: &Pins,
     progress: &Progress,
 ) -> Result<Through, Failure> {
-    let (party, base) = (setup.route.ours(), Base::of(setup.route.transport));
+    let (party, base) = (setup.route.ours(), Base::of(setup.route.transport, setup.route.plain));
     let plain = party.subject(0)?;
     let subject = match silent {
         Some(silent) => &party.subject(silent)?,
@@ -311,11 +312,13 @@ pub(crate) fn measure_memory(subject: &dyn Subject, pairs: u64, count: u64, term
 
 /// One load in a line.
 pub(crate) fn title(route: &Route, rate: Option<NonZeroU64>) -> String {
-    let Route { transport, pattern, size, wait, drive, .. } = *route;
+    let Route { transport, pattern, size, wait, drive, plain, loan, .. } = *route;
     let paced = rate.map_or_else(String::new, |rate| format!(", {rate} a second"));
     let driven = if drive == Drive::Default { "" } else { " caller-driven" };
+    let plain = if plain { "plain " } else { "" };
+    let lent = if loan { ", lent" } else { "" };
     let (transport, pattern, wait) = (value_name(transport), value_name(pattern), value_name(wait));
-    format!("{transport} {pattern}, {size} B, {wait}{driven}{paced}")
+    format!("{plain}{transport} {pattern}, {size} B{lent}, {wait}{driven}{paced}")
 }
 
 pub(crate) fn effort(place: &Place) -> Effort {

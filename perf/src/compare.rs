@@ -36,7 +36,7 @@ pub(crate) fn run(asked: &Compare) -> Result<(), Failure> {
         Work::OneWay => arena.flows(1)?,
         Work::Batched => arena.flows(asked.batch)?,
         Work::Memory => arena.heaps()?,
-        Work::PingPong | Work::Sporadic | Work::SameCore | Work::FourThreads => arena.round_trips()?,
+        Work::PingPong | Work::Sporadic | Work::Parked | Work::SameCore | Work::FourThreads => arena.round_trips()?,
     };
     let repetitions = match asked.work {
         Work::Memory => 1,
@@ -73,7 +73,7 @@ struct Arena<'a> {
 
 /// Ours first, in every way of waiting the work allows, then the peers; between processes, bare sockets last.
 fn contestants(asked: &Compare, pins: &Pins) -> Result<Vec<Contestant>, Failure> {
-    let sleeps = matches!(asked.work, Work::Sporadic | Work::SameCore | Work::FourThreads);
+    let sleeps = matches!(asked.work, Work::Sporadic | Work::Parked | Work::SameCore | Work::FourThreads);
     let apart = asked.transport.is_between_processes();
     if apart && matches!(asked.work, Work::FourThreads | Work::Memory) {
         return Err(Failure::Asked(
@@ -95,11 +95,24 @@ fn contestants(asked: &Compare, pins: &Pins) -> Result<Vec<Contestant>, Failure>
         Some(pattern) => vec![pattern, usual[0]],
     };
     let mut all = Vec::new();
-    let ours = our_ways(asked.work, apart);
-    for (&pattern, &(wait, drive)) in patterns.iter().flat_map(|pattern| ours.iter().map(move |way| (pattern, way))) {
-        let subject = Party::ours(asked.transport, pattern, drive).subject(0)?;
+    let ours: Vec<(Wait, Drive, Means)> = our_ways(asked.work, apart)
+        .iter()
+        .map(|&(wait, drive)| (wait, drive, Means::Usual))
+        .chain(
+            if Base::of(asked.transport, false) == Base::Shared { our_other_means(asked.work) } else { &[] }
+                .iter()
+                .copied(),
+        )
+        .collect();
+    for (&pattern, &(wait, drive, means)) in
+        patterns.iter().flat_map(|pattern| ours.iter().map(move |way| (pattern, way)))
+    {
+        let party = Party::ours(asked.transport, pattern, drive);
+        let party = Party { plain: means == Means::Plain, loan: means == Means::Lent, ..party };
+        let subject = party.subject(0)?;
         let driven = if drive == Drive::Default { "" } else { " caller-driven" };
-        let name = format!("{} {}{driven}", subject.name(), value_name(wait));
+        let lent = if means == Means::Lent { ", lent" } else { "" };
+        let name = format!("{} {}{driven}{lent}", subject.name(), value_name(wait));
         all.push(Contestant { name, subject, terms: terms(wait) });
     }
     let peers = match asked.peers.as_slice() {
@@ -116,7 +129,7 @@ fn contestants(asked: &Compare, pins: &Pins) -> Result<Vec<Contestant>, Failure>
         // The channels among them also have a way of their own to wait, which beats their spinning at times.
         // Between processes a thread that polls keeps libzmq's own from the core they share.
         let waits: &[Wait] = match peer.sleeps() {
-            true if sleeps || apart => &[Wait::Adaptive],
+            true if sleeps || apart && !peer.is_threadless() => &[Wait::Adaptive],
             true if asked.work != Work::Memory => &[Wait::Spin, Wait::Adaptive],
             _ if sleeps => &[Wait::Adaptive],
             _ => &[Wait::Spin],
@@ -128,7 +141,8 @@ fn contestants(asked: &Compare, pins: &Pins) -> Result<Vec<Contestant>, Failure>
         }
     }
     if apart && !matches!(asked.work, Work::OneWay | Work::Batched) {
-        for wait in [Wait::Spin, Wait::Park] {
+        let waits = if asked.work == Work::Parked { vec![Wait::Park] } else { vec![Wait::Spin, Wait::Park] };
+        for wait in waits {
             let subject = Party::raw(asked.transport).subject(0)?;
             all.push(Contestant { name: polled(subject.as_ref(), wait), subject, terms: terms(wait) });
         }
@@ -145,6 +159,8 @@ fn our_ways(work: Work, apart: bool) -> &'static [(Wait, Drive)] {
             &[(Adaptive, Default), (Park, Default), (Adaptive, CallerDriven), (Park, CallerDriven)]
         }
         Work::SameCore => &[(Adaptive, Default), (Park, Default)],
+        Work::Parked if apart => &[(Park, Default), (Park, CallerDriven)],
+        Work::Parked => &[(Park, Default)],
         Work::Sporadic if apart => &[(Adaptive, Default), (Park, Default), (Adaptive, CallerDriven)],
         Work::Sporadic | Work::FourThreads => &[(Adaptive, Default)],
         Work::PingPong if apart => {
@@ -152,6 +168,29 @@ fn our_ways(work: Work, apart: bool) -> &'static [(Wait, Drive)] {
         }
         Work::OneWay | Work::Batched if apart => &[(Adaptive, Default), (Spin, Default), (Spin, CallerDriven)],
         _ => &[(Spin, Default), (Adaptive, Default)],
+    }
+}
+
+/// How messages go that could go through shared memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Means {
+    Usual,
+    /// Written in room that the socket lends.
+    Lent,
+    /// Through the kernel.
+    Plain,
+}
+
+/// As [`our_ways`], of messages that go otherwise than they usually would.
+fn our_other_means(work: Work) -> &'static [(Wait, Drive, Means)] {
+    use Drive::{CallerDriven, Default};
+    use Means::{Lent, Plain};
+    use Wait::{Adaptive, Park, Spin};
+    match work {
+        Work::SameCore | Work::Parked => &[(Park, Default, Plain)],
+        Work::PingPong => &[(Spin, CallerDriven, Lent), (Adaptive, Default, Plain), (Spin, CallerDriven, Plain)],
+        Work::OneWay => &[(Adaptive, Default, Lent), (Spin, Default, Lent), (Adaptive, Default, Plain)],
+        _ => &[(Adaptive, Default, Plain)],
     }
 }
 
@@ -272,7 +311,8 @@ impl Arena<'_> {
             progress.done();
             for (contestant, turns) in self.contestants.iter().zip(&mut seen.turns) {
                 progress.step(&format!("repetition {rep}: {}", contestant.name));
-                turns.push(turn(contestant)?);
+                let named = |why| Failure::Of { who: contestant.name.clone(), why: Box::new(why) };
+                turns.push(turn(contestant).map_err(named)?);
                 progress.done();
             }
         }
@@ -281,18 +321,18 @@ impl Arena<'_> {
 
     /// What the machine, or a bare socket, does of this work: nanoseconds there and back, or messages a second.
     fn floor(&self) -> Result<f64, Failure> {
-        let base = Base::of(self.asked.transport);
+        let base = Base::of(self.asked.transport, false);
         let setup = self.setup(Wait::Spin);
         match self.asked.work {
             Work::OneWay | Work::Batched => {
                 let batch = if self.asked.work == Work::Batched { self.asked.batch } else { 1 };
                 base.flow(&setup.one_way(batch, 1, &self.pins), &setup.route.terms(&self.pins))
             }
-            Work::Sporadic | Work::SameCore => {
+            Work::Sporadic | Work::Parked | Work::SameCore => {
                 let rate = (self.asked.work == Work::Sporadic).then_some(self.asked.rate);
                 let asleep = match base {
                     Base::Memory => floor::wake(&self.pins, effort(&self.asked.place))?.map(|seen| seen.p50_ns),
-                    Base::Socket(_) => Some(base.blocking_ns(&setup, rate, &self.pins)?),
+                    Base::Shared | Base::Socket(_) => Some(base.blocking_ns(&setup, rate, &self.pins)?),
                 };
                 match asleep {
                     Some(ns) => Ok(ns as f64),
@@ -304,10 +344,10 @@ impl Arena<'_> {
     }
 
     fn floor_name(&self) -> String {
-        let base = Base::of(self.asked.transport);
+        let base = Base::of(self.asked.transport, false);
         match self.asked.work {
             Work::OneWay | Work::Batched => base.name(),
-            Work::Sporadic | Work::SameCore => base.asleep().to_owned(),
+            Work::Sporadic | Work::Parked | Work::SameCore => base.asleep().to_owned(),
             Work::PingPong | Work::FourThreads | Work::Memory => base.trip().to_owned(),
         }
     }
@@ -319,7 +359,16 @@ impl Arena<'_> {
 
     fn setup(&self, wait: Wait) -> Setup {
         let Compare { transport, size, hwm, .. } = *self.asked;
-        let route = Route { transport, pattern: Pattern::Pair, size, wait, drive: Drive::Default, hwm };
+        let route = Route {
+            transport,
+            pattern: Pattern::Pair,
+            size,
+            wait,
+            drive: Drive::Default,
+            plain: false,
+            loan: false,
+            hwm,
+        };
         Setup { route, place: self.asked.place.clone(), repeat: self.asked.repeat.clone() }
     }
 }

@@ -27,6 +27,8 @@ pub(crate) enum Failure {
     Panicked { thread: String },
     /// Nothing came to an end within this time.
     Stuck { after: Duration },
+    /// Of several that are compared this one failed.
+    Of { who: String, why: Box<Failure> },
     /// The other process could not be started, or spoken to.
     Child(io::Error),
     /// The other process ended before it was done, without a word.
@@ -69,6 +71,7 @@ impl fmt::Display for Failure {
             }
             Self::Panicked { thread } => write!(f, "thread {thread} panicked"),
             Self::Stuck { after } => write!(f, "no end after {after:?}: messages were lost or a thread is stuck"),
+            Self::Of { who, why } => write!(f, "{who}: {why}"),
             Self::Child(error) => write!(f, "the other process: {error}"),
             Self::PeerEnded => f.write_str("the other process ended before it was done"),
             Self::Peer { words, here } => write!(f, "the other process: {words}\n  meanwhile here: {here}"),

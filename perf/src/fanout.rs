@@ -32,8 +32,9 @@ fn fans(asked: &Fanout, terms: &Terms) -> Result<Vec<Box<dyn Fanned>>, Failure> 
     let ours = party(asked).fan()?;
     #[cfg(feature = "peers")]
     if !asked.alone {
+        let plain = (base(asked) == Base::Shared).then(|| Party { plain: true, ..party(asked) }.fan()).transpose()?;
         let peers = crate::peers::fans(asked.transport, terms, asked.matching, asked.subscribers)?;
-        return Ok([ours].into_iter().chain(peers).collect());
+        return Ok([ours].into_iter().chain(plain).chain(peers).collect());
     }
     let _ = terms;
     Ok(vec![ours])
@@ -50,8 +51,12 @@ pub(crate) struct Seen {
     floor_msgs_per_s: f64,
 }
 
+fn base(asked: &Fanout) -> Base {
+    Base::of(asked.transport, asked.plain)
+}
+
 fn party(asked: &Fanout) -> Party {
-    Party::ours(asked.transport, Pattern::PubSub, asked.drive)
+    Party { plain: asked.plain, ..Party::ours(asked.transport, Pattern::PubSub, asked.drive) }
 }
 
 /// Ours alone: for the tour.
@@ -63,7 +68,7 @@ pub(crate) fn measure_ours(asked: &Fanout, pins: &Pins) -> Result<Seen, Failure>
 fn measure(asked: &Fanout, fans: &[Box<dyn Fanned>], pins: &Pins, progress: &Progress) -> Result<Seen, Failure> {
     let (setup, plan) = (asked.setup(), asked.plan(pins));
     let terms = setup.route.terms(pins);
-    let (floor, floor_plan) = (Base::of(asked.transport), setup.one_way(asked.batch, 1, pins));
+    let (floor, floor_plan) = (base(asked), setup.one_way(asked.batch, 1, pins));
     let (mut deliveries, mut floors, mut turns) = (0, Vec::new(), vec![(Vec::new(), Vec::new()); fans.len()]);
     for rep in 1..=setup.reps() {
         progress.step(&format!("repetition {rep}: floor"));
@@ -107,7 +112,7 @@ impl Seen {
 
     fn text(&self, asked: &Fanout) -> String {
         let mut table = Columns::new(&["library", "deliveries", "messages", "× ours", "× floor"]);
-        table.row([format!("{}, one reader", Base::of(asked.transport).name()), per_second(self.floor_msgs_per_s)]);
+        table.row([format!("{}, one reader", base(asked).name()), per_second(self.floor_msgs_per_s)]);
         for (name, deliveries, messages) in &self.rows {
             table.row([
                 name.clone(),
@@ -147,7 +152,7 @@ impl Seen {
             "batch": asked.batch,
             "deliveries_per_s": rounded(ours, 0),
             "msgs_per_s": rounded(messages, 0),
-            "floor": Base::of(asked.transport).name(),
+            "floor": base(asked).name(),
             "floor_msgs_per_s": rounded(self.floor_msgs_per_s, 0),
             "vs_floor": rounded(ours / self.floor_msgs_per_s, 3),
             "rows": rows.collect::<Vec<_>>(),

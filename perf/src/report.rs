@@ -113,6 +113,7 @@ impl LatencyReport {
             "size": self.route.size,
             "count": count,
             "wait": value_name(self.route.wait),
+            "loan": self.route.loan,
             "p50_ns": p50_ns,
             "p90_ns": p90_ns,
             "p99_ns": p99_ns,
@@ -340,6 +341,8 @@ mod tests {
         size: 64,
         wait: Wait::Adaptive,
         drive: Drive::Default,
+        plain: false,
+        loan: false,
         hwm: 1_000,
     };
 

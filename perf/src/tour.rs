@@ -131,6 +131,7 @@ impl Visit<'_> {
                 batch: 1,
                 wait,
                 drive: route.drive,
+                plain: route.plain,
                 hwm: route.hwm,
                 place,
                 repeat,
@@ -253,7 +254,16 @@ fn steps(pins: &Pins) -> u64 {
 }
 
 fn route(pattern: Pattern, wait: Wait, size: usize) -> Route {
-    Route { transport: Transport::Inproc, pattern, size, wait, drive: Drive::Default, hwm: 1_000 }
+    Route {
+        transport: Transport::Inproc,
+        pattern,
+        size,
+        wait,
+        drive: Drive::Default,
+        plain: false,
+        loan: false,
+        hwm: 1_000,
+    }
 }
 
 /// A load's title as a file name: words with dashes between.

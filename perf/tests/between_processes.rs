@@ -84,6 +84,42 @@ fn connections_are_made_kept_and_ended() {
 }
 
 #[test]
+fn memory_is_shared_over_ipc_and_told() {
+    let text = perf("memory --transport ipc --peers 20 --count 5 --json -").unwrap();
+    let memory: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(memory["shared"]["measured_links"], 20);
+    for side in ["connecting", "accepting"] {
+        let side = &memory["shared"][side];
+        assert!(side["segment_bytes"].as_f64().unwrap() > 65_536.0, "{memory}");
+        assert_eq!(side["mappings"], 2.0, "{memory}");
+    }
+    let plain = perf("memory --transport ipc --plain --peers 5 --count 5 --json -").unwrap();
+    assert!(!plain.contains("segment_bytes"), "{plain}");
+    let json = json("fanout --transport ipc --subscribers 4 --count 2000 --wait adaptive");
+    assert!(json["deliveries_per_s"].as_f64().unwrap() > 0.0, "{json}");
+    assert_eq!(json["floor"], "bare slot ring in shared memory");
+}
+
+#[cfg(feature = "peers")]
+#[test]
+fn others_that_share_memory_bring_every_byte() {
+    for line in [
+        "--work ping-pong --size 64",
+        "--work parked --size 8",
+        "--work one-way --size 64k",
+        "--work batched --size 64",
+    ] {
+        let json = json(&format!("compare --transport ipc --peers iceoryx2,shmem-ipc --count 300 {line}"));
+        let names: Vec<&str> = json["rows"].as_array().unwrap().iter().filter_map(|row| row["name"].as_str()).collect();
+        for name in ["Ringway ipc", "Ringway plain ipc", "iceoryx2", "shmem-ipc"] {
+            assert!(names.iter().any(|seen| seen.starts_with(name)), "{line}: {names:?}");
+        }
+    }
+    assert!(perf("compare --work ping-pong --peers iceoryx2 --quick").unwrap_err().contains("no inproc"));
+    assert!(perf("compare --work ping-pong --transport ipc --peers rtrb --quick").unwrap_err().contains("no ipc"));
+}
+
+#[test]
 fn what_stays_within_the_process_is_refused() {
     let began = Instant::now();
     for line in ["churn --transport inproc", "memory --peers 5", "latency --transport tcp --idle-sockets 5 --quick"] {

@@ -88,6 +88,41 @@ impl Frame {
         self.kind = kind;
     }
 
+    /// As `*self = …`, of a frame of `len` bytes inside itself which `fill` writes straight to their place. It is given that many
+    /// bytes, and those of its place behind them, to `room` in all.
+    ///
+    /// # Panics
+    /// Panics if `room` is less than `len`, or more than [`INLINE_MAX`].
+    ///
+    /// # Safety
+    /// `fill` has initialised `len` bytes when it returns.
+    #[inline(always)]
+    pub(crate) unsafe fn assign_filled(&mut self, len: usize, room: usize, fill: impl FnOnce(&mut [MaybeUninit<u8>])) {
+        assert!(len <= room && room <= INLINE_MAX, "a frame has {INLINE_MAX} bytes inside itself");
+        // An empty frame at first: what was here is dropped now, and its destructor may panic, as `fill` may.
+        *self = Self { kind: Kind::L0, payload: Self::unwritten() };
+        let place = self.payload.get_mut().as_mut_ptr().cast();
+        // SAFETY: the payload has room for so many bytes, and nobody else reaches them; uninitialised ones may be anything.
+        fill(unsafe { slice::from_raw_parts_mut(place, room) });
+        if let Some(kind) = Kind::inline(len) {
+            self.kind = kind;
+        }
+    }
+
+    /// As `*self = Frame::pooled_with(len, fill)`, but straight to its place.
+    ///
+    /// # Panics
+    /// Panics if `len` is above [`POOLED_MAX`].
+    #[inline(always)]
+    pub(crate) fn assign_pooled(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) {
+        let block = Block::filled(len, fill);
+        // As in `assign_filled`.
+        *self = Self { kind: Kind::L0, payload: Self::unwritten() };
+        // SAFETY: a block fits (asserted above).
+        unsafe { self.payload.get_mut().as_mut_ptr().cast::<Block>().write(block) };
+        self.kind = Kind::Pooled;
+    }
+
     #[inline(never)]
     fn copy_from_long(bytes: &[u8]) -> Self {
         if bytes.len() > POOLED_MAX {
@@ -240,7 +275,11 @@ impl Frame {
     /// Panics if `len` is above [`POOLED_MAX`].
     #[inline]
     pub(crate) fn pooled_with(len: usize, fill: impl FnOnce(&mut [u8])) -> Self {
-        let block = Block::filled(len, fill);
+        Self::of_block(Block::filled(len, fill))
+    }
+
+    #[inline]
+    pub(super) fn of_block(block: Block) -> Self {
         let frame = Self { kind: Kind::Pooled, payload: Self::unwritten() };
         // SAFETY: a block fits (asserted above).
         unsafe { frame.payload.get().cast::<Block>().write(block) };

@@ -14,13 +14,15 @@
 //!
 //! Not here: routing, and what a frame looks like on a wire.
 //!
-//! Contents: `frame` a piece of bytes, `pool` what a thread keeps for reuse, and here messages.
+//! Contents: `frame` a piece of bytes, `draft` one that is still to be written, `pool` what a thread keeps for reuse, and here messages.
 
+mod draft;
 mod frame;
 mod pool;
 
 use std::{fmt, ops::Index};
 
+pub(crate) use draft::Draft;
 pub(crate) use frame::Kind;
 pub use frame::{Frame, INLINE_MAX};
 use pool::List;

@@ -17,7 +17,8 @@ const POOL_LIMIT: usize = 1024;
 const POOLED_LIST_MAX: usize = 16;
 
 /// A block of [`POOLED_MAX`] bytes of which the first `len` count.
-pub(super) struct Block {
+#[derive(Debug)]
+pub(crate) struct Block {
     /// Always there until the drop takes it back to the pool.
     bytes: Option<Box<[u8; POOLED_MAX]>>,
     len: u16,
@@ -34,6 +35,17 @@ impl Block {
         fill(&mut bytes[..len]);
         // The assertion above keeps it below 2^16.
         Self { bytes: Some(bytes), len: len as u16 }
+    }
+
+    #[inline]
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.bytes.as_mut().map_or(&mut [], |bytes| &mut bytes[..usize::from(self.len)])
+    }
+
+    /// Leaves it its first `len` bytes, if it has more.
+    pub(super) fn truncate(&mut self, len: usize) {
+        // The smaller is below 2^16.
+        self.len = len.min(self.len.into()) as u16;
     }
 
     /// Where the bytes are, for who writes there. Asking twice does no harm to what was written through the first answer.

@@ -4,7 +4,9 @@
 
 use rustix::io::Errno;
 
-use super::{AcceptFailure, BindFailure, ConnectFailure, DisconnectReason, HandshakeFailure};
+use super::{
+    AcceptFailure, BindFailure, ConnectFailure, DisconnectReason, HandshakeFailure, UpgradeFailure, UpgradeObstacle,
+};
 use crate::SystemError;
 
 impl BindFailure {
@@ -51,6 +53,7 @@ impl AcceptFailure {
         match self {
             Self::TooManyDescriptors => Errno::MFILE.raw_os_error(),
             Self::TooManyPeers => Errno::CONNREFUSED.raw_os_error(),
+            Self::NotAllowed(_) => Errno::ACCESS.raw_os_error(),
             Self::System(error) => number_of(error),
         }
     }
@@ -71,9 +74,31 @@ impl HandshakeFailure {
             | Self::UnknownSocketType
             | Self::ProtocolViolated(_) => Errno::PROTO,
             Self::Refused | Self::TooManyPeers => Errno::CONNREFUSED,
+            Self::SharedMemoryRequired(failure) => return failure.errno(),
             Self::ClosedHere => Errno::CANCELED,
             Self::OutOfMemory => Errno::NOMEM,
             Self::System(error) => return number_of(error),
+        };
+        number.raw_os_error()
+    }
+}
+
+impl UpgradeFailure {
+    /// The system's number (`errno`) for it, or that of what is most like it, whichever end it was at.
+    pub fn errno(self) -> i32 {
+        let number = match self {
+            Self::ForbiddenHere | Self::PeerForbids => Errno::ACCESS,
+            Self::PeerUnable => Errno::OPNOTSUPP,
+            Self::Here(obstacle) | Self::AtPeer(obstacle) => match obstacle {
+                UpgradeObstacle::Conflates | UpgradeObstacle::VersionUnknown | UpgradeObstacle::NoDoorbell => {
+                    Errno::OPNOTSUPP
+                }
+                UpgradeObstacle::NoMemory | UpgradeObstacle::MapRefused | UpgradeObstacle::MemoryMax => Errno::NOMEM,
+                UpgradeObstacle::TooManyDescriptors => Errno::MFILE,
+                UpgradeObstacle::DescriptorsMissing => Errno::BADF,
+                UpgradeObstacle::SegmentUnfit => Errno::PROTO,
+                UpgradeObstacle::Other => Errno::IO,
+            },
         };
         number.raw_os_error()
     }
@@ -87,7 +112,7 @@ impl DisconnectReason {
             Self::PeerClosed => Errno::PIPE,
             Self::ConnectionReset => Errno::CONNRESET,
             Self::HeartbeatTimedOut | Self::ConnectionTimedOut => Errno::TIMEDOUT,
-            Self::ProtocolViolated(_) => Errno::PROTO,
+            Self::ProtocolViolated(_) | Self::SegmentCorrupt => Errno::PROTO,
             Self::Refused => Errno::CONNREFUSED,
             Self::OutOfMemory => Errno::NOMEM,
             Self::System(error) => return number_of(error),

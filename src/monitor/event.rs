@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::failure::{AcceptFailure, BindFailure, ConnectFailure, DisconnectReason, HandshakeFailure};
+use super::failure::{AcceptFailure, BindFailure, ConnectFailure, DisconnectReason, HandshakeFailure, UpgradeFailure};
 use crate::{Endpoint, Frame, SocketType};
 
 /// Something that happened, and when.
@@ -25,7 +25,8 @@ pub struct Event {
 ///
 /// Of one connection, in this order: `Connecting`, `Connected` or `Accepted`, `PeerJoined`, `Disconnected`, and last
 /// `PeerLeft` (if it had joined) or perhaps `Abandoned` (if it had not). Over a stream `HandshakeSucceeded` follows them up to
-/// `PeerJoined`, and one that connects does so again: there may be any number of attempts that fail before `Connected`.
+/// `PeerJoined`, and one that connects does so again: there may be any number of attempts that fail before `Connected`. Over
+/// `ipc://` one of `Upgraded` and `NotUpgraded` follows each `HandshakeSucceeded`.
 ///
 /// A `descriptor` is the number the system has for a listener or a connection in this process; `None` in process, and where
 /// systems have none. It is for telling one from another, as in the output of `ss` or `lsof`: it is the library's, and when the
@@ -141,6 +142,34 @@ pub enum EventKind {
         /// The number of its descriptor; see [`EventKind`].
         descriptor: Option<i32>,
     },
+    /// The two ends of a connection over `ipc://` share memory: messages go through it, and not through the kernel.
+    #[non_exhaustive]
+    Upgraded {
+        /// Where.
+        endpoint: Endpoint,
+        /// With whom.
+        peer: PeerId,
+    },
+    /// The two ends of a connection over `ipc://` do not share memory: messages go through the kernel.
+    #[non_exhaustive]
+    NotUpgraded {
+        /// Where.
+        endpoint: Endpoint,
+        /// Who is there.
+        peer: PeerId,
+        /// Why; [`fault`](UpgradeFailure::fault) says whose doing it was.
+        reason: UpgradeFailure,
+    },
+    /// A connection over `ipc://` was busy beyond its ring: what this socket sends goes on in a larger one.
+    #[non_exhaustive]
+    RingGrown {
+        /// Where.
+        endpoint: Endpoint,
+        /// To whom.
+        peer: PeerId,
+        /// Bytes of the ring there is now.
+        size: usize,
+    },
     /// A peer takes part: messages flow. At once when the connection is there, unless one of the two has no place for
     /// another peer (a `PAIR` has one): then when a place is free.
     #[non_exhaustive]
@@ -219,6 +248,11 @@ pub struct PeerInfo {
     pub descriptor: Option<i32>,
     /// How far it is.
     pub state: PeerState,
+    /// Which way its messages go.
+    pub road: Road,
+    /// Bytes of the ring through which it is sent messages, where memory is shared: as many as were asked for, or more since
+    /// that was too few. 0 elsewhere.
+    pub ring_size: usize,
     /// Its socket's type. `None` while nobody has bound the endpoint.
     pub socket_type: Option<SocketType>,
     /// The routing id it chose; empty if it chose none.
@@ -273,6 +307,18 @@ pub enum PeerState {
     Leaving,
 }
 
+/// Which way the messages of a connection go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Road {
+    /// Through the memory of this process: `inproc://`.
+    InProcess,
+    /// Through the kernel, as ZMTP: `tcp://`, and `ipc://` unless both ends share memory.
+    Stream,
+    /// Through memory that this process shares with the peer's: `ipc://` once both ends have agreed to.
+    SharedMemory,
+}
+
 impl PeerId {
     pub(crate) fn new(number: u64) -> Self {
         Self(number)
@@ -319,6 +365,13 @@ impl fmt::Display for EventKind {
             Self::HandshakeFailed { endpoint, remote, reason, .. } => {
                 write!(f, "handshake failed at {endpoint}: {remote}, {reason}")
             }
+            Self::Upgraded { endpoint, peer } => write!(f, "memory shared at {endpoint}: peer {peer}"),
+            Self::NotUpgraded { endpoint, peer, reason } => {
+                write!(f, "memory not shared at {endpoint}: peer {peer}, {reason}")
+            }
+            Self::RingGrown { endpoint, peer, size } => {
+                write!(f, "ring of {size} bytes at {endpoint}: peer {peer}")
+            }
             Self::PeerJoined { peer, socket_type, routing_id } if routing_id.is_empty() => {
                 write!(f, "peer {peer} joined: {socket_type}")
             }
@@ -345,11 +398,12 @@ impl fmt::Display for EventKind {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
-    use crate::monitor::DisconnectReason;
+    use crate::monitor::{PeerCredentials, UpgradeObstacle};
 
     #[test]
     fn each_is_told_in_a_line() {
         let endpoint: Endpoint = "tcp://127.0.0.1:5555".parse().unwrap();
+        let ipc: Endpoint = "ipc:///run/work".parse().unwrap();
         let (peer, remote) = (PeerId::new(7), || "127.0.0.1:4321".into());
         let lines = [
             (
@@ -391,6 +445,40 @@ mod tests {
                     descriptor: None,
                 },
                 "handshake failed at tcp://127.0.0.1:5555: 127.0.0.1:4321, a PUB socket does not talk to this type",
+            ),
+            (EventKind::Upgraded { endpoint: ipc.clone(), peer }, "memory shared at ipc:///run/work: peer #7"),
+            (
+                EventKind::NotUpgraded { endpoint: ipc.clone(), peer, reason: UpgradeFailure::PeerUnable },
+                "memory not shared at ipc:///run/work: peer #7, the peer cannot",
+            ),
+            (
+                EventKind::RingGrown { endpoint: ipc.clone(), peer, size: 1 << 18 },
+                "ring of 262144 bytes at ipc:///run/work: peer #7",
+            ),
+            (
+                EventKind::AcceptFailed {
+                    endpoint: ipc.clone(),
+                    reason: AcceptFailure::NotAllowed(PeerCredentials { process: 4711, user: 1000, group: 100 }),
+                },
+                "not accepted at ipc:///run/work: process 4711 of user 1000 and group 100 is not allowed",
+            ),
+            (
+                EventKind::HandshakeFailed {
+                    endpoint: ipc.clone(),
+                    remote: remote(),
+                    reason: HandshakeFailure::SharedMemoryRequired(UpgradeFailure::Here(UpgradeObstacle::NoMemory)),
+                    descriptor: None,
+                },
+                "handshake failed at ipc:///run/work: 127.0.0.1:4321, shared memory is required: no memory here",
+            ),
+            (
+                EventKind::Disconnected {
+                    endpoint: ipc,
+                    peer,
+                    reason: DisconnectReason::SegmentCorrupt,
+                    descriptor: None,
+                },
+                "disconnected at ipc:///run/work: peer #7, the peer wrote into shared memory what cannot be",
             ),
             (
                 EventKind::Disconnected {

@@ -66,8 +66,22 @@ pub enum AcceptFailure {
     TooManyDescriptors,
     /// The socket has as many peers as it may.
     TooManyPeers,
+    /// This process is not on the socket's [list](crate::socket::AllowList) of those who may connect.
+    NotAllowed(PeerCredentials),
     /// The system refused for another reason.
     System(SystemError),
+}
+
+/// Which process is at the other end of an `ipc://` connection, as it was when it connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerCredentials {
+    /// Its number; 0 if it is none of ours to see, as it runs in another namespace.
+    pub process: u32,
+    /// Its effective user id.
+    pub user: u32,
+    /// Its effective group id.
+    pub group: u32,
 }
 
 /// Why two ends did not come to agree how to talk.
@@ -96,12 +110,57 @@ pub enum HandshakeFailure {
     Refused,
     /// This socket has as many peers as it may.
     TooManyPeers,
+    /// This socket [requires](crate::socket::SharedMemory::Require) that messages go through shared memory, and they cannot.
+    SharedMemoryRequired(UpgradeFailure),
     /// This socket has closed, or disconnected.
     ClosedHere,
     /// There was no memory for what the peer sent.
     OutOfMemory,
     /// The system refused.
     System(SystemError),
+}
+
+/// Why messages of a connection over `ipc://` go through the kernel and not through shared memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpgradeFailure {
+    /// This socket's options [forbid](crate::socket::SharedMemory::Forbid) it.
+    ForbiddenHere,
+    /// The peer's options forbid it.
+    PeerForbids,
+    /// The peer has not said that it can: it is libzmq, an older Ringway, or its options forbid it.
+    PeerUnable,
+    /// Something is in the way at this end.
+    Here(UpgradeObstacle),
+    /// Something is in the way at the peer's, as it says.
+    AtPeer(UpgradeObstacle),
+}
+
+/// What keeps one end of a connection from sharing memory with the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpgradeObstacle {
+    /// It keeps the newest message only ([conflates](crate::socket::Builder::conflate)).
+    Conflates,
+    /// The other lays its memory out in a way this one does not know: one of the two is newer.
+    VersionUnknown,
+    /// The system has no memory to share.
+    NoMemory,
+    /// The process, or the system, has as many files open as it may.
+    TooManyDescriptors,
+    /// The system does not let it see the other's memory.
+    MapRefused,
+    /// The other's memory was announced and did not come: something in between passes bytes on, and nothing else.
+    DescriptorsMissing,
+    /// The other's memory is not as it has to be.
+    SegmentUnfit,
+    /// The system gives nothing by which one end could wake the other.
+    NoDoorbell,
+    /// It would be more memory than may be shared with a peer
+    /// ([`ipc_memory_max`](crate::socket::Builder::ipc_memory_max)).
+    MemoryMax,
+    /// Something else, which has no name here.
+    Other,
 }
 
 /// How a peer broke the protocol, or went beyond what this socket allows.
@@ -140,6 +199,8 @@ pub enum DisconnectReason {
     ConnectionTimedOut,
     /// The peer broke the protocol, or went beyond what this socket allows.
     ProtocolViolated(ProtocolViolation),
+    /// The peer wrote into the memory it shares what cannot be.
+    SegmentCorrupt,
     /// The peer has said that it does not want us any more.
     Refused,
     /// There was no memory for what the peer sent.
@@ -177,6 +238,7 @@ impl HandshakeFailure {
             Self::NotZmtp | Self::UnknownSocketType | Self::ProtocolViolated(_) => Fault::PeerMisbehaved,
             Self::VersionNotSupported | Self::MechanismMismatch | Self::Incompatible(_) => Fault::PeerIncompatible,
             Self::Refused => Fault::PeerRefused,
+            Self::SharedMemoryRequired(failure) => failure.fault(),
             Self::TooManyPeers | Self::ClosedHere => Fault::Ours,
             Self::OutOfMemory | Self::System(_) => Fault::SystemRefused,
         }
@@ -190,7 +252,7 @@ impl DisconnectReason {
             Self::ClosedHere | Self::ContextClosed => Fault::Ours,
             Self::PeerClosed | Self::ConnectionReset => Fault::PeerGone,
             Self::HeartbeatTimedOut | Self::ConnectionTimedOut => Fault::TimedOut,
-            Self::ProtocolViolated(_) => Fault::PeerMisbehaved,
+            Self::ProtocolViolated(_) | Self::SegmentCorrupt => Fault::PeerMisbehaved,
             Self::Refused => Fault::PeerRefused,
             Self::OutOfMemory | Self::System(_) => Fault::SystemRefused,
         }
@@ -208,6 +270,31 @@ impl DisconnectReason {
             }
             io::ErrorKind::OutOfMemory => Self::OutOfMemory,
             _ => Self::System(error.into()),
+        }
+    }
+}
+
+impl UpgradeFailure {
+    /// Whose doing it was.
+    pub fn fault(self) -> Fault {
+        match self {
+            Self::ForbiddenHere => Fault::Ours,
+            Self::PeerForbids => Fault::PeerRefused,
+            Self::PeerUnable => Fault::PeerIncompatible,
+            Self::Here(obstacle) => match obstacle {
+                UpgradeObstacle::Conflates | UpgradeObstacle::MemoryMax => Fault::Ours,
+                UpgradeObstacle::VersionUnknown | UpgradeObstacle::DescriptorsMissing => Fault::PeerIncompatible,
+                UpgradeObstacle::SegmentUnfit => Fault::PeerMisbehaved,
+                UpgradeObstacle::NoMemory
+                | UpgradeObstacle::TooManyDescriptors
+                | UpgradeObstacle::MapRefused
+                | UpgradeObstacle::NoDoorbell
+                | UpgradeObstacle::Other => Fault::SystemRefused,
+            },
+            Self::AtPeer(UpgradeObstacle::VersionUnknown | UpgradeObstacle::DescriptorsMissing) => {
+                Fault::PeerIncompatible
+            }
+            Self::AtPeer(_) => Fault::PeerRefused,
         }
     }
 }
@@ -307,8 +394,16 @@ impl fmt::Display for AcceptFailure {
         match self {
             Self::TooManyDescriptors => f.write_str("too many open files"),
             Self::TooManyPeers => f.write_str("too many peers"),
+            Self::NotAllowed(peer) => write!(f, "{peer} is not allowed"),
             Self::System(error) => error.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for PeerCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { process, user, group } = self;
+        write!(f, "process {process} of user {user} and group {group}")
     }
 }
 
@@ -326,10 +421,40 @@ impl fmt::Display for HandshakeFailure {
             Self::ProtocolViolated(violation) => violation.fmt(f),
             Self::Refused => f.write_str("the peer refused"),
             Self::TooManyPeers => f.write_str("too many peers"),
+            Self::SharedMemoryRequired(failure) => write!(f, "shared memory is required: {failure}"),
             Self::ClosedHere => f.write_str("closed here"),
             Self::OutOfMemory => f.write_str("out of memory"),
             Self::System(error) => error.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for UpgradeFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ForbiddenHere => f.write_str("forbidden here"),
+            Self::PeerForbids => f.write_str("the peer forbids it"),
+            Self::PeerUnable => f.write_str("the peer cannot"),
+            Self::Here(obstacle) => write!(f, "{obstacle} here"),
+            Self::AtPeer(obstacle) => write!(f, "{obstacle} at the peer"),
+        }
+    }
+}
+
+impl fmt::Display for UpgradeObstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Conflates => "only the newest message is kept",
+            Self::VersionUnknown => "the version is unknown",
+            Self::NoMemory => "no memory",
+            Self::TooManyDescriptors => "too many open files",
+            Self::MapRefused => "the memory could not be mapped",
+            Self::DescriptorsMissing => "the memory did not arrive",
+            Self::SegmentUnfit => "the memory was found unfit",
+            Self::NoDoorbell => "nothing to wake by",
+            Self::MemoryMax => "more memory than is allowed",
+            Self::Other => "something is in the way",
+        })
     }
 }
 
@@ -356,6 +481,7 @@ impl fmt::Display for DisconnectReason {
             Self::HeartbeatTimedOut => f.write_str("no heartbeat in time"),
             Self::ConnectionTimedOut => f.write_str("the peer does not answer"),
             Self::ProtocolViolated(violation) => violation.fmt(f),
+            Self::SegmentCorrupt => f.write_str("the peer wrote into shared memory what cannot be"),
             Self::Refused => f.write_str("the peer refused"),
             Self::OutOfMemory => f.write_str("out of memory"),
             Self::System(error) => error.fmt(f),
@@ -426,6 +552,31 @@ mod tests {
         assert_eq!(HandshakeFailure::VersionNotSupported.fault(), Fault::PeerIncompatible);
         assert_eq!(HandshakeFailure::TooManyPeers.fault(), Fault::Ours);
         assert_eq!(DisconnectReason::HeartbeatTimedOut.fault(), Fault::TimedOut);
+        assert_eq!(DisconnectReason::SegmentCorrupt.fault(), Fault::PeerMisbehaved);
         assert_eq!(DisconnectReason::ProtocolViolated(ProtocolViolation::MessageTooBig).fault(), Fault::PeerMisbehaved);
+    }
+
+    #[test]
+    fn what_keeps_memory_from_being_shared_is_told_with_whose_doing_it_was() {
+        use UpgradeObstacle::{Conflates, DescriptorsMissing, NoDoorbell, SegmentUnfit, TooManyDescriptors};
+        let failures = [
+            (UpgradeFailure::ForbiddenHere, Fault::Ours, "forbidden here"),
+            (UpgradeFailure::PeerForbids, Fault::PeerRefused, "the peer forbids it"),
+            (UpgradeFailure::PeerUnable, Fault::PeerIncompatible, "the peer cannot"),
+            (UpgradeFailure::Here(Conflates), Fault::Ours, "only the newest message is kept here"),
+            (UpgradeFailure::Here(TooManyDescriptors), Fault::SystemRefused, "too many open files here"),
+            (UpgradeFailure::Here(SegmentUnfit), Fault::PeerMisbehaved, "the memory was found unfit here"),
+            (
+                UpgradeFailure::AtPeer(DescriptorsMissing),
+                Fault::PeerIncompatible,
+                "the memory did not arrive at the peer",
+            ),
+            (UpgradeFailure::AtPeer(NoDoorbell), Fault::PeerRefused, "nothing to wake by at the peer"),
+        ];
+        for (failure, fault, text) in failures {
+            assert_eq!((failure.fault(), &*failure.to_string()), (fault, text));
+            assert_eq!(HandshakeFailure::SharedMemoryRequired(failure).fault(), fault);
+            assert_eq!(HandshakeFailure::SharedMemoryRequired(failure).errno(), failure.errno());
+        }
     }
 }

@@ -38,9 +38,10 @@ mod errno;
 mod event;
 mod failure;
 
-pub use event::{Event, EventKind, PeerId, PeerInfo, PeerMetadata, PeerState, Traffic};
+pub use event::{Event, EventKind, PeerId, PeerInfo, PeerMetadata, PeerState, Road, Traffic};
 pub use failure::{
-    AcceptFailure, BindFailure, ConnectFailure, DisconnectReason, Fault, HandshakeFailure, ProtocolViolation,
+    AcceptFailure, BindFailure, ConnectFailure, DisconnectReason, Fault, HandshakeFailure, PeerCredentials,
+    ProtocolViolation, UpgradeFailure, UpgradeObstacle,
 };
 
 use std::{
@@ -50,6 +51,7 @@ use std::{
 };
 
 use crate::{
+    fork::{Denied, Process},
     sync::{Arc, AtomicBool, Mutex, Ordering, planted},
     wait::{Awaited, Signal, WaitPolicy, Waiter},
 };
@@ -70,6 +72,8 @@ pub struct Monitor {
     queue: Arc<Queue>,
     monitors: Arc<Monitors>,
     waiter: Waiter,
+    /// In another, which was forked off it, its locks are nobody's.
+    made_in: Process,
 }
 
 impl Monitor {
@@ -86,6 +90,9 @@ impl Monitor {
     /// # Errors
     /// None is there, or the socket is closed, and all events have been read.
     pub fn try_recv(&mut self) -> Result<Event, RecvError> {
+        if !self.made_in.is_this() {
+            return Err(RecvError::Forked);
+        }
         self.queue.pop()
     }
 
@@ -109,13 +116,16 @@ impl Monitor {
     }
 
     fn wait(&mut self, deadline: Option<Instant>) -> Result<Event, RecvError> {
+        if !self.made_in.is_this() {
+            return Err(RecvError::Forked);
+        }
         let mut awaited = News(&self.queue);
         self.waiter.wait(&self.queue.signal, deadline, &mut awaited).unwrap_or(Err(RecvError::TimedOut))
     }
 
     /// What ends this monitor, from any thread, while another waits for its events.
     pub fn stopper(&self) -> MonitorStopper {
-        MonitorStopper { queue: self.queue.clone(), monitors: self.monitors.clone() }
+        MonitorStopper { queue: self.queue.clone(), monitors: self.monitors.clone(), made_in: self.made_in }
     }
 
     /// Notified after each event, and when the socket is closed.
@@ -141,9 +151,21 @@ impl Iterator for Monitor {
     }
 }
 
+/// Of a socket that another process owns: it is told that the socket is closed.
+impl Denied for Monitor {
+    fn denied() -> Self {
+        let nobody = Monitors::new();
+        let monitor = Monitors::attach(&nobody, 1, 1, Vec::new());
+        nobody.close();
+        monitor
+    }
+}
+
 impl Drop for Monitor {
     fn drop(&mut self) {
-        self.monitors.detach(&self.queue);
+        if self.made_in.is_this() {
+            self.monitors.detach(&self.queue);
+        }
     }
 }
 
@@ -158,12 +180,16 @@ impl fmt::Debug for Monitor {
 pub struct MonitorStopper {
     queue: Arc<Queue>,
     monitors: Arc<Monitors>,
+    made_in: Process,
 }
 
 impl MonitorStopper {
     /// The monitor is told nothing any more. What it has been told is read to the end; then reading fails, as if the socket
     /// were closed, and a call that waits returns. The socket is not touched, and other monitors go on.
     pub fn stop(&self) {
+        if !self.made_in.is_this() {
+            return;
+        }
         self.monitors.detach(&self.queue);
         self.queue.backlog.lock().closed = true;
         if !planted("monitor-stop-silent") {
@@ -250,7 +276,7 @@ impl Monitors {
         // Relaxed: who must see it learns of the monitor by a lock, or is the thread that made it.
         this.watched.store(true, Ordering::Relaxed);
         drop(list);
-        Monitor { queue, monitors: this.clone(), waiter: Waiter::new(WaitPolicy::Park) }
+        Monitor { queue, monitors: this.clone(), waiter: Waiter::new(WaitPolicy::Park), made_in: Process::this() }
     }
 
     /// As [`Sink::push`], for monitors up to number `last`.
@@ -381,6 +407,8 @@ pub enum RecvError {
     TimedOut,
     /// The socket is closed, and all events have been read. Final.
     Closed,
+    /// The monitor belongs to the process this one was forked off.
+    Forked,
 }
 
 impl fmt::Display for RecvError {
@@ -389,6 +417,7 @@ impl fmt::Display for RecvError {
             Self::Empty => "no event is there",
             Self::TimedOut => "no event came in time",
             Self::Closed => "the socket is closed and all its events have been read",
+            Self::Forked => "the monitor belongs to the process this one was forked off",
         })
     }
 }

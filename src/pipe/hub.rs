@@ -44,7 +44,8 @@ pub(crate) struct Hub {
     link: Option<Weak<dyn Drive>>,
     /// Messages a connection did not get rid of, for the next one.
     taken_back: Mutex<VecDeque<Message>>,
-    has_taken_back: AtomicBool,
+    /// How many those are. Written under their lock.
+    taken_back_count: AtomicU64,
     /// How long what a socket has sent is kept for when it is gone, in nanoseconds: for connections, which go on by themselves.
     linger_ns: AtomicU64,
 }
@@ -314,7 +315,7 @@ impl Hub {
             losses,
             monitors: Monitors::new(),
             taken_back: Mutex::default(),
-            has_taken_back: AtomicBool::new(false),
+            taken_back_count: AtomicU64::new(0),
             linger_ns: AtomicU64::new(0),
             link,
         });
@@ -734,18 +735,25 @@ impl Hub {
         &self.tally.links
     }
 
-    /// Takes back `messages` that were given to a connection and did not reach its peer: they go to the next that has room,
-    /// before any other. Returns those that nobody will get: the socket is closed, or as many wait as may be queued for a peer.
-    pub(crate) fn take_back(&self, mut messages: Vec<Message>) -> Vec<Message> {
+    /// Takes back messages that were given to a connection and did not reach its peer: they go to the next that has room, before
+    /// any other. Those that were `given` are older than what has been taken back before and not gone, those still `queued` are
+    /// younger. Returns those that nobody will get: all if the socket is closed, and of those queued what is more than may be
+    /// queued for a peer, unless they `count` against the credit of those who will send more.
+    pub(crate) fn take_back(&self, given: Vec<Message>, mut queued: Vec<Message>, count: bool) -> Vec<Message> {
         let members = self.members.lock();
         if members.closed {
-            return messages;
+            queued.extend(given);
+            return queued;
         }
-        let limit = if members.options.send_hwm == 0 { usize::MAX } else { members.options.send_hwm as usize };
+        let is_limited = !count && members.options.send_hwm > 0;
+        let limit = if is_limited { members.options.send_hwm as usize } else { usize::MAX };
         let mut taken_back = self.taken_back.lock();
-        let lost = messages.split_off(messages.len().min(limit.saturating_sub(taken_back.len())));
-        taken_back.extend(messages);
-        self.has_taken_back.store(!taken_back.is_empty(), Ordering::Release);
+        let lost = queued.split_off(queued.len().min(limit.saturating_sub(taken_back.len())));
+        for message in given.into_iter().rev() {
+            taken_back.push_front(message);
+        }
+        taken_back.extend(queued);
+        self.count_taken_back(&taken_back);
         drop(taken_back);
         let links: Vec<_> =
             members.ties().filter_map(|(tie, side)| tie.hub(side.other()).and_then(Hub::link)).collect();
@@ -757,21 +765,29 @@ impl Hub {
     /// The socket is closed: nobody gets what was taken back.
     pub(crate) fn lose_taken_back(&self) {
         let lost = std::mem::take(&mut *self.taken_back.lock());
+        self.taken_back_count.store(0, Ordering::Release);
         self.count_lost(Lost { undelivered: lost.len() as u64, unread: 0 });
     }
 
-    /// Are there messages that were taken back?
+    /// How many messages were taken back and have not gone yet.
     #[inline(always)]
-    pub(crate) fn has_taken_back(&self) -> bool {
-        self.has_taken_back.load(Ordering::Acquire)
+    pub(crate) fn taken_back(&self) -> u64 {
+        self.taken_back_count.load(Ordering::Acquire)
     }
 
     /// The oldest message that was taken back.
     pub(crate) fn next_taken_back(&self) -> Option<Message> {
+        if self.taken_back() == 0 {
+            return None;
+        }
         let mut taken_back = self.taken_back.lock();
         let message = taken_back.pop_front();
-        self.has_taken_back.store(!taken_back.is_empty(), Ordering::Release);
+        self.count_taken_back(&taken_back);
         message
+    }
+
+    fn count_taken_back(&self, taken_back: &VecDeque<Message>) {
+        self.taken_back_count.store(taken_back.len() as u64, Ordering::Release);
     }
 
     /// Makes the owner look at everything once more.
@@ -900,7 +916,10 @@ impl Members {
     /// Notes that the peer under `key` has left; gives the end back if the owner need not hear of it.
     fn peer_left(&mut self, key: Key) -> Option<End> {
         let member = self.seats[key as usize].as_mut()?;
-        if member.end.as_mut().is_some_and(|end| !end.ready()) {
+        if member.end.as_mut().is_some_and(|end| {
+            end.adopt();
+            !end.ready()
+        }) {
             return self.remove(key).and_then(|member| member.end);
         }
         self.note(key);

@@ -148,6 +148,18 @@ impl Outlet {
         self.ring.settle();
     }
 
+    /// Messages accepted.
+    #[inline(always)]
+    pub(crate) fn sent(&self) -> u64 {
+        self.ring.sent()
+    }
+
+    /// Messages the other side has taken, as last seen.
+    #[inline(always)]
+    pub(crate) fn taken(&self) -> u64 {
+        self.ring.taken()
+    }
+
     /// Messages accepted that the other side has not taken.
     pub(crate) fn untaken(&mut self) -> u64 {
         self.ring.sent() - self.ring.refresh_taken()
@@ -315,6 +327,12 @@ impl Inlet {
         }
         self.ring.finish();
         true
+    }
+
+    /// Messages taken, published or not.
+    #[inline(always)]
+    pub(crate) fn taken(&self) -> u64 {
+        self.ring.taken()
     }
 
     #[inline(always)]

@@ -30,7 +30,7 @@
 //! owner. Its part of the limits is none: what a way admits is the socket's mark alone.
 //!
 //! Contents: [`tie`] what the two ends share, [`local`] the flavor within a process, [`conflate`] the one that keeps the
-//! newest message only, `awkward` one for tests, [`hub`] where pipes arrive and leave, [`crew`] the owner's private half
+//! newest message only, [`shared`] the one between processes, `awkward` one for tests, [`hub`] where pipes arrive and leave, [`crew`] the owner's private half
 //! of it, [`fold`] envelopes that travel with what is in them, [`news`] what monitors are told of a pipe.
 
 #[cfg(feature = "awkward-pipes")]
@@ -46,6 +46,9 @@ mod loom;
 mod models;
 mod news;
 mod ready;
+#[cfg_attr(not(target_os = "linux"), path = "absent.rs")]
+#[cfg_attr(all(any(loom, shuttle), not(test)), allow(dead_code, reason = "whoever makes a lane is absent"))]
+mod shared;
 #[cfg(all(test, shuttle))]
 mod shuttle;
 #[cfg(all(test, not(any(loom, shuttle))))]
@@ -59,12 +62,16 @@ pub(crate) use fold::Fold;
 pub(crate) use hub::{Flow, Hub, HubOptions, Joined, LinkTally, Losses, Profile};
 pub(crate) use local::ShortSink;
 pub(crate) use ready::ReadySet;
+#[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
+pub(crate) use shared::{Chores, Knock, LaneParts};
+pub(crate) use shared::{Fault, Lane, Load, Loaned};
 pub(crate) use tie::{Side, Stage, Tie, Way};
 
 use crate::{
     Frame, Message,
     monitor::{PeerMetadata, Traffic},
-    sync::{Arc, planted},
+    phase,
+    sync::{Arc, light_fence, planted},
     wait::Watched,
 };
 
@@ -155,6 +162,8 @@ pub(crate) struct End {
 pub(crate) enum Outlet {
     Local(local::Outlet),
     Conflate(conflate::Outlet),
+    /// Boxed: the others are small, and there are many of them.
+    Shared(Box<shared::Outlet>),
     #[cfg(feature = "awkward-pipes")]
     Awkward(awkward::Outlet),
 }
@@ -164,6 +173,8 @@ pub(crate) enum Outlet {
 pub(crate) enum Inlet {
     Local(local::Inlet),
     Conflate(conflate::Inlet),
+    /// Likewise.
+    Shared(Box<shared::Inlet>),
     #[cfg(feature = "awkward-pipes")]
     Awkward(awkward::Inlet),
 }
@@ -237,6 +248,7 @@ impl End {
         match &mut self.outlet {
             Some(Outlet::Local(outlet)) => outlet.admits(way),
             Some(Outlet::Conflate(_)) => Ok(()),
+            Some(Outlet::Shared(outlet)) => outlet.admits(way, taken_back(&self.tie, self.side)),
             #[cfg(feature = "awkward-pipes")]
             Some(Outlet::Awkward(outlet)) => outlet.admits(way),
             None => Err(Refusal::Closed),
@@ -258,6 +270,9 @@ impl End {
         let way = self.tie.way_from(self.side);
         match &mut self.outlet {
             Some(Outlet::Local(outlet)) => outlet.push_folded(way, message, fold),
+            Some(Outlet::Shared(outlet)) => {
+                outlet.push_folded(way, message, fold, taken_back(&self.tie, self.side) > 0)
+            }
             Some(Outlet::Conflate(outlet)) => {
                 fold.put_before(message);
                 outlet.push(way, message).inspect_err(|_| fold.take_off(message))
@@ -276,8 +291,33 @@ impl End {
     pub(crate) fn push_copy(&mut self, message: &Message) -> Result<(), Refusal> {
         match &mut self.outlet {
             Some(Outlet::Local(outlet)) => outlet.push_copy(self.tie.way_from(self.side), message),
+            Some(Outlet::Shared(outlet)) => {
+                outlet.push_copy(self.tie.way_from(self.side), message, taken_back(&self.tie, self.side) > 0)
+            }
             _ => self.push(&mut message.clone()),
         }
+    }
+
+    /// Lends room for a message of one frame of `size` bytes, for which `admits` has just said yes, where the peer reads it.
+    /// `None`: there is no such place, or it is not the next message's turn there.
+    #[inline]
+    pub(crate) fn loan(&mut self, size: usize) -> Option<Loaned> {
+        let Some(Outlet::Shared(outlet)) = &mut self.outlet else { return None };
+        outlet.loan(self.tie.way_from(self.side), size, taken_back(&self.tie, self.side) > 0)
+    }
+
+    /// As [`End::push_folded`], of what was written to `loan`.
+    ///
+    /// # Errors
+    /// As that: what was written comes back, unless memory ran out.
+    #[inline]
+    pub(crate) fn push_loan(&mut self, loan: Loaned, fold: Fold) -> Result<(), (Refusal, Message)> {
+        if let Some(Outlet::Shared(outlet)) = &mut self.outlet {
+            return outlet.push_loan(self.tie.way_from(self.side), loan, fold, taken_back(&self.tie, self.side) > 0);
+        }
+        // A pipe like the one it was lent by does not become another; but to lend and to take are not one call.
+        let Some(mut message) = loan.into_message() else { return Err((Refusal::OutOfMemory, Message::new())) };
+        self.push_folded(&mut message, fold).map_err(|refusal| (refusal, message))
     }
 
     /// Messages that were pushed here and replaced by newer ones before anybody popped them. Goes with the end: whoever
@@ -313,6 +353,7 @@ impl End {
         match &mut self.inlet {
             Some(Inlet::Local(inlet)) => inlet.ready(),
             Some(Inlet::Conflate(inlet)) => inlet.ready(),
+            Some(Inlet::Shared(inlet)) => inlet.ready(),
             #[cfg(feature = "awkward-pipes")]
             Some(Inlet::Awkward(inlet)) => inlet.ready(),
             None => false,
@@ -327,6 +368,7 @@ impl End {
         match &mut self.inlet {
             Some(Inlet::Local(inlet)) => inlet.pop_into(place),
             Some(Inlet::Conflate(inlet)) => inlet.pop_into(place),
+            Some(Inlet::Shared(inlet)) => inlet.pop_into(place),
             #[cfg(feature = "awkward-pipes")]
             Some(Inlet::Awkward(inlet)) => inlet.pop().map(|message| *place = message).is_some(),
             None => false,
@@ -338,6 +380,7 @@ impl End {
     pub(crate) fn pop_folded_into(&mut self, place: &mut Message) -> Option<Fold> {
         match &mut self.inlet {
             Some(Inlet::Local(inlet)) => inlet.pop_folded_into(place),
+            Some(Inlet::Shared(inlet)) => inlet.pop_folded_into(place),
             Some(Inlet::Conflate(inlet)) => inlet.pop_into(place).then_some(Fold::Nothing),
             #[cfg(feature = "awkward-pipes")]
             Some(Inlet::Awkward(inlet)) => inlet.pop().map(|message| {
@@ -378,17 +421,122 @@ impl End {
         match &mut self.inlet {
             Some(Inlet::Local(inlet)) => inlet.publish(),
             Some(Inlet::Conflate(_)) => {}
+            Some(Inlet::Shared(inlet)) => _ = inlet.publish(),
             #[cfg(feature = "awkward-pipes")]
             Some(Inlet::Awkward(inlet)) => inlet.publish(),
             None => {}
         }
     }
 
+    /// As [`End::publish`], and tells the other side, if it waits for room.
+    #[inline(always)]
+    pub(crate) fn give_credit(&mut self) {
+        if let Some(Inlet::Shared(inlet)) = &mut self.inlet {
+            if !inlet.publish() {
+                return;
+            }
+        } else {
+            self.publish();
+        }
+        light_fence();
+        self.tie.tell_producer(self.side);
+    }
+
+    /// After a push and one full fence: tells the other side.
+    #[inline(always)]
+    pub(crate) fn tell_consumer(&mut self) {
+        if let Some(Outlet::Shared(outlet)) = &mut self.outlet
+            && !outlet.tell()
+        {
+            return;
+        }
+        self.tie.tell_consumer(self.side);
+    }
+
+    /// Nobody looks for messages here any more: whoever sends some is to tell, if it is another process. (In this one it sees
+    /// by itself.) The caller issues a full fence and looks once more; false: there is no need to.
+    pub(crate) fn announce(&mut self) -> bool {
+        match &mut self.inlet {
+            Some(Inlet::Shared(inlet)) => inlet.announce(),
+            _ => false,
+        }
+    }
+
+    /// As [`End::announce`], of one that has announced it: that may have been answered, and is to be once more.
+    pub(crate) fn announce_anew(&mut self) -> bool {
+        match &mut self.inlet {
+            Some(Inlet::Shared(inlet)) => inlet.announce_anew(),
+            _ => false,
+        }
+    }
+
+    /// Whoever takes something is to tell us of room. The caller issues a heavy fence and looks once more.
+    pub(crate) fn ask_for_room(&self) {
+        self.tie.way_from(self.side).set(tie::ROOM_WANTED);
+        if let Some(Outlet::Shared(outlet)) = &self.outlet {
+            outlet.want_room();
+        }
+    }
+
+    /// Are messages fetched from the connection at the other end? Not while they come by shared memory.
+    #[inline(always)]
+    pub(crate) fn is_pulled(&self) -> bool {
+        !matches!(&self.inlet, Some(Inlet::Shared(inlet)) if inlet.has_lane())
+    }
+
+    /// Goes by the lanes of shared memory that the connection at the other end has left for us. If there are any, the caller
+    /// issues a full fence and looks for messages.
+    pub(crate) fn adopt(&mut self) -> bool {
+        let lanes = self.tie.take_lanes();
+        let are_some = !lanes.is_empty();
+        for (lane, after) in lanes {
+            self.outlet = self.outlet.take().map(|outlet| match outlet {
+                Outlet::Local(queue) => Outlet::Shared(Box::new(shared::Outlet::new(queue, lane.clone()))),
+                Outlet::Shared(mut outlet) => {
+                    outlet.change(lane.clone());
+                    Outlet::Shared(outlet)
+                }
+                other => other,
+            });
+            let inlet = self.inlet.take().map(|inlet| match inlet {
+                Inlet::Local(queue) => Box::new(shared::Inlet::new(queue)),
+                Inlet::Shared(inlet) => inlet,
+                _ => unreachable!("a pipe with lanes is local, or was"),
+            });
+            match inlet {
+                Some(mut inlet) => {
+                    inlet.add(lane, after);
+                    self.inlet = Some(Inlet::Shared(inlet));
+                }
+                None => lane.close_unread(),
+            }
+        }
+        are_some
+    }
+
+    /// Messages popped so far, where this end is a connection's.
+    pub(crate) fn popped(&self) -> u64 {
+        match &self.inlet {
+            Some(Inlet::Local(inlet)) => inlet.taken(),
+            _ => 0,
+        }
+    }
+
+    /// Messages pushed so far, where this end is a connection's.
+    pub(crate) fn pushed(&self) -> u64 {
+        match &self.outlet {
+            Some(Outlet::Local(outlet)) => outlet.sent(),
+            _ => 0,
+        }
+    }
+
     /// Upkeep of the inlet, to be done when there is nothing to pop: off every message's path.
     #[inline(always)]
     pub(crate) fn settle_inlet(&mut self) {
-        if let Some(Inlet::Local(inlet)) = &mut self.inlet {
-            inlet.settle();
+        match &mut self.inlet {
+            Some(Inlet::Local(inlet)) => inlet.settle(),
+            Some(Inlet::Shared(inlet)) => inlet.settle(),
+            _ => {}
         }
     }
 
@@ -398,14 +546,17 @@ impl End {
         match &mut self.outlet {
             Some(Outlet::Local(outlet)) => outlet.settle(),
             Some(Outlet::Conflate(outlet)) => outlet.settle(),
+            Some(Outlet::Shared(outlet)) => outlet.settle(),
             _ => {}
         }
     }
 
     /// Gives memory back that is only kept for speed: the pipe has gone quiet.
     pub(crate) fn trim(&mut self) {
-        if let Some(Inlet::Local(inlet)) = &mut self.inlet {
-            inlet.trim();
+        match &mut self.inlet {
+            Some(Inlet::Local(inlet)) => inlet.trim(),
+            Some(Inlet::Shared(inlet)) => inlet.trim(),
+            _ => {}
         }
     }
 
@@ -415,7 +566,13 @@ impl End {
         if let Some(hub) = self.tie.hub(self.side).filter(|_| conflated > 0) {
             hub.count_conflated(conflated);
         }
-        let outlet = self.outlet.take();
+        if self.tie.hub(self.side).is_none_or(|hub| !hub.is_link()) {
+            self.adopt();
+        }
+        let mut outlet = self.outlet.take();
+        if let Some(Outlet::Shared(outlet)) = &mut outlet {
+            outlet.end_forgotten();
+        }
         let mut undelivered = 0;
         if self.tie.way_from(self.side).close_producer() == tie::Closed::Second
             && let Some(mut outlet) = outlet
@@ -456,6 +613,7 @@ impl Outlet {
         match self {
             Self::Local(outlet) => outlet.untaken(),
             Self::Conflate(outlet) => outlet.untaken(),
+            Self::Shared(outlet) => outlet.untaken(),
             #[cfg(feature = "awkward-pipes")]
             Self::Awkward(outlet) => outlet.untaken(),
         }
@@ -467,10 +625,17 @@ impl Inlet {
         match self {
             Self::Local(inlet) => inlet.drain(),
             Self::Conflate(inlet) => inlet.drain(),
+            Self::Shared(inlet) => inlet.drain(),
             #[cfg(feature = "awkward-pipes")]
             Self::Awkward(inlet) => inlet.drain(),
         }
     }
+}
+
+/// How many messages of the socket on `side` its connections have taken back: they go before any other.
+#[inline(always)]
+fn taken_back(tie: &Tie, side: Side) -> u64 {
+    tie.hub(side).map_or(0, Hub::taken_back)
 }
 
 /// Messages that were accepted and that nobody will get.
@@ -489,6 +654,7 @@ impl Drop for End {
             return;
         }
         let lost = self.close();
+        phase::reach("closing");
         Tie::left(&self.tie, self.side, lost);
     }
 }

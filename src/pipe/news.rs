@@ -17,8 +17,8 @@
 
 use super::{Hub, Lost, Side, Stage, Tie};
 use crate::{
-    Frame,
-    monitor::{DisconnectReason, EventKind, Monitors, Number, PeerId, PeerInfo, PeerMetadata, PeerState, Sink},
+    Endpoint, Frame,
+    monitor::{DisconnectReason, EventKind, Monitors, Number, PeerId, PeerInfo, PeerMetadata, PeerState, Road, Sink},
     sync::{Ordering, planted},
 };
 
@@ -118,6 +118,12 @@ pub(super) fn info(tie: &Tie, side: Side) -> PeerInfo {
             _ if shows & REACHED != 0 => PeerState::Waiting,
             _ => PeerState::Connecting,
         },
+        road: match tie.endpoint() {
+            _ if tie.shares_memory() => Road::SharedMemory,
+            Some(Endpoint::Tcp(_) | Endpoint::Ipc(_)) => Road::Stream,
+            Some(Endpoint::Inproc(_)) | None => Road::InProcess,
+        },
+        ring_size: tie.ring_size(),
         socket_type: profile.map(|profile| profile.socket_type),
         routing_id: profile.map_or_else(Frame::new, |profile| own(&profile.routing_id)),
         dropped: tie.way_from(side).missed(),

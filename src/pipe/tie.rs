@@ -16,9 +16,10 @@ use std::sync::{Arc as Counted, OnceLock};
 
 use bytes::Bytes;
 
-use super::{Hub, Key, Lost, Profile, news};
+use super::{Hub, Key, Lane, Lost, Profile, news};
 use crate::sync::{
-    Arc, AtomicPtr, AtomicU32, AtomicU64, CachePadded, Mutex, Ordering, full_fence, planted, unique_number, weakened,
+    Arc, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Mutex, Ordering, full_fence, planted,
+    unique_number, weakened,
 };
 use crate::{
     Endpoint, Frame,
@@ -59,6 +60,14 @@ pub(crate) struct Tie {
     parted: OnceLock<DisconnectReason>,
     /// What was lost with it.
     lost: Mutex<Lost>,
+    /// Ways by shared memory that the socket has not adopted yet, each with how many messages of its queue come before.
+    lanes: Mutex<Vec<(Counted<Lane>, u64)>>,
+    /// There are some. Written under their lock.
+    has_lanes: AtomicBool,
+    /// Messages go by such a way now.
+    shares_memory: AtomicBool,
+    /// Bytes of the ring through which messages go to the far side; 0: of none.
+    ring_size: AtomicUsize,
     /// How far the connection at one end is, as a [`Stage`].
     stage: AtomicU32,
     /// The number of the descriptor of the connection at one end, the last there was; `NO_DESCRIPTOR` if there was none.
@@ -163,6 +172,10 @@ impl Tie {
             endpoint,
             parted: OnceLock::new(),
             lost: Mutex::default(),
+            lanes: Mutex::default(),
+            has_lanes: AtomicBool::new(false),
+            shares_memory: AtomicBool::new(false),
+            ring_size: AtomicUsize::new(0),
             stage: AtomicU32::new(Stage::There as u32),
             descriptor: AtomicU32::new(NO_DESCRIPTOR),
             quiet: CachePadded::new(Quiet {
@@ -193,6 +206,43 @@ impl Tie {
     /// The connection at one end is lost because of `reason`. The first one counts.
     pub(crate) fn part(&self, reason: DisconnectReason) {
         let _ = self.parted.set(reason);
+    }
+
+    /// Leaves `lane` for the socket, which goes by it from its next look on; what comes by it comes behind `after` messages of
+    /// the queue. The caller tells the hub.
+    pub(crate) fn leave_lane(&self, lane: Counted<Lane>, after: u64) {
+        let mut lanes = self.lanes.lock();
+        lanes.push((lane, after));
+        self.has_lanes.store(true, Ordering::Relaxed);
+    }
+
+    /// Says whether messages go by shared memory, for those who list peers.
+    pub(crate) fn set_shares_memory(&self, shares: bool) {
+        self.shares_memory.store(shares, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_ring_size(&self, size: usize) {
+        self.ring_size.store(size, Ordering::Relaxed);
+    }
+
+    pub(super) fn ring_size(&self) -> usize {
+        self.ring_size.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn shares_memory(&self) -> bool {
+        self.shares_memory.load(Ordering::Relaxed)
+    }
+
+    /// The lanes left for the socket. One load of a quiet line where there are none.
+    pub(crate) fn take_lanes(&self) -> Vec<(Counted<Lane>, u64)> {
+        // Relaxed: whoever was told of a lane comes behind its leaving, by the lock of the hub; who was not may as well have come
+        // before. What is read of lanes is read under their lock.
+        if !self.has_lanes.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let mut lanes = self.lanes.lock();
+        self.has_lanes.store(false, Ordering::Relaxed);
+        std::mem::take(&mut *lanes)
     }
 
     /// Says how far the connection at one end is, for those who list peers.
@@ -407,7 +457,7 @@ impl Seat {
 }
 
 impl Way {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { flags: AtomicU32::new(0), limit: AtomicU64::new(0), missed: AtomicU64::new(0), terms: Mutex::default() }
     }
 

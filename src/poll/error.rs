@@ -12,6 +12,8 @@ pub enum AddError {
     AlreadyRegistered,
     /// The system refuses to wait for the descriptor, or to give us one to wait with.
     System(io::Error),
+    /// The poller, or the socket, belongs to the process this one was forked off.
+    Forked,
 }
 
 /// What was to be changed or taken out is not there: never was, or has been taken out, or its socket was dropped.
@@ -29,6 +31,8 @@ pub enum PollError {
     Interrupted,
     /// The system refuses to wait for descriptors.
     System(io::Error),
+    /// The poller belongs to the process this one was forked off.
+    Forked,
 }
 
 impl fmt::Display for AddError {
@@ -36,6 +40,7 @@ impl fmt::Display for AddError {
         match self {
             Self::AlreadyRegistered => write!(f, "it is registered with this poller already"),
             Self::System(error) => error.fmt(f),
+            Self::Forked => f.write_str("it belongs to the process this one was forked off"),
         }
     }
 }
@@ -52,6 +57,7 @@ impl fmt::Display for PollError {
             Self::NothingRegistered => write!(f, "a wait without end for nothing at all"),
             Self::Interrupted => write!(f, "a signal ended the wait"),
             Self::System(error) => error.fmt(f),
+            Self::Forked => f.write_str("it belongs to the process this one was forked off"),
         }
     }
 }
@@ -59,7 +65,7 @@ impl fmt::Display for PollError {
 impl std::error::Error for AddError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::AlreadyRegistered => None,
+            Self::AlreadyRegistered | Self::Forked => None,
             Self::System(error) => Some(error),
         }
     }
@@ -70,7 +76,7 @@ impl std::error::Error for NotRegistered {}
 impl std::error::Error for PollError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::NothingRegistered | Self::Interrupted => None,
+            Self::NothingRegistered | Self::Interrupted | Self::Forked => None,
             Self::System(error) => Some(error),
         }
     }

@@ -62,6 +62,7 @@ fn a_registration_may_follow_another() {
 #[test]
 fn a_wake_for_nothing_is_forgotten_and_the_next_is_not() {
     prove("woken_for_nothing", 4, models::woken_for_nothing, &["poll-forgets-marks"]);
+    prove("woken_at_rest", 3, models::woken_at_rest, &["poll-forgets-marks", "poll-sleeps-unarmed"]);
 }
 
 #[test]

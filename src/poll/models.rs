@@ -264,6 +264,25 @@ pub(super) fn woken_for_nothing() {
     drop((ManuallyDrop::into_inner(poller), ManuallyDrop::into_inner(owner)));
 }
 
+/// As [`woken_for_nothing`], of a socket that is at rest already: the bell that comes with the mark may ring before the poller
+/// says that it sleeps.
+pub(super) fn woken_at_rest() {
+    let (letterbox, mut owner) = socket();
+    let (_, other) = socket();
+    let (mut poller, mut events) = poller();
+    add(&mut poller, &owner, 0);
+    add(&mut poller, &other, 1);
+    poller.try_wait(&mut events).unwrap();
+    let sender = thread::spawn(move || {
+        letterbox.signal.fence_and_notify();
+        letterbox.deliver();
+    });
+    assert_eq!(poller.wait(&mut events, None).unwrap(), 1);
+    assert!(take(&mut owner));
+    sender.join().unwrap();
+    drop((ManuallyDrop::into_inner(poller), ManuallyDrop::into_inner(owner), ManuallyDrop::into_inner(other)));
+}
+
 /// Waits that a signal ended: a model in which there are none proves nothing.
 pub(super) static INTERRUPTS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 

@@ -17,6 +17,7 @@ use super::{
     watchlist::{Key, Watchlist},
 };
 use crate::{
+    fork::{Own, Process},
     socket::{Interest, Pollable},
     wait::{Awaited, GaveUp, WaitCounters, WaitPolicy, Waiter},
 };
@@ -34,7 +35,7 @@ use super::descriptors::Descriptors;
 #[derive(Debug)]
 pub struct Poller {
     bell: Arc<Bell>,
-    list: Watchlist,
+    list: Own<Watchlist>,
     waiter: Waiter,
     waits: u64,
     #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
@@ -65,13 +66,16 @@ pub struct PollCounters {
 #[derive(Clone, Debug)]
 pub struct Waker {
     bell: Arc<Bell>,
+    made_in: Process,
 }
 
 impl Waker {
     /// Makes the poller's present wait return, or its next one if it does not wait now; also with no event. Calls that
     /// come before that wait returns count as one.
     pub fn wake(&self) {
-        self.bell.call();
+        if self.made_in.is_this() {
+            self.bell.call();
+        }
     }
 }
 
@@ -85,7 +89,7 @@ impl Poller {
     pub fn with_policy(policy: WaitPolicy) -> Self {
         let bell = Bell::new();
         Self {
-            list: Watchlist::new(bell.clone()),
+            list: Own::new(Watchlist::new(bell.clone())),
             bell,
             waiter: Waiter::new(policy),
             waits: 0,
@@ -107,6 +111,9 @@ impl Poller {
         interest: Interest,
         data: u64,
     ) -> Result<Key, AddError> {
+        if self.list.is_inherited() || socket.is_inherited() {
+            return Err(AddError::Forked);
+        }
         let driven = socket.to_drive().map_err(AddError::System)?;
         #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
         if driven.is_some() {
@@ -148,6 +155,9 @@ impl Poller {
     /// # Errors
     /// It is not registered (any more).
     pub fn remove(&mut self, key: Key) -> Result<(), NotRegistered> {
+        if self.list.is_inherited() {
+            return Err(NotRegistered);
+        }
         self.list.remove(key)
     }
 
@@ -172,7 +182,7 @@ impl Poller {
 
     /// Something to end a wait with, from any thread.
     pub fn waker(&self) -> Waker {
-        Waker { bell: self.bell.clone() }
+        Waker { bell: self.bell.clone(), made_in: self.list.made_in() }
     }
 
     /// How waits idle.
@@ -270,6 +280,9 @@ impl Poller {
     /// Everything is looked at, descriptors too.
     #[inline]
     fn first_look(&mut self, events: &mut Events) -> Option<Result<usize, PollError>> {
+        if self.list.is_inherited() {
+            return Some(Err(PollError::Forked));
+        }
         self.waits += 1;
         events.list.clear();
         self.list.look(events);
@@ -321,7 +334,7 @@ impl Poller {
     /// # Errors
     /// It is not registered.
     pub fn modify_fd(&mut self, fd: impl AsFd, interest: Interest, data: u64) -> Result<(), NotRegistered> {
-        self.descriptors.as_mut().ok_or(NotRegistered)?.modify(fd.as_fd(), interest, data)
+        self.own_descriptors()?.modify(fd.as_fd(), interest, data)
     }
 
     /// Takes a descriptor out.
@@ -329,10 +342,18 @@ impl Poller {
     /// # Errors
     /// It is not registered.
     pub fn remove_fd(&mut self, fd: impl AsFd) -> Result<(), NotRegistered> {
-        self.descriptors.as_mut().ok_or(NotRegistered)?.remove(fd.as_fd())
+        self.own_descriptors()?.remove(fd.as_fd())
+    }
+
+    /// An inherited poller's are the parent's as well.
+    fn own_descriptors(&mut self) -> Result<&mut Descriptors, NotRegistered> {
+        self.descriptors.as_mut().filter(|_| !self.list.is_inherited()).ok_or(NotRegistered)
     }
 
     fn open_descriptors(&mut self) -> Result<&mut Descriptors, AddError> {
+        if self.list.is_inherited() {
+            return Err(AddError::Forked);
+        }
         Ok(match &mut self.descriptors {
             Some(descriptors) => descriptors,
             none => none.insert(Descriptors::new(&self.bell).map_err(AddError::System)?),

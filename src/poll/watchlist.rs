@@ -269,7 +269,7 @@ impl Watchlist {
                 // Not armed any more: marked since, or before this look and hot only from here on. The bell that came with the
                 // mark may have rung before the poller announced that it sleeps, and it is not to hear of the next.
                 Looked::Seen(_) | Looked::Busy if !entry.is_asked() || !entry.may_rest() => {
-                    self.look_again = true;
+                    self.look_again |= !planted("poll-sleeps-unarmed");
                     index += 1;
                 }
                 Looked::Seen(_) | Looked::Busy if self.look_again => index += 1,

@@ -23,6 +23,7 @@ mod error;
 mod loom;
 pub mod mpmc;
 pub mod packed;
+pub(crate) mod record;
 mod slots;
 pub mod spsc;
 

@@ -12,15 +12,18 @@ use super::{
     admission::Admission,
     attachments::{Attachments, tell_bind_failure},
     counters::Counters,
-    error::{BindError, ConnectError, DetachError, RecvError, SendFailure},
+    error::{BindError, ConnectError, DetachError, RecvError, SendError, SendFailure},
     interest::{Interest, Readiness},
+    loan::Lent,
     options::Options,
     pattern::{Pattern, Receiving, Sending},
+    permit::Place,
     watch::{Beckons, Content, Ready, Told},
 };
 use crate::{
     Context, ContextClosed, Endpoint, EndpointError, Frame, Message,
     context::Membership,
+    message::Draft,
     monitor::{BindFailure, Monitor, PeerId, PeerInfo, PeerMetadata},
     pipe::{Crew, Hub, HubOptions, Key, Profile},
     reactor::Reactor,
@@ -372,19 +375,58 @@ impl<P: Sending> Core<P> {
         &mut self,
         until: Until,
         mut reserve: impl FnMut(&mut P, &mut Crew) -> Result<Key, SendFailure>,
-    ) -> Result<Key, SendFailure> {
-        match reserve(&mut self.pattern, &mut self.crew) {
-            Ok(key) => Ok(key),
-            Err(failure) => self.wait_for_room(failure, until, reserve),
-        }
+    ) -> Result<Place, SendFailure> {
+        let key = match reserve(&mut self.pattern, &mut self.crew) {
+            Ok(key) => key,
+            Err(failure) => self.wait_for_room(failure, until, reserve)?,
+        };
+        Ok(Place { key, number: self.crew.number(key) })
     }
 
-    /// Sends to the pipe just reserved.
-    pub(crate) fn commit(&mut self, key: Key, message: &mut Message) -> Result<(), SendFailure> {
+    /// Sends to the pipe that was reserved.
+    pub(crate) fn commit(&mut self, place: Place, message: &mut Message) -> Result<(), SendFailure> {
         if message.is_empty() {
             return Err(SendFailure::NoFrames);
         }
-        self.pattern.commit(&mut self.crew, key, message)
+        if !self.is_there(place) {
+            return Err(SendFailure::PeerLeft);
+        }
+        self.pattern.commit(&mut self.crew, place.key, message)
+    }
+
+    /// Has the pipe that was reserved not gone, and its key become another's? Somebody who watches the socket may have had it
+    /// look.
+    #[inline(always)]
+    fn is_there(&self, place: Place) -> bool {
+        !P::CHOOSES_AT_ONCE || place.number.is_some() && self.crew.number(place.key) == place.number
+    }
+
+    /// Room for a message of `len` bytes with the peer that `reserve` chooses, waiting as long as `until` says.
+    pub(crate) fn loan_by(
+        &mut self,
+        len: usize,
+        until: Until,
+        reserve: impl FnMut(&mut P, &mut Crew) -> Result<Key, SendFailure>,
+    ) -> Result<(Place, Lent), SendFailure> {
+        let place = self.reserve_by(until, reserve)?;
+        let lent = match self.pattern.lend(&mut self.crew, place.key, len) {
+            Some(loaned) => Lent::InPlace(loaned),
+            None => Lent::Apart(Draft::new(len).ok_or(SendFailure::OutOfMemory)?),
+        };
+        Ok((place, lent))
+    }
+
+    /// Sends what was written to `lent` to the pipe that was reserved.
+    pub(crate) fn commit_loan(&mut self, place: Place, lent: Lent) -> Result<(), SendError> {
+        let lent = match lent {
+            Lent::InPlace(loaned) if self.is_there(place) => {
+                let result = self.pattern.commit_loan(&mut self.crew, place.key, loaned);
+                return result.map_err(|(reason, message)| SendError { message, reason });
+            }
+            lent => lent,
+        };
+        let mut message = lent.into_message().ok_or_else(|| SendError::of_nothing(SendFailure::OutOfMemory))?;
+        self.commit(place, &mut message).map_err(|reason| SendError::returning(&mut message, reason))
     }
 
     /// Decides on a message by its `first` frame, waiting as long as `until` says.

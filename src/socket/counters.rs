@@ -4,6 +4,7 @@
 
 use crate::{
     SocketType,
+    fork::Denied,
     pipe::{Hub, LinkTally},
     sync::Ordering,
     wait::WaitCounters,
@@ -77,6 +78,12 @@ impl StreamCounters {
             refused: links.refused(),
             stray: links.stray(),
         }
+    }
+}
+
+impl Denied for Counters {
+    fn denied() -> Self {
+        Self::default()
     }
 }
 

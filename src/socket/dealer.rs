@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Message, SocketType,
-    pipe::{Crew, Key, Outward},
+    pipe::{Crew, Key, Loaned, Outward},
 };
 
 /// Hands messages out to its peers in turn, and collects theirs in turn: a [`Req`](super::Req) without its order, or any

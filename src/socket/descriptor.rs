@@ -28,6 +28,7 @@ use super::{
     watch::{Ready, Settled, Told, Watchable, Watcher},
 };
 use crate::{
+    fork::Process,
     reactor::Reactor,
     sync::{AtomicU64, Ordering, full_fence, heavy_fence, planted},
     wait::Signal,
@@ -110,6 +111,7 @@ pub struct Descriptor {
     watcher: Counted<dyn Watcher>,
     socket: Counted<dyn Watchable>,
     interest: Interest,
+    made_in: Process,
     /// Where callers turn the reactor: the eventfd and the reactor's descriptor in one.
     #[cfg(not(any(loom, shuttle)))]
     both: Option<OwnedFd>,
@@ -151,6 +153,7 @@ impl Descriptor {
             watcher,
             socket,
             interest,
+            made_in: Process::this(),
             #[cfg(not(any(loom, shuttle)))]
             both: None,
         }
@@ -196,6 +199,9 @@ impl Descriptor {
 impl Drop for Descriptor {
     fn drop(&mut self) {
         if cfg!(any(loom, shuttle)) && std::thread::panicking() {
+            return;
+        }
+        if !self.made_in.is_this() {
             return;
         }
         self.flag.end();

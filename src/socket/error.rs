@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::{ContextClosed, EndpointError, Message, SocketType, SystemError, monitor::BindFailure};
+use crate::{ContextClosed, EndpointError, Message, SocketType, SystemError, fork::Forked, monitor::BindFailure};
 
 /// A message was not sent: here it is back, unchanged, and why.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub enum SendFailure {
     OutOfMemory,
     /// The context has been shut down.
     ContextClosed,
+    /// The socket belongs to the process this one was forked off, which alone may use it.
+    Forked,
 }
 
 /// No message was received.
@@ -83,6 +85,8 @@ pub enum RecvError {
     PeerLeft,
     /// No reply came in time to a REQ's request, sent as often as its options say. The socket may send again.
     NoReply,
+    /// The socket belongs to the process this one was forked off, which alone may use it.
+    Forked,
 }
 
 /// Something did not come to pass.
@@ -96,6 +100,8 @@ pub enum WaitError {
     Interrupted,
     /// The context has been shut down.
     ContextClosed,
+    /// The socket belongs to the process this one was forked off, which alone may use it.
+    Forked,
 }
 
 /// A request brought no reply.
@@ -130,6 +136,8 @@ pub enum BindError {
     System(SystemError),
     /// The context has been shut down.
     ContextClosed,
+    /// The socket belongs to the process this one was forked off, which alone may use it.
+    Forked,
 }
 
 /// A connection was not made.
@@ -148,6 +156,8 @@ pub enum ConnectError {
     System(SystemError),
     /// The context has been shut down.
     ContextClosed,
+    /// The socket belongs to the process this one was forked off, which alone may use it.
+    Forked,
 }
 
 /// `unbind` or `disconnect` named an endpoint this socket does not have.
@@ -158,6 +168,15 @@ pub enum DetachError {
     Endpoint(EndpointError),
     /// This socket has not bound, or not connected to, the endpoint.
     NotAttached,
+    /// The socket belongs to the process this one was forked off, which alone may use it.
+    Forked,
+}
+
+impl SendError {
+    /// Of a message that cannot be given back.
+    pub(super) fn of_nothing(reason: SendFailure) -> Self {
+        Self { message: Message::new(), reason }
+    }
 }
 
 impl fmt::Display for SendError {
@@ -181,6 +200,7 @@ impl fmt::Display for SendFailure {
             Self::NoRequest => "there is no request to reply to",
             Self::OutOfMemory => "no memory for a place in the queue",
             Self::ContextClosed => "the context has been shut down",
+            Self::Forked => FORKED,
         })
     }
 }
@@ -197,6 +217,7 @@ impl fmt::Display for RecvError {
             Self::ReplyDue => "the last request has not been replied to",
             Self::PeerLeft => "the peer that was asked has left without a reply",
             Self::NoReply => "no reply came in time to any attempt",
+            Self::Forked => FORKED,
         })
     }
 }
@@ -207,6 +228,7 @@ impl fmt::Display for WaitError {
             Self::TimedOut => "it did not come to pass in time",
             Self::Interrupted => INTERRUPTED,
             Self::ContextClosed => "the context has been shut down",
+            Self::Forked => FORKED,
         })
     }
 }
@@ -234,6 +256,7 @@ impl fmt::Display for BindError {
             Self::TooManyDescriptors => write!(f, "too many open files"),
             Self::System(error) => write!(f, "the endpoint is not bound: {error}"),
             Self::ContextClosed => ContextClosed.fmt(f),
+            Self::Forked => f.write_str(FORKED),
         }
     }
 }
@@ -247,6 +270,7 @@ impl fmt::Display for ConnectError {
             Self::System(error) => write!(f, "the system refused a thread for connections: {error}"),
             Self::Incompatible(bound) => write!(f, "the {bound} socket bound there does not talk to this type"),
             Self::ContextClosed => ContextClosed.fmt(f),
+            Self::Forked => f.write_str(FORKED),
         }
     }
 }
@@ -256,6 +280,7 @@ impl fmt::Display for DetachError {
         match self {
             Self::Endpoint(error) => error.fmt(f),
             Self::NotAttached => write!(f, "this socket is not attached to the endpoint"),
+            Self::Forked => f.write_str(FORKED),
         }
     }
 }
@@ -268,6 +293,25 @@ impl std::error::Error for RequestError {}
 impl std::error::Error for BindError {}
 impl std::error::Error for ConnectError {}
 impl std::error::Error for DetachError {}
+
+/// A socket a forked process has inherited.
+macro_rules! denied {
+    ($($error:ident)*) => {
+        $(impl From<Forked> for $error {
+            fn from(_: Forked) -> Self {
+                Self::Forked
+            }
+        })*
+    };
+}
+
+denied! { SendFailure RecvError BindError ConnectError DetachError }
+
+impl From<Forked> for SendError {
+    fn from(forked: Forked) -> Self {
+        Self::of_nothing(forked.into())
+    }
+}
 
 impl From<SendError> for RequestError {
     fn from(error: SendError) -> Self {
@@ -321,3 +365,4 @@ impl From<EndpointError> for DetachError {
 }
 
 const INTERRUPTED: &str = "a signal ended the wait";
+const FORKED: &str = "the socket belongs to the process this one was forked off";

@@ -13,15 +13,23 @@ use super::{
     pattern::Pattern,
     watch::{Owner, Shared, Watchable},
 };
-use crate::SocketType;
+use crate::{
+    SocketType,
+    fork::{Denied, Own},
+};
 
-/// See the module.
+/// See the module. In a process that was forked off since, nothing of it is touched: calls are denied.
+#[derive(Debug)]
+pub(crate) struct Held<P: Pattern> {
+    state: Own<State<P>>,
+}
+
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
     reason = "the large one is the one nearly every socket has, and calls go straight to it"
 )]
-pub(crate) enum Held<P: Pattern> {
+enum State<P: Pattern> {
     Alone(Core<P>),
     Shared(Owner<Core<P>>),
     /// Only while it goes from one to the other.
@@ -30,24 +38,35 @@ pub(crate) enum Held<P: Pattern> {
 
 impl<P: Pattern> Held<P> {
     pub(crate) fn new(core: Core<P>) -> Self {
-        Self::Alone(core)
+        Self { state: Own::new(State::Alone(core)) }
+    }
+
+    /// Does it belong to a process that this one was forked off?
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.state.is_inherited()
     }
 
     /// Calls `f` with the core.
     #[inline(always)]
-    pub(crate) fn with<R>(&mut self, f: impl FnOnce(&mut Core<P>) -> R) -> R {
-        match self {
-            Self::Alone(core) => f(core),
+    pub(crate) fn with<R: Denied>(&mut self, f: impl FnOnce(&mut Core<P>) -> R) -> R {
+        if self.state.is_inherited() {
+            return denied();
+        }
+        match &mut *self.state {
+            State::Alone(core) => f(core),
             shared => shared.with_shared(f),
         }
     }
 
     /// Calls `f` with the core, for what changes nothing.
-    pub(crate) fn with_ref<R>(&self, f: impl FnOnce(&Core<P>) -> R) -> R {
-        match self {
-            Self::Alone(core) => f(core),
-            Self::Shared(owner) => owner.with_ref(f),
-            Self::Moving => unreachable!("it moves within one call"),
+    pub(crate) fn with_ref<R: Denied>(&self, f: impl FnOnce(&Core<P>) -> R) -> R {
+        if self.state.is_inherited() {
+            return denied();
+        }
+        match &*self.state {
+            State::Alone(core) => f(core),
+            State::Shared(owner) => owner.with_ref(f),
+            State::Moving => unreachable!("it moves within one call"),
         }
     }
 
@@ -57,9 +76,17 @@ impl<P: Pattern> Held<P> {
 
     /// The core as a watcher looks at it, who then enrolls there.
     pub(crate) fn watch(&mut self) -> Counted<dyn Watchable> {
-        self.share()
+        self.state.share()
     }
+}
 
+/// Off the way of those who are not.
+#[cold]
+fn denied<R: Denied>() -> R {
+    R::denied()
+}
+
+impl<P: Pattern> State<P> {
     fn share(&mut self) -> Counted<Shared<Core<P>>> {
         let owner = match mem::replace(self, Self::Moving) {
             Self::Alone(core) => Owner::new(core),

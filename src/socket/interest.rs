@@ -4,6 +4,8 @@
 
 use std::ops::{BitOr, BitOrAssign};
 
+use crate::fork::Denied;
+
 /// What somebody who watches a socket or a descriptor wants to hear of.
 ///
 /// ```
@@ -14,6 +16,13 @@ use std::ops::{BitOr, BitOrAssign};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Interest(u8);
+
+impl Denied for Interest {
+    /// A call returns at once, with an error that says why.
+    fn denied() -> Self {
+        Self::BOTH
+    }
+}
 
 impl Interest {
     /// Nothing: registered, and silent until that is changed.

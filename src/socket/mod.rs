@@ -39,7 +39,7 @@
 //! about connections over streams, `error` what can go wrong, `counters` what
 //! happened, `held` and `watch` how a socket is shared with those who wait for it to become ready, `interest` for what,
 //! `descriptor` one of the system that tells, `flag` what it is made of and `news` a kind of it, `permit` a place reserved
-//! for a message, `admission` one decided on its first frame, `routing_id` how a ROUTER's peers
+//! for a message, `loan` one to write it in, `admission` one decided on its first frame, `routing_id` how a ROUTER's peers
 //! are called, and the patterns.
 
 mod admission;
@@ -53,6 +53,7 @@ mod error;
 mod flag;
 mod held;
 mod interest;
+mod loan;
 #[cfg(all(test, loom))]
 mod loom;
 #[cfg(all(test, any(loom, shuttle)))]
@@ -80,8 +81,9 @@ mod subscribe;
 pub(crate) mod watch;
 
 pub use crate::transport::options::{
-    DEFAULT_BACKLOG, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_RECONNECT_INTERVAL, DEFAULT_RECONNECT_INTERVAL_MAX,
-    DEFAULT_SUBSCRIPTION_MEMORY_MAX, Keepalive,
+    AllowList, DEFAULT_BACKLOG, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_IPC_MEMORY_MAX, DEFAULT_IPC_RING_SIZE,
+    DEFAULT_RECONNECT_INTERVAL, DEFAULT_RECONNECT_INTERVAL_MAX, DEFAULT_SUBSCRIPTION_MEMORY_MAX, Keepalive, RingSize,
+    RingSizeError, SharedMemory,
 };
 pub use admission::Admission;
 pub use counters::{Counters, StreamCounters};
@@ -92,6 +94,7 @@ pub use error::{BindError, ConnectError, DetachError, RecvError, RequestError, S
 pub use interest::Interest;
 #[cfg(all(test, any(loom, shuttle)))]
 pub(crate) use interest::Readiness;
+pub use loan::Loan;
 pub use options::{Builder, Conflates, DEFAULT_HWM, DEFAULT_LINGER};
 pub use pair::Pair;
 pub use permit::Permit;
@@ -129,6 +132,10 @@ pub trait Pollable: sealed::Sealed + Send {
     #[expect(private_interfaces, reason = "as above")]
     fn to_drive(&self) -> std::io::Result<Option<crate::reactor::Reactor>>;
 
+    /// Does it belong to a process that this one was forked off?
+    #[doc(hidden)]
+    fn is_inherited(&self) -> bool;
+
     #[doc(hidden)]
     fn identity(&self) -> usize;
 
@@ -163,7 +170,12 @@ pub trait Pollable: sealed::Sealed + Send {
 /// ```
 pub trait Sends: Socket + Pollable {
     #[doc(hidden)]
-    fn commit(&mut self, key: crate::pipe::Key, message: &mut Message) -> Result<(), SendFailure>;
+    #[expect(private_interfaces, reason = "only a permit calls it, and only this crate implements it")]
+    fn commit(&mut self, place: permit::Place, message: &mut Message) -> Result<(), SendFailure>;
+
+    #[doc(hidden)]
+    #[expect(private_interfaces, reason = "only a loan calls it, and only this crate implements it")]
+    fn commit_loan(&mut self, place: permit::Place, lent: loan::Lent) -> Result<(), SendError>;
 
     /// Sends `message`; waits for room as long as it takes.
     ///

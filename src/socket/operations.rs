@@ -25,6 +25,10 @@ macro_rules! common_operations {
                 self.core.with_ref(|core| core.to_drive())
             }
 
+            fn is_inherited(&self) -> bool {
+                self.core.is_inherited()
+            }
+
             fn identity(&self) -> usize {
                 self.core.with_ref(|core| super::watch::identity_of(core.hub()))
             }
@@ -34,7 +38,7 @@ macro_rules! common_operations {
             }
 
             fn is_closed(&self) -> bool {
-                self.core.with_ref(|core| core.hub().is_terminated())
+                self.core.is_inherited() || self.core.with_ref(|core| core.hub().is_terminated())
             }
 
             fn readiness(&mut self, interest: super::Interest) -> super::Interest {
@@ -200,6 +204,7 @@ macro_rules! sending_operations {
         single_sending_operations!($socket);
         batch_sending_operations!($socket);
         reserving_operations!($socket);
+        loaning_operations!($socket);
     };
 }
 
@@ -250,8 +255,8 @@ macro_rules! reserving_operations {
                 let reserve = |core: &mut super::core::Core<_>| {
                     core.reserve_by(super::core::Until::AsSet, super::pattern::Sending::reserve)
                 };
-                let key = self.core.with(reserve)?;
-                Ok(super::Permit::new(self, key))
+                let place = self.core.with(reserve)?;
+                Ok(super::Permit::new(self, place))
             }
 
             /// Reserves a place if a peer has room now. Never waits; the answer is exact.
@@ -262,8 +267,55 @@ macro_rules! reserving_operations {
                 let reserve = |core: &mut super::core::Core<_>| {
                     core.reserve_by(super::core::Until::Now, super::pattern::Sending::reserve)
                 };
-                let key = self.core.with(reserve)?;
-                Ok(super::Permit::new(self, key))
+                let place = self.core.with(reserve)?;
+                Ok(super::Permit::new(self, place))
+            }
+        }
+    };
+}
+
+/// Lending room for messages that are written in place, for patterns that choose among their peers by themselves.
+macro_rules! loaning_operations {
+    ($socket:ident) => {
+        impl $socket {
+            /// Room for a message of one frame of `len` bytes, to be written in place and committed; waits for it as
+            /// [`send`](Self::send) does. Over shared memory with a message that a record holds it is where the peer reads it; see
+            /// [`Loan`](super::Loan).
+            ///
+            /// # Errors
+            /// As [`send`](Self::send), but for those that need the message to be seen; also when there is no memory for so
+            /// many bytes.
+            pub fn loan(&mut self, len: usize) -> Result<super::Loan<'_, Self>, super::SendFailure> {
+                self.loan_by(len, super::core::Until::AsSet)
+            }
+
+            /// As [`loan`](Self::loan), if there is room now. Never waits; the answer is exact.
+            ///
+            /// # Errors
+            /// As `loan`; also when there is no room, or no peer that has to have it.
+            pub fn try_loan(&mut self, len: usize) -> Result<super::Loan<'_, Self>, super::SendFailure> {
+                self.loan_by(len, super::core::Until::Now)
+            }
+
+            /// As [`loan`](Self::loan), but waits for room `timeout` at the most.
+            ///
+            /// # Errors
+            /// As `loan`; also when none came up in time.
+            pub fn loan_timeout(
+                &mut self,
+                len: usize,
+                timeout: std::time::Duration,
+            ) -> Result<super::Loan<'_, Self>, super::SendFailure> {
+                self.loan_by(len, super::core::Until::After(timeout))
+            }
+
+            fn loan_by(
+                &mut self,
+                len: usize,
+                until: super::core::Until,
+            ) -> Result<super::Loan<'_, Self>, super::SendFailure> {
+                let lent = self.core.with(|core| core.loan_by(len, until, super::pattern::Sending::reserve))?;
+                Ok(super::Loan::new(self, lent))
             }
         }
     };
@@ -272,13 +324,22 @@ macro_rules! reserving_operations {
 /// Sending message by message.
 macro_rules! single_sending_operations {
     ($socket:ident) => {
+        #[expect(private_interfaces, reason = "see the trait")]
         impl super::Sends for $socket {
             fn commit(
                 &mut self,
-                key: crate::pipe::Key,
+                place: super::permit::Place,
                 message: &mut crate::Message,
             ) -> Result<(), super::SendFailure> {
-                self.core.with(|core| core.commit(key, message))
+                self.core.with(|core| core.commit(place, message))
+            }
+
+            fn commit_loan(
+                &mut self,
+                place: super::permit::Place,
+                lent: super::loan::Lent,
+            ) -> Result<(), super::SendError> {
+                self.core.with(|core| core.commit_loan(place, lent))
             }
 
             fn send(&mut self, message: crate::Message) -> Result<(), super::SendError> {
@@ -386,7 +447,7 @@ macro_rules! single_sending_operations {
             /// Would [`try_send`](Self::try_send) send now? May become true at any time; becomes false behind our back
             /// only if a peer leaves.
             pub fn can_send(&mut self) -> bool {
-                self.core.with(|core| core.can_send())
+                self.core.is_inherited() || self.core.with(|core| core.can_send())
             }
 
             /// Our part of the high-water marks, in messages; 0 means no limit.
@@ -502,7 +563,7 @@ macro_rules! single_receiving_operations {
             /// Would a call that receives return at once, for another reason than that it is not its turn? May become true
             /// at any time.
             pub fn can_recv(&mut self) -> bool {
-                self.core.with(|core| core.can_recv())
+                self.core.is_inherited() || self.core.with(|core| core.can_recv())
             }
 
             /// Our part of the high-water marks, in messages; 0 means no limit.

@@ -8,6 +8,8 @@ use super::{
     DuplicateId, Identified, Req, Router, RoutingId, Socket, publish::PubOptions, req::ReqOptions,
     router::RouterOptions, subscribe::SubOptions,
 };
+#[cfg(feature = "awkward-pipes")]
+use crate::transport::options::SharedMemory;
 use crate::{Context, ContextClosed, Frame, Message, WaitPolicy, monitor, transport::options::StreamOptions};
 
 /// Messages a queue holds before it counts as full: libzmq's default.
@@ -111,6 +113,11 @@ impl<S: Socket> Builder<S> {
     /// # Errors
     /// The context has been shut down.
     pub fn build(self, context: &Context) -> Result<S, ContextClosed> {
+        #[cfg(feature = "awkward-pipes")]
+        if context.is_plain() {
+            let stream = StreamOptions { shared_memory: SharedMemory::Forbid, ..self.options.stream };
+            return S::with_options(context, &Options { stream, ..self.options });
+        }
         S::with_options(context, &self.options)
     }
 }

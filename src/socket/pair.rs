@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Message, SocketType,
-    pipe::{Crew, Key, Outward},
+    pipe::{Crew, Key, Loaned, Outward},
 };
 
 /// Talks to exactly one other `Pair`, both ways.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Frame, Message, SocketType,
-    pipe::{Crew, Fold, Key, Mute, Outward, Refusal},
+    pipe::{Crew, Fold, Key, Loaned, Mute, Outward, Refusal},
 };
 
 /// What every pattern has.
@@ -91,6 +91,24 @@ pub(crate) trait Sending: Pattern {
     /// # Errors
     /// `message` is unchanged.
     fn commit(&mut self, crew: &mut Crew, key: Key, message: &mut Message) -> Result<(), SendFailure>;
+
+    /// Is a pipe that [`reserve`](Self::reserve) has named the one that gets the message? Otherwise the pattern chooses when it has
+    /// that.
+    const CHOOSES_AT_ONCE: bool = true;
+
+    /// Lends room for a message of `size` bytes where its reader finds it, at the pipe that [`reserve`](Self::reserve) has just
+    /// named. `None`: there is none, or the pattern wants to see the message.
+    fn lend(&mut self, _crew: &mut Crew, _key: Key, _size: usize) -> Option<Loaned> {
+        None
+    }
+
+    /// As [`commit`](Self::commit), of what was written to `loan`.
+    ///
+    /// # Errors
+    /// As that; what was written comes back, unless memory ran out.
+    fn commit_loan(&mut self, crew: &mut Crew, key: Key, loan: Loaned) -> Result<(), (SendFailure, Message)> {
+        send_loan(crew, key, loan, Fold::Nothing)
+    }
 
     /// Sends `message` and leaves nothing in it.
     ///
@@ -236,6 +254,14 @@ pub(crate) fn send_folded(crew: &mut Crew, key: Key, message: &mut Message, fold
     })
 }
 
+/// As [`send_folded`], of what was written to `loan`.
+pub(crate) fn send_loan(crew: &mut Crew, key: Key, loan: Loaned, fold: Fold) -> Result<(), (SendFailure, Message)> {
+    crew.send_loan(key, loan, fold).map_err(|(refusal, message)| match refusal {
+        Refusal::Closed | Refusal::Full => (SendFailure::PeerLeft, message),
+        Refusal::OutOfMemory => (SendFailure::OutOfMemory, message),
+    })
+}
+
 /// Sends a batch to each peer in turn that has room, and tells each once.
 pub(crate) fn balance_batch(crew: &mut Crew, messages: &mut VecDeque<Message>) -> (usize, Result<(), SendFailure>) {
     let (count, result) = crew.send_batch(messages);
@@ -285,6 +311,10 @@ macro_rules! balanced_sending {
             #[inline(always)]
             fn commit(&mut self, crew: &mut Crew, key: Key, message: &mut Message) -> Result<(), SendFailure> {
                 pattern::send_to(crew, key, message)
+            }
+
+            fn lend(&mut self, crew: &mut Crew, key: Key, size: usize) -> Option<Loaned> {
+                crew.loan(key, size)
             }
 
             fn send_batch(

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Message, SocketType,
-    pipe::{Crew, Key, Outward},
+    pipe::{Crew, Key, Loaned, Outward},
 };
 
 /// Hands messages out to [`Pull`] peers, each in turn.

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     Frame, Message, SocketType,
+    fork::Forked,
     pipe::{Crew, Event, Flow, Key, Outward, Refusal},
     route::{Audience, Changes, Subscribed, Unsubscribed, Wish},
     sync::{heavy_fence, planted},
@@ -195,6 +196,8 @@ impl<const SEES: bool> Pattern for Publisher<SEES> {
 }
 
 impl<const SEES: bool> Sending for Publisher<SEES> {
+    const CHOOSES_AT_ONCE: bool = false;
+
     /// Who gets the message is decided when there is one.
     fn reserve(&mut self, crew: &mut Crew) -> Result<Key, SendFailure> {
         self.attend(crew);
@@ -545,6 +548,7 @@ macro_rules! publishing_operations {
                 arrived.map_err(|error| match error {
                     RecvError::ContextClosed => WaitError::ContextClosed,
                     RecvError::Interrupted => WaitError::Interrupted,
+                    RecvError::Forked => WaitError::Forked,
                     _ => WaitError::TimedOut,
                 })
             }
@@ -646,6 +650,12 @@ impl Builder<XPub> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSubscriber;
 
+impl From<Forked> for NoSubscriber {
+    fn from(_: Forked) -> Self {
+        Self
+    }
+}
+
 impl std::fmt::Display for NoSubscriber {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "no subscription was received yet, or its subscriber has left")
@@ -657,10 +667,12 @@ impl std::error::Error for NoSubscriber {}
 common_operations!(Pub);
 single_sending_operations!(Pub);
 batch_sending_operations!(Pub);
+loaning_operations!(Pub);
 publishing_operations!(Pub);
 common_operations!(XPub);
 single_sending_operations!(XPub);
 batch_sending_operations!(XPub);
+loaning_operations!(XPub);
 receiving_operations!(XPub);
 publishing_operations!(XPub);
 impl super::Conflates for Pub {}

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Frame, Message, PeerId, SocketType,
-    pipe::{Crew, Fold, Key, Outward, Refusal},
+    pipe::{Crew, Fold, Key, Loaned, Outward, Refusal},
 };
 
 /// Answers requests, one at a time: receives one, sends the reply to whom it came from, and so on.
@@ -113,6 +113,9 @@ impl Pattern for Answer {
 }
 
 impl Sending for Answer {
+    /// Whoever asked: it is nobody's doing if that one has left.
+    const CHOOSES_AT_ONCE: bool = false;
+
     /// A place is always there: a reply that cannot be sent is dropped.
     #[inline(always)]
     fn reserve(&mut self, crew: &mut Crew) -> Result<Key, SendFailure> {
@@ -125,20 +128,28 @@ impl Sending for Answer {
 
     #[inline(always)]
     fn commit(&mut self, crew: &mut Crew, key: Key, message: &mut Message) -> Result<(), SendFailure> {
-        let number = self.due.map(|(_, number)| number);
-        let admitted = if crew.number(key) == number { crew.admits(key) } else { Err(Refusal::Closed) };
-        let sent = admitted.and_then(|()| self.send_enveloped(crew, key, message));
-        match sent {
-            Ok(()) => {}
-            Err(Refusal::OutOfMemory) => return Err(SendFailure::OutOfMemory),
-            Err(Refusal::Full) => crew.count(|flow| &flow.dropped, 1),
-            Err(Refusal::Closed) => crew.count(|flow| &flow.unroutable, 1),
-        }
+        let sent = self.admitted(crew, key).and_then(|()| self.send_enveloped(crew, key, message));
+        self.replied(crew, sent)?;
         if sent.is_err() {
             *message = Message::new();
         }
-        self.due = None;
         Ok(())
+    }
+
+    fn lend(&mut self, crew: &mut Crew, key: Key, size: usize) -> Option<Loaned> {
+        let is_of_one_record = self.envelope.fold != Fold::Nothing && self.admitted(crew, key).is_ok();
+        is_of_one_record.then(|| crew.loan(key, size)).flatten()
+    }
+
+    fn commit_loan(&mut self, crew: &mut Crew, key: Key, loan: Loaned) -> Result<(), (SendFailure, Message)> {
+        let mut message = Message::new();
+        let sent = self.admitted(crew, key).and_then(|()| {
+            crew.send_loan(key, loan, self.envelope.fold).map_err(|(refusal, unsent)| {
+                message = unsent;
+                refusal
+            })
+        });
+        self.replied(crew, sent).map_err(|failure| (failure, message))
     }
 
     fn admit(&mut self, crew: &mut Crew, _first: &Frame) -> Result<Admission, SendFailure> {
@@ -170,6 +181,26 @@ impl Receiving for Answer {
 }
 
 impl Answer {
+    /// May the reply that is due be sent to the pipe under `key`?
+    #[inline(always)]
+    fn admitted(&self, crew: &mut Crew, key: Key) -> Result<(), Refusal> {
+        let number = self.due.map(|(_, number)| number);
+        if crew.number(key) == number { crew.admits(key) } else { Err(Refusal::Closed) }
+    }
+
+    /// The reply was sent, or could not be: then it is dropped, unless that was for want of memory.
+    #[inline(always)]
+    fn replied(&mut self, crew: &mut Crew, sent: Result<(), Refusal>) -> Result<(), SendFailure> {
+        match sent {
+            Ok(()) => {}
+            Err(Refusal::OutOfMemory) => return Err(SendFailure::OutOfMemory),
+            Err(Refusal::Full) => crew.count(|flow| &flow.dropped, 1),
+            Err(Refusal::Closed) => crew.count(|flow| &flow.unroutable, 1),
+        }
+        self.due = None;
+        Ok(())
+    }
+
     /// Puts the body of the next request into `place` and keeps its envelope. Returns whom it came from.
     #[inline(always)]
     fn take_request(&mut self, crew: &mut Crew, place: &mut Message) -> Option<(Key, u64)> {
@@ -225,4 +256,5 @@ impl Envelope {
 
 common_operations!(Rep);
 single_sending_operations!(Rep);
+loaning_operations!(Rep);
 single_receiving_operations!(Rep);

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     Frame, Message, PeerId, SocketType,
-    pipe::{Crew, Fold, Key, Outward},
+    pipe::{Crew, Fold, Key, Loaned, Outward},
 };
 
 /// Asks, one request at a time: sends one to the next peer in turn, receives its reply, and so on.
@@ -197,17 +197,25 @@ impl Sending for Ask {
     fn commit(&mut self, crew: &mut Crew, key: Key, message: &mut Message) -> Result<(), SendFailure> {
         self.may_send()?;
         let Some(number) = crew.number(key) else { return Err(SendFailure::PeerLeft) };
-        // Replies to earlier requests: none may pass for one to this.
-        self.drop_input(crew);
-        let request = self.number.wrapping_add(1);
         let kept = if self.options.resend > 0 { Some(message.clone()) } else { None };
-        pattern::send_folded(crew, key, message, envelope(self.options.correlate, request))?;
-        (self.number, self.is_correlated) = (request, self.options.correlate);
-        self.state = State::Asking { key, number };
-        if self.options.resend > 0 || self.until.is_some() || self.options.reply_timeout.is_some() {
-            (self.kept, self.attempts_left) = (kept, self.options.resend);
-            self.until = self.attempt_ends();
-        }
+        let fold = self.begin(crew);
+        pattern::send_folded(crew, key, message, fold)?;
+        self.asked(State::Asking { key, number }, kept);
+        Ok(())
+    }
+
+    /// Not one that may have to be sent again; and nothing else is sent while it is written.
+    fn lend(&mut self, crew: &mut Crew, key: Key, size: usize) -> Option<Loaned> {
+        let is_sent_once = self.options.resend == 0 && self.kept.is_none();
+        is_sent_once.then(|| crew.loan(key, size)).flatten()
+    }
+
+    fn commit_loan(&mut self, crew: &mut Crew, key: Key, loan: Loaned) -> Result<(), (SendFailure, Message)> {
+        // Always there: the place is.
+        let number = crew.number(key).unwrap_or_default();
+        let fold = self.begin(crew);
+        pattern::send_loan(crew, key, loan, fold)?;
+        self.asked(State::Asking { key, number }, None);
         Ok(())
     }
 }
@@ -229,6 +237,25 @@ impl Receiving for Ask {
 }
 
 impl Ask {
+    /// A request is about to be sent. Returns what comes before it.
+    #[inline(always)]
+    fn begin(&mut self, crew: &mut Crew) -> Fold {
+        // Replies to earlier requests: none may pass for one to this.
+        self.drop_input(crew);
+        envelope(self.options.correlate, self.number.wrapping_add(1))
+    }
+
+    /// It was sent, and is `kept` if it may have to be sent again.
+    #[inline(always)]
+    fn asked(&mut self, state: State, kept: Option<Message>) {
+        (self.number, self.is_correlated) = (self.number.wrapping_add(1), self.options.correlate);
+        self.state = state;
+        if self.options.resend > 0 || self.until.is_some() || self.options.reply_timeout.is_some() {
+            (self.kept, self.attempts_left) = (kept, self.options.resend);
+            self.until = self.attempt_ends();
+        }
+    }
+
     #[inline(always)]
     fn may_send(&self) -> Result<(), SendFailure> {
         if self.state == State::Idle || self.options.relaxed { Ok(()) } else { Err(SendFailure::AwaitingReply) }
@@ -390,4 +417,5 @@ impl super::Identified for Req {}
 common_operations!(Req);
 single_sending_operations!(Req);
 reserving_operations!(Req);
+loaning_operations!(Req);
 single_receiving_operations!(Req);

@@ -11,13 +11,17 @@
 
 #![forbid(unsafe_code)]
 
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
 
 use super::{
     admission::{Addressee, Admission},
     core::Until,
     error::{ConnectError, RecvError, SendFailure},
     held::Held,
+    loan::Loan,
     options::Options,
     pattern::{self, Pattern, Receiving, Sending},
     permit::Permit,
@@ -25,7 +29,7 @@ use super::{
 };
 use crate::{
     Endpoint, Frame, Message, SocketType,
-    pipe::{Crew, Event, Key, Outward, Refusal},
+    pipe::{Crew, Event, Key, Loaned, Outward, Refusal},
     route::Table,
 };
 
@@ -123,9 +127,45 @@ impl Router {
     }
 
     fn reserve_by(&mut self, id: &[u8], until: Until) -> Result<Permit<'_, Self>, SendFailure> {
-        let key =
+        let place =
             self.core.with(|core| core.reserve_by(until, |switchboard, crew| switchboard.reserve_for(crew, id)))?;
-        Ok(Permit::new(self, key))
+        Ok(Permit::new(self, place))
+    }
+
+    /// Room for a message of one frame of `len` bytes to the peer called `id`, to be written in place; waits for room as long as
+    /// it takes. What is written is for that peer as it is, without an id before it. See [`Loan`].
+    ///
+    /// # Errors
+    /// No peer has this id, there is no memory for so many bytes, or the context has been shut down.
+    pub fn loan(&mut self, id: impl AsRef<[u8]>, len: usize) -> Result<Loan<'_, Self>, SendFailure> {
+        self.loan_by(id.as_ref(), len, Until::AsSet)
+    }
+
+    /// As [`loan`](Self::loan), if that peer has room now. Never waits; the answer is exact.
+    ///
+    /// # Errors
+    /// As `loan`; also when the peer is full.
+    pub fn try_loan(&mut self, id: impl AsRef<[u8]>, len: usize) -> Result<Loan<'_, Self>, SendFailure> {
+        self.loan_by(id.as_ref(), len, Until::Now)
+    }
+
+    /// As [`loan`](Self::loan), but waits for room `timeout` at the most.
+    ///
+    /// # Errors
+    /// As `loan`; also when none came up in time.
+    pub fn loan_timeout(
+        &mut self,
+        id: impl AsRef<[u8]>,
+        len: usize,
+        timeout: Duration,
+    ) -> Result<Loan<'_, Self>, SendFailure> {
+        self.loan_by(id.as_ref(), len, Until::After(timeout))
+    }
+
+    fn loan_by(&mut self, id: &[u8], len: usize, until: Until) -> Result<Loan<'_, Self>, SendFailure> {
+        let lent =
+            self.core.with(|core| core.loan_by(len, until, |switchboard, crew| switchboard.reserve_for(crew, id)))?;
+        Ok(Loan::new(self, lent))
     }
 
     /// Changes whether sending to nobody, and to a full peer, is dropped or told: see
@@ -232,6 +272,10 @@ impl Sending for Switchboard {
 
     fn commit(&mut self, crew: &mut Crew, key: Key, message: &mut Message) -> Result<(), SendFailure> {
         pattern::send_to(crew, key, message)
+    }
+
+    fn lend(&mut self, crew: &mut Crew, key: Key, size: usize) -> Option<Loaned> {
+        crew.loan(key, size)
     }
 
     #[inline(always)]

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::{Builder, Pub, Sends, Socket, XPub};
-use crate::transport::options::Keepalive;
+use crate::transport::options::{AllowList, Keepalive, RingSize, SharedMemory};
 
 impl<S: Socket> Builder<S> {
     /// How long to wait before connecting again, when an attempt has failed or a connection has ended: any time up to
@@ -165,6 +165,60 @@ impl<S: Socket> Builder<S> {
     /// libzmq's `ZMQ_BINDTODEVICE`.
     pub fn bind_to_device(mut self, interface: impl Into<Box<str>>) -> Self {
         self.options.stream.bind_to_device = Some(interface.into());
+        self
+    }
+
+    /// Whether messages over `ipc://` go through shared memory. [`SharedMemory::Allow`] unless said otherwise.
+    ///
+    /// libzmq has nothing like it.
+    pub fn shared_memory(mut self, choice: SharedMemory) -> Self {
+        self.options.stream.shared_memory = choice;
+        self
+    }
+
+    /// Bytes of the ring in shared memory through which this socket's messages to one peer go. A message that does not fit
+    /// waits until the peer has read others, and counts towards the high-water mark as any; one of more than an eighth of
+    /// the ring goes in pieces. It is replaced by a larger one when it is overrun again and again, within
+    /// [`ipc_memory_max`](Self::ipc_memory_max). [`DEFAULT_IPC_RING_SIZE`](super::DEFAULT_IPC_RING_SIZE) unless said otherwise.
+    ///
+    /// libzmq has nothing like it.
+    pub fn ipc_ring_size(mut self, size: RingSize) -> Self {
+        self.options.stream.ipc_ring_size = size;
+        self
+    }
+
+    /// Bytes of memory that may be shared with one peer, its segments and this socket's taken together. Of those half at most
+    /// are this socket's, whose ring grows within that when it is busy beyond its size. With a peer whose first ring and this
+    /// socket's are more already no memory is shared ([`MemoryMax`](crate::monitor::UpgradeObstacle::MemoryMax)); reaching it
+    /// later changes nothing, but that the rings stay as they are. 0: no bound but that of [`RingSize`].
+    /// [`DEFAULT_IPC_MEMORY_MAX`](super::DEFAULT_IPC_MEMORY_MAX) unless said otherwise, or four times
+    /// [`ipc_ring_size`](Self::ipc_ring_size) if that is more.
+    ///
+    /// libzmq has nothing like it.
+    pub fn ipc_memory_max(mut self, bytes: usize) -> Self {
+        self.options.stream.ipc_memory_max = Some(if bytes == 0 { u64::MAX } else { bytes as u64 });
+        self
+    }
+
+    /// Permissions of the file at the path of an `ipc://` endpoint that is bound, as in `0o660`: who may write there may
+    /// connect. Set before anybody can. Bits above `0o777` are not looked at. Whatever the process's mask (`umask`) leaves
+    /// unless said otherwise. Abstract names have no file, and nothing stands in the way there but
+    /// [`ipc_allow`](Self::ipc_allow).
+    ///
+    /// libzmq has nothing like it.
+    pub fn ipc_mode(mut self, permissions: u32) -> Self {
+        self.options.stream.ipc_mode = Some(permissions & 0o777);
+        self
+    }
+
+    /// Who may connect to the `ipc://` endpoints this socket binds, by what the system says of the process that connects
+    /// (`SO_PEERCRED`). Others' connections are closed before anything is read from them, and told of by
+    /// [`AcceptFailure::NotAllowed`](crate::monitor::AcceptFailure::NotAllowed). Everybody whom the file lets unless said
+    /// otherwise. Linux only: elsewhere nobody is let in.
+    ///
+    /// libzmq's `ZMQ_IPC_FILTER_UID`, `_GID` and `_PID`.
+    pub fn ipc_allow(mut self, who: AllowList) -> Self {
+        self.options.stream.ipc_allow = Some(who);
         self
     }
 }

@@ -187,6 +187,8 @@ impl<const SENDS: bool> Receiving for Subscriber<SENDS> {
 }
 
 impl Sending for Subscriber<true> {
+    const CHOOSES_AT_ONCE: bool = false;
+
     /// Who gets the message is decided when there is one.
     fn reserve(&mut self, crew: &mut Crew) -> Result<Key, SendFailure> {
         crew.sync();
@@ -347,6 +349,7 @@ subscribing_operations!(Sub);
 common_operations!(XSub);
 single_sending_operations!(XSub);
 batch_sending_operations!(XSub);
+loaning_operations!(XSub);
 receiving_operations!(XSub);
 subscribing_operations!(XSub);
 impl super::Conflates for Sub {}

@@ -23,6 +23,8 @@
 //! **Closing** deletes the path before the listener closes, if there is still the file we made (by device and inode, which
 //! our socket keeps from being used again). As we are live until after that, nobody takes it over in between.
 //!
+//! **Permissions** asked for are set between binding and listening: before anybody can connect.
+//!
 //! An abstract name (`@name`, Linux) has none of these cares: it is gone with its socket.
 
 #![forbid(unsafe_code)]
@@ -31,7 +33,7 @@ use std::{
     fs, io,
     os::{
         fd::{AsFd, BorrowedFd},
-        unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt},
+        unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
     },
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -44,7 +46,7 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use super::{options::StreamOptions, tcp::set_buffers};
 use crate::{
     endpoint::{IPC_PATH_MAX, IpcEndpoint, IpcName},
-    monitor::{BindFailure, ConnectFailure},
+    monitor::{BindFailure, ConnectFailure, PeerCredentials},
     system::is_other_type,
 };
 
@@ -115,14 +117,26 @@ pub(super) fn dial(endpoint: &IpcEndpoint, options: &StreamOptions) -> Result<Un
     connect().map_err(|error: io::Error| ConnectFailure::of(&error))
 }
 
-/// Who is at the other end.
+/// Which process is at the other end, as it was when it connected, or began to listen.
+#[cfg(target_os = "linux")]
+pub(super) fn peer_credentials(stream: &UnixStream) -> io::Result<PeerCredentials> {
+    use nix::sys::socket::{getsockopt, sockopt};
+    // Not by rustix, whose numbers of processes are never 0: that is what the system says of one in another namespace.
+    let peer = getsockopt(stream, sockopt::PeerCredentials)?;
+    Ok(PeerCredentials { process: peer.pid().cast_unsigned(), user: peer.uid(), group: peer.gid() })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn peer_credentials(_: &UnixStream) -> io::Result<PeerCredentials> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Who is at the other end, for people.
 pub(super) fn peer_label(stream: &UnixStream) -> String {
-    #[cfg(target_os = "linux")]
-    if let Ok(peer) = rustix::net::sockopt::socket_peercred(stream) {
-        return format!("process {} of user {}", peer.pid.as_raw_nonzero(), peer.uid.as_raw());
+    match peer_credentials(stream) {
+        Ok(PeerCredentials { process, user, .. }) => format!("process {process} of user {user}"),
+        Err(_) => "a process of this machine".into(),
     }
-    let _ = stream;
-    "a process of this machine".into()
 }
 
 impl Listener {
@@ -171,7 +185,11 @@ fn listen_at_path(
         let socket = open(options).map_err(|error| BindFailure::of(&error))?;
         bind_path(&socket, &endpoint)?;
         let file = FileId::of(&path).map_err(|error| BindFailure::of(&error))?;
-        Ok((socket, Claim { path, file, directory: directory.clone(), process: std::process::id() }))
+        let claim = Claim { path, file, directory: directory.clone(), process: std::process::id() };
+        if let Some(mode) = options.ipc_mode {
+            set_mode(&claim.path, file, mode).map_err(|error| BindFailure::of(&error))?;
+        }
+        Ok((socket, claim))
     };
     match bind() {
         Ok((socket, claim)) => Listener::new(socket, Some(claim), endpoint, options),
@@ -205,6 +223,27 @@ fn bind_path(socket: &Socket, endpoint: &IpcEndpoint) -> Result<(), BindFailure>
         Occupant::Gone => {}
     }
     socket.bind(&address).map_err(failed)
+}
+
+/// Sets the permissions of `file`, which is at `path`. Not of what others have put there, and not of what a link they have
+/// put there leads to.
+#[cfg(target_os = "linux")]
+fn set_mode(path: &Path, file: FileId, mode: u32) -> io::Result<()> {
+    use rustix::fs::{Mode, OFlags, fstat, open};
+    use std::os::fd::AsRawFd;
+    let place = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let found = fstat(&place)?;
+    if (FileId { device: found.st_dev, inode: found.st_ino }) != file {
+        return Err(io::ErrorKind::AddrInUse.into());
+    }
+    // A descriptor of this kind cannot be changed by itself, other than by this path.
+    let place = format!("/proc/self/fd/{}", place.as_raw_fd());
+    fs::set_permissions(place, fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_mode(path: &Path, _: FileId, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
 /// What is at `path`.
@@ -327,10 +366,7 @@ const DIRECTORY_LEN: usize = 25;
 
 #[cfg(all(test, not(any(loom, shuttle, miri))))]
 mod tests {
-    use std::{
-        os::unix::fs::PermissionsExt,
-        sync::atomic::{AtomicUsize, Ordering},
-    };
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
     use crate::{
@@ -534,6 +570,95 @@ mod tests {
         assert!(streams[0].is_ok());
         assert_eq!(streams.last().unwrap().as_ref().err(), Some(&ConnectFailure::Busy));
         assert_eq!(bind(&place.endpoint("a")).err(), Some(BindFailure::AddrInUse));
+    }
+
+    #[test]
+    fn a_path_has_the_permissions_asked_for() {
+        let place = Place::new();
+        for mode in [0o600, 0o660, 0o666, 0o777, 0] {
+            let options = StreamOptions { ipc_mode: Some(mode), ..StreamOptions::default() };
+            // One that is new, and one that is taken over.
+            for _ in 0..2 {
+                let acceptor = bind_with(&place.endpoint("a"), &options).unwrap();
+                let metadata = fs::symlink_metadata(place.path("a")).unwrap();
+                assert!(metadata.file_type().is_socket());
+                assert_eq!(metadata.permissions().mode() & 0o7777, mode);
+                drop(acceptor);
+                assert!(place.names().is_empty());
+                place.leave("a");
+            }
+            fs::remove_file(place.path("a")).unwrap();
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn permissions_of_what_others_have_put_there_are_left_alone() {
+        let place = Place::new();
+        let ours = std::os::unix::net::UnixListener::bind(place.path("a")).unwrap();
+        let file = FileId::of(&place.path("a")).unwrap();
+        fs::write(place.path("precious"), "").unwrap();
+        fs::set_permissions(place.path("precious"), fs::Permissions::from_mode(0o640)).unwrap();
+        fs::remove_file(place.path("a")).unwrap();
+        std::os::unix::fs::symlink(place.path("precious"), place.path("a")).unwrap();
+        let error = set_mode(&place.path("a"), file, 0o666).unwrap_err();
+        assert_eq!(BindFailure::of(&error), BindFailure::AddrInUse);
+        assert_eq!(fs::metadata(place.path("precious")).unwrap().permissions().mode() & 0o777, 0o640);
+        drop(ours);
+    }
+
+    /// Runs `work` on a thread of another user; `None` if we may not become another.
+    #[cfg(target_os = "linux")]
+    fn as_another<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+        let another = rustix::fs::Uid::from_raw(ANOTHER);
+        std::thread::scope(|scope| {
+            // Of this thread alone; the system's library changes all.
+            let run = || rustix::thread::set_thread_res_uid(another, another, another).ok().map(|()| work());
+            scope.spawn(run).join().unwrap()
+        })
+    }
+
+    /// Traditionally that of nobody.
+    #[cfg(target_os = "linux")]
+    const ANOTHER: u32 = 65534;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_may_not_write_there_does_not_connect() {
+        let place = Place::new();
+        fs::set_permissions(&place.0, fs::Permissions::from_mode(0o755)).unwrap();
+        for (mode, result) in [(0o600, Some(ConnectFailure::PermissionDenied)), (0o622, None)] {
+            let options = StreamOptions { ipc_mode: Some(mode), ..StreamOptions::default() };
+            let acceptor = bind_with(&place.endpoint("a"), &options).unwrap();
+            let dialled =
+                as_another(|| dial(&IpcEndpoint::from_path(place.path("a").to_str().unwrap()), &options).err());
+            assert!(dialled.is_none_or(|dialled| dialled == result));
+            drop(acceptor);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_peer_is_who_connected() {
+        let ours = PeerCredentials {
+            process: std::process::id(),
+            user: rustix::process::geteuid().as_raw(),
+            group: rustix::process::getegid().as_raw(),
+        };
+        let (here, there) = pair("ipc://*", &StreamOptions::default());
+        for stream in [here, there] {
+            assert_eq!(stream.peer_credentials().unwrap().unwrap(), ours);
+        }
+        let place = Place::new();
+        fs::set_permissions(&place.0, fs::Permissions::from_mode(0o755)).unwrap();
+        let options = StreamOptions { ipc_mode: Some(0o666), ..StreamOptions::default() };
+        let mut acceptor = bind_with(&place.endpoint("a"), &options).unwrap();
+        let endpoint = IpcEndpoint::from_path(place.path("a").to_str().unwrap());
+        if let Some(stream) = as_another(|| dial(&endpoint, &options).unwrap()) {
+            let peer = accept(&mut acceptor).peer_credentials().unwrap().unwrap();
+            assert_eq!(peer, PeerCredentials { user: ANOTHER, ..ours });
+            drop(stream);
+        }
     }
 
     #[test]

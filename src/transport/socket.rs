@@ -21,7 +21,7 @@ use super::{address::Address, options::StreamOptions, tcp};
 use crate::{
     Endpoint,
     endpoint::HostPort,
-    monitor::{BindFailure, ConnectFailure},
+    monitor::{BindFailure, ConnectFailure, PeerCredentials},
     system::is_gone_meanwhile,
 };
 
@@ -87,6 +87,13 @@ pub(crate) fn dial(
 }
 
 impl Acceptor {
+    /// Nobody is let in any more, whoever else has a descriptor of it.
+    pub(crate) fn shut(&self) {
+        #[cfg(unix)]
+        // It is closed next, which does the same unless there are others.
+        let _ = rustix::net::shutdown(self, rustix::net::Shutdown::Both);
+    }
+
     /// The next connection that has come in. `WouldBlock` if there is none.
     ///
     /// `EMFILE` and the like leave it where it is, and nothing will tell that it can be accepted now: try again later.
@@ -237,6 +244,18 @@ impl ByteStream {
             Self::Tcp(stream) => stream.peer_addr().map_or_else(|_| String::new(), |address| address.ip().to_string()),
             #[cfg(unix)]
             Self::Ipc(_) => self.peer_label(),
+        }
+    }
+
+    /// Which process is there, as it was when it connected, or began to listen. `None` over TCP.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub(crate) fn peer_credentials(&self) -> io::Result<Option<PeerCredentials>> {
+        match self {
+            Self::Tcp(_) => Ok(None),
+            #[cfg(unix)]
+            Self::Ipc(stream) => ipc::peer_credentials(stream).map(Some),
         }
     }
 

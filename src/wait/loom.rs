@@ -94,3 +94,29 @@ fn planted_bugs_are_caught() {
     assert_caught("waiter-interrupted-stays-announced", Some(2), || models::interrupted_for_room(2));
     assert_caught("waiter-interrupted-stays-announced", Some(2), models::interrupted_taker);
 }
+
+/// Between processes.
+mod epoch {
+    use super::*;
+
+    #[test]
+    fn no_knock_is_lost_or_one_too_many() {
+        explore("knocked_for(1)", None, || models::knocked_for(&[1]));
+        explore("knocked_for(2 at once)", Some(4), || models::knocked_for(&[2]));
+        explore("knocked_for(1, 2)", Some(4), || models::knocked_for(&[1, 2]));
+        explore("knocked_for_room_and_items(2)", Some(3), || models::knocked_for_room_and_items(2));
+    }
+
+    #[test]
+    fn planted_bugs_are_caught() {
+        assert_caught("epoch-sleeper-no-fence", Some(3), || models::knocked_for(&[1]));
+        assert_caught("epoch-waker-no-fence", Some(3), || models::knocked_for(&[1]));
+        assert_caught("epoch-no-second-look", Some(3), || models::knocked_for(&[1]));
+        assert_caught("epoch-stays", Some(3), || models::knocked_for(&[2]));
+        assert_caught("epoch-forgotten", Some(3), || models::knocked_for(&[2]));
+        assert_caught("epoch-drains-late", Some(4), || models::knocked_for(&[1, 2]));
+        for plant in ["epoch-sleeper-no-fence", "epoch-waker-no-fence", "epoch-no-second-look", "epoch-drains-late"] {
+            assert_caught(plant, Some(3), || models::knocked_for_room_and_items(2));
+        }
+    }
+}

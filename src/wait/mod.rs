@@ -11,6 +11,7 @@
 //! | `signal` | the sleep word and its protocol |
 //! | `target` | what a wake reaches: a thread, a descriptor, a loop |
 //! | `waiter` | look, spin, yield, park: the waiting thread's side |
+//! | `epoch` | the sleep protocol between processes |
 //! | `descriptors` | a sleep on descriptors |
 //! | `pace` | what a waiter learnt about its waits: pure arithmetic |
 //! | `cost` | what waking a parked thread costs on this machine |
@@ -25,6 +26,7 @@ mod cost;
 mod crowd;
 #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
 mod descriptors;
+mod epoch;
 #[cfg(not(any(loom, shuttle)))]
 mod pace;
 mod policy;
@@ -44,6 +46,7 @@ mod shuttle;
 mod tests;
 
 pub(crate) use crowd::Crowd;
+pub(crate) use epoch::{Announcer, Summons};
 pub use policy::WaitPolicy;
 pub use signal::Signal;
 #[cfg(target_os = "linux")]

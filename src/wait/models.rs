@@ -8,8 +8,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Awaited, Crowd, GaveUp, Signal, Sleep, Target, WaitPolicy, Waiter};
-use crate::sync::{AtomicU32, Ordering, full_fence, light_fence, thread};
+use super::{Announcer, Awaited, Crowd, GaveUp, Signal, Sleep, Summons, Target, WaitPolicy, Waiter};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, Parker, full_fence, light_fence, planted, thread};
 
 /// The least a message can be: a count that grows.
 #[derive(Debug, Default)]
@@ -461,4 +461,123 @@ pub(super) fn interrupted_taker() {
     pool.deliver();
     killer.join().unwrap();
     fickle.join().unwrap();
+}
+
+/// What the kernel carries from a process to the thread of another that made it: bytes that say nothing.
+#[derive(Debug)]
+struct Doorbell {
+    knocks: AtomicU32,
+    parker: Parker,
+}
+
+impl Doorbell {
+    fn new() -> Self {
+        Self { knocks: AtomicU32::new(0), parker: Parker::current() }
+    }
+
+    fn knock(&self) {
+        self.knocks.fetch_add(1, Ordering::Relaxed);
+        self.parker.unpark();
+    }
+
+    fn sleep(&self) {
+        while self.knocks.load(Ordering::Relaxed) == 0 {
+            self.parker.park(None, false);
+        }
+    }
+
+    fn drain(&self) {
+        self.knocks.swap(0, Ordering::Relaxed);
+    }
+}
+
+/// A count in a segment of its own, and the word of who sleeps until it grows, in another.
+#[derive(Debug, Default)]
+struct Lane {
+    /// Written by the one.
+    count: AtomicU64,
+    /// Written by the other.
+    epoch: AtomicU64,
+}
+
+impl Lane {
+    /// Counts up to `count`; returns how many knocks that took.
+    fn publish(&self, count: u64, summons: &mut Summons, doorbell: &Doorbell) -> u64 {
+        // Release: what is counted; pairs with Acquire in `sleep_until`.
+        self.count.store(count, Ordering::Release);
+        let due = summons.fence_and_is_due(&self.epoch);
+        if due {
+            doorbell.knock();
+        }
+        u64::from(due)
+    }
+
+    /// Sleeps until it is `count`; returns how often that was announced.
+    fn sleep_until(&self, count: u64, announcer: &mut Announcer, doorbell: &Doorbell) -> u64 {
+        // Acquire: pairs with Release in `publish`.
+        let arrived = || self.count.load(Ordering::Acquire) >= count;
+        let mut announced = 0;
+        while !arrived() {
+            announcer.arm(&self.epoch);
+            announced += 1;
+            if !planted("epoch-no-second-look") && arrived() {
+                break;
+            }
+            if planted("epoch-drains-late") {
+                doorbell.drain();
+            }
+            doorbell.sleep();
+            if !planted("epoch-drains-late") {
+                doorbell.drain();
+            }
+        }
+        announcer.withdraw(&self.epoch);
+        announced
+    }
+}
+
+/// One process publishes, up to the last of `awaited`; the other sleeps until each of them. It is knocked for once for each
+/// announcement, at most.
+pub(super) fn knocked_for(awaited: &'static [u64]) {
+    let last = awaited[awaited.len() - 1];
+    let (lane, doorbell) = (Arc::new(Lane::default()), Arc::new(Doorbell::new()));
+    let waker = {
+        let (lane, doorbell) = (Arc::clone(&lane), Arc::clone(&doorbell));
+        thread::spawn(move || {
+            let mut summons = Summons::default();
+            (1..=last).map(|count| lane.publish(count, &mut summons, &doorbell)).sum::<u64>()
+        })
+    };
+    let mut announcer = Announcer::default();
+    let announced: u64 = awaited.iter().map(|&count| lane.sleep_until(count, &mut announcer, &doorbell)).sum();
+    assert!(waker.join().unwrap() <= announced, "an epoch is answered once");
+}
+
+/// Two processes and a ring of one place: the one sleeps while it is full, the other while it is empty.
+pub(super) fn knocked_for_room_and_items(items: u64) {
+    let (pushed, popped) = (Arc::new(Lane::default()), Arc::new(Lane::default()));
+    let consumer_bell = Arc::new(Doorbell::new());
+    // The producer makes its own, and gives it away as a descriptor is given, before it needs it.
+    let given = Arc::new(crate::sync::Mutex::new(None));
+    let (mut announcer, mut summons) = (Announcer::default(), Summons::default());
+    let producer = {
+        let (pushed, popped) = (Arc::clone(&pushed), Arc::clone(&popped));
+        let (consumer_bell, given) = (Arc::clone(&consumer_bell), Arc::clone(&given));
+        thread::spawn(move || {
+            let bell = Arc::new(Doorbell::new());
+            *given.lock() = Some(Arc::clone(&bell));
+            let (mut announcer, mut summons) = (Announcer::default(), Summons::default());
+            for item in 1..=items {
+                popped.sleep_until(item - 1, &mut announcer, &bell);
+                pushed.publish(item, &mut summons, &consumer_bell);
+            }
+        })
+    };
+    let mut producer_bell = None;
+    for item in 1..=items {
+        pushed.sleep_until(item, &mut announcer, &consumer_bell);
+        let bell = producer_bell.get_or_insert_with(|| given.lock().take().expect("it comes before the first item"));
+        popped.publish(item, &mut summons, bell);
+    }
+    producer.join().unwrap();
 }

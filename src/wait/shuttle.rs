@@ -101,3 +101,24 @@ fn planted_bugs_are_caught() {
     assert_caught("waiter-interrupted-stays-announced", || models::interrupted_for_room(4));
     assert_caught("waiter-interrupted-stays-announced", models::interrupted_taker);
 }
+
+/// Between processes.
+mod epoch {
+    use super::*;
+
+    #[test]
+    fn no_knock_is_lost_or_one_too_many() {
+        explore("knocked_for(1, 3, 4, 8, 20)", || models::knocked_for(&[1, 3, 4, 8, 20]));
+        explore("knocked_for_room_and_items(16)", || models::knocked_for_room_and_items(16));
+    }
+
+    #[test]
+    fn planted_bugs_are_caught() {
+        for plant in ["epoch-no-second-look", "epoch-stays", "epoch-forgotten", "epoch-drains-late"] {
+            assert_caught(plant, || models::knocked_for(&[1, 3, 4]));
+        }
+        for plant in ["epoch-no-second-look", "epoch-drains-late"] {
+            assert_caught(plant, || models::knocked_for_room_and_items(3));
+        }
+    }
+}

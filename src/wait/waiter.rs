@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 use super::policy::WaitPolicy;
 use super::signal::Signal;
 use super::target::{Slept, Target, ThreadTarget};
+#[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
+use crate::phase;
 use crate::sync::{full_fence, heavy_fence, planted};
 
 #[cfg(not(any(loom, shuttle)))]
@@ -457,7 +459,9 @@ impl Waiter {
             rest.may_sleep &= may_sleep_long;
             if rest.may_sleep {
                 self.counts.parks += 1;
+                phase::reach("sleeping");
                 let slept = self.post.sleep(deadline.into_iter().chain(rest.until).min());
+                phase::reach("woken");
                 self.counts.wakes += u64::from(slept == Slept::Woken);
                 if let Some(ready) = what.look() {
                     break Ok(ready);

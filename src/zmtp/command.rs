@@ -7,6 +7,8 @@
 //!  ERROR      reason-size u8 | reason
 //!  SUBSCRIBE  topic                   CANCEL  topic            to PUB and XPUB, from ZMTP 3.1 on
 //!  PING       ttl u16, in 0.1 s | context of 0 to 16 bytes     PONG  the context of the PING
+//!  X-RINGWAY-OFFER, X-RINGWAY-ANSWER                           between ends that may share memory, see `agreement`
+//!  X-RINGWAY-SEGMENT, X-RINGWAY-SEGMENT-ANSWER                 between those that do
 //! ```
 //!
 //! All integers big-endian; names of commands and of properties are compared to the letter, as libzmq does. JOIN, LEAVE
@@ -17,7 +19,7 @@
 use std::time::Duration;
 
 use super::{
-    Config, Peer, error,
+    Config, Peer, agreement, error,
     error::Error,
     frame::{self, Flags},
     outbox::Outbox,
@@ -80,12 +82,13 @@ impl<'a> Command<'a> {
     /// They are malformed, or the peer's socket is none that ours talks to.
     pub(super) fn properties(&self, config: &Config, minor: u8) -> Result<Peer, Error> {
         let mut rest = self.data;
-        let (mut socket_type, mut routing_id, mut properties) = (None, None, Vec::new());
+        let (mut socket_type, mut routing_id, mut memory, mut properties) = (None, None, None, Vec::new());
         while !rest.is_empty() {
             let (name, value) = take_property(&mut rest).ok_or(Error::MalformedMetadata)?;
             let twice = match name {
                 SOCKET_TYPE => socket_type.replace(value).is_some(),
                 IDENTITY => routing_id.replace(value).is_some(),
+                MEMORY => memory.replace(value).is_some(),
                 _ => {
                     keep(&mut properties, name, value);
                     false
@@ -97,7 +100,13 @@ impl<'a> Command<'a> {
         }
         let socket_type = talking(config.socket_type, socket_type.ok_or(Error::NoSocketType)?)?;
         let routing_id = honoured(socket_type, routing_id.unwrap_or_default())?;
-        Ok(Peer { socket_type, routing_id, minor, properties })
+        Ok(Peer {
+            socket_type,
+            routing_id,
+            minor,
+            shares_memory: memory.is_some_and(agreement::lists_ours),
+            properties,
+        })
     }
 }
 
@@ -144,6 +153,9 @@ pub(super) fn put_ready(outbox: &mut Outbox, config: &Config) {
     put_property(&mut data, SOCKET_TYPE, config.socket_type.to_string().as_bytes());
     if announces_routing_id(config.socket_type) {
         put_property(&mut data, IDENTITY, &config.routing_id);
+    }
+    if config.shares_memory {
+        put_property(&mut data, MEMORY, agreement::ANNOUNCEMENT);
     }
     for (name, value) in &config.properties {
         put_property(&mut data, name.as_bytes(), value);
@@ -212,8 +224,13 @@ pub(super) const PING: &[u8] = b"PING";
 pub(super) const PONG: &[u8] = b"PONG";
 pub(super) const SUBSCRIBE: &[u8] = b"SUBSCRIBE";
 pub(super) const CANCEL: &[u8] = b"CANCEL";
+pub(super) const OFFER: &[u8] = b"X-RINGWAY-OFFER";
+pub(super) const ANSWER: &[u8] = b"X-RINGWAY-ANSWER";
+pub(super) const SEGMENT: &[u8] = b"X-RINGWAY-SEGMENT";
+pub(super) const SEGMENT_ANSWER: &[u8] = b"X-RINGWAY-SEGMENT-ANSWER";
 const SOCKET_TYPE: &[u8] = b"Socket-Type";
 const IDENTITY: &[u8] = b"Identity";
+const MEMORY: &[u8] = b"X-Ringway-Memory";
 
 /// Most bytes of a routing id (RFC 37).
 pub(super) const ROUTING_ID_MAX: usize = 255;

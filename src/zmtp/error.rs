@@ -64,6 +64,19 @@ pub(crate) enum Error {
     },
     /// A command's name, or what has to follow it, is cut off.
     MalformedCommand,
+    /// A message or a subscription came before the two ends had answered each other's offers of memory.
+    MessageInAgreement,
+    /// The peer has offered memory a second time.
+    OfferedTwice,
+    /// The peer has answered our offer of memory a second time.
+    AnsweredTwice,
+    /// The peer has answered an offer of memory that was not made yet, or accepted one of nothing; or it has answered before
+    /// it made its own.
+    AnswerUnasked,
+    /// The peer has announced a segment in place of one, and no memory is shared, or one of the two cannot do that.
+    SegmentUnasked,
+    /// The peer has announced a segment, or answered ours, when it was not the time to, or not the one that is next.
+    SegmentOutOfTurn,
     /// A frame has both COMMAND and MORE set.
     CommandWithMore,
     /// A frame announces 2^63 bytes or more.
@@ -143,6 +156,12 @@ impl Error {
             | Self::MessageInHandshake
             | Self::UnexpectedCommand { .. }
             | Self::MalformedCommand
+            | Self::MessageInAgreement
+            | Self::OfferedTwice
+            | Self::AnsweredTwice
+            | Self::AnswerUnasked
+            | Self::SegmentUnasked
+            | Self::SegmentOutOfTurn
             | Self::CommandWithMore
             | Self::SizeOverflow
             | Self::MessageTooLarge { .. }
@@ -195,6 +214,14 @@ impl fmt::Display for Error {
             Self::MessageInHandshake => write!(f, "the peer sent a message before its READY"),
             Self::UnexpectedCommand { name } => write!(f, "the peer sent the command {name:?} in place of READY"),
             Self::MalformedCommand => write!(f, "the peer sent a command that is cut off"),
+            Self::MessageInAgreement => {
+                write!(f, "the peer sent a message before both had answered the other's offer of shared memory")
+            }
+            Self::OfferedTwice => write!(f, "the peer offered shared memory twice"),
+            Self::AnsweredTwice => write!(f, "the peer answered our offer of shared memory twice"),
+            Self::AnswerUnasked => write!(f, "the peer answered an offer of shared memory that was not made"),
+            Self::SegmentUnasked => write!(f, "the peer announced another segment, and memory is not shared so"),
+            Self::SegmentOutOfTurn => write!(f, "the peer announced or answered a segment that is not next"),
             Self::CommandWithMore => write!(f, "the peer sent a command with MORE set"),
             Self::SizeOverflow => write!(f, "the peer announced a frame of 2^63 bytes or more"),
             Self::MessageTooLarge { limit } => {

@@ -24,7 +24,7 @@
 //! |---|---|---|
 //! | `AwaitGreeting` | the peer's 64 bytes | the rest of ours is sent with the tenth, READY with the last |
 //! | `AwaitReady` | the mechanism's commands; a message is an error | [`Received::Ready`] |
-//! | `Traffic` | frames | an error |
+//! | `Traffic` | frames; before them, between ends that may share memory, whether they will (`agreement`) | an error |
 //! | `Failed` | nothing: every call gives the same error | |
 //!
 //! # Duties of the caller
@@ -32,7 +32,8 @@
 //! - [`Connection::heard`] before the bytes that were heard are given to [`Connection::receive`]; what has arrived is
 //!   received before [`Connection::handle_timeout`], so that a peer is not given up for a silence of our own.
 //! - [`Connection::send`] and [`Connection::send_subscription`] only once the peer is ready: libzmq takes anything
-//!   earlier for a violation.
+//!   earlier for a violation. While it [is agreeing](Connection::is_agreeing) nothing but [`Connection::send_offer`], at once,
+//!   and [`Connection::send_answer`], when the peer has offered.
 //! - After an error, what is in the outbox need not be written: the stream is closed.
 //!
 //! # Memory
@@ -42,12 +43,12 @@
 //! answers to its PINGs, of which there are at most `PONGS_MAX`. Allocations of more than a few hundred bytes that a peer
 //! decides on may fail without harm.
 //!
-//! Contents: `greeting` the first 64 bytes, `frame` frames in pieces, `command` what commands say, `mechanism`
-//! the seam for security, `outbox` what is to be written, `heartbeat` silent peers, `error` what ends a
+//! Contents: `greeting` the first 64 bytes, `frame` frames in pieces, `command` what commands say, `agreement` whether two
+//! ends will share memory, `mechanism` the seam for security, `outbox` what is to be written, `heartbeat` silent peers, `error` what ends a
 //! connection; here the states. Not here: sockets, reconnecting, what a message means to a pattern.
 
 #![forbid(unsafe_code)]
-
+mod agreement;
 mod command;
 mod error;
 mod frame;
@@ -69,6 +70,8 @@ use std::{
 use bytes::Bytes;
 
 use crate::{Frame, Message, SocketType};
+use agreement::Agreement;
+pub(crate) use agreement::{Answer, GROWS, Obstacle, Offer, Successor, SuccessorAnswer};
 use command::Command;
 pub(crate) use error::Error;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -98,8 +101,11 @@ pub(crate) struct Connection {
     mechanism: Mechanism,
     /// There once the handshake is done.
     peer: Option<Box<Peer>>,
+    /// There from then on, if both ends have announced that they share memory.
+    agreement: Option<Agreement>,
     pulse: Pulse,
-    /// When the handshake has to be done. `None` afterwards, or if it may take for ever.
+    /// When the handshake has to be done, and the agreement if there is to be one. `None` afterwards, or if it may take
+    /// for ever.
     handshake_by: Option<Instant>,
 }
 
@@ -112,6 +118,8 @@ pub(crate) struct Config {
     pub(crate) routing_id: Frame,
     /// Further properties to announce. Names of 1 to 255 bytes, by custom beginning with `X-`.
     pub(crate) properties: Vec<(String, Vec<u8>)>,
+    /// Announce that we share memory, and agree with a peer that announces it, too, whether to.
+    pub(crate) shares_memory: bool,
     pub(crate) limits: Limits,
     pub(crate) heartbeat: Heartbeat,
     /// How long the handshake may take from [`Connection::new`] on. `None`: for ever.
@@ -140,7 +148,9 @@ pub(crate) struct Peer {
     pub(crate) routing_id: Frame,
     /// The minor version of ZMTP 3.
     pub(crate) minor: u8,
-    /// Properties other than the type and the routing id, in order.
+    /// It has announced that it shares memory, by a version we know.
+    pub(crate) shares_memory: bool,
+    /// Properties other than the type, the routing id and that announcement, in order.
     pub(crate) properties: Vec<(String, Vec<u8>)>,
 }
 
@@ -157,6 +167,14 @@ pub(crate) enum Received {
     Subscribe(Bytes),
     /// The peer takes back one [`Received::Subscribe`].
     Cancel(Bytes),
+    /// What memory the peer offers. Once, and only while [agreeing](Connection::is_agreeing).
+    Offer(Offer),
+    /// What it says to our offer. Likewise, after its own.
+    Answer(Answer),
+    /// The peer announces a segment in place of the one it has. To be [answered](Connection::send_successor_answer) at once.
+    Successor(Successor),
+    /// What it says to ours.
+    SuccessorAnswer(SuccessorAnswer),
 }
 
 #[derive(Debug)]
@@ -181,6 +199,7 @@ impl Connection {
             outbox,
             mechanism: Mechanism::new(config.mechanism),
             peer: None,
+            agreement: None,
             pulse: Pulse::new(now),
             handshake_by: config.handshake_timeout.and_then(|timeout| now.checked_add(timeout)),
             config,
@@ -322,6 +341,73 @@ impl Connection {
         }
     }
 
+    /// Is the peer ready, and is it still to be agreed whether to share memory? Then no message or subscription may be sent.
+    /// Ends with the peer's answer or with ours, whichever comes later.
+    #[inline]
+    pub(crate) fn is_agreeing(&self) -> bool {
+        self.agreement.as_ref().is_some_and(|agreement| !agreement.is_reached())
+    }
+
+    /// Says what memory we offer. Returns the position in the outbox of its first byte, with which the descriptors go.
+    ///
+    /// # Panics
+    /// Panics if there is nothing to agree on, or we have offered before.
+    pub(crate) fn send_offer(&mut self, offer: &Offer) -> u64 {
+        let agreement = self.agreement.as_mut().expect("only ends that may share memory offer some");
+        agreement.offer(offer);
+        let position = self.outbox.queued();
+        self.mechanism.seal_command(command::OFFER, &offer.encode(), &mut self.outbox);
+        position
+    }
+
+    /// Says what we make of the peer's offer.
+    ///
+    /// # Panics
+    /// Panics if there is nothing to agree on, one of the two has not offered, or we have answered before.
+    pub(crate) fn send_answer(&mut self, answer: Answer) {
+        let agreement = self.agreement.as_mut().expect("only ends that may share memory answer");
+        agreement.answer(answer);
+        self.mechanism.seal_command(command::ANSWER, &answer.encode(), &mut self.outbox);
+        self.agree();
+    }
+
+    /// Is memory shared with a peer that lets it be replaced?
+    pub(crate) fn grows(&self) -> bool {
+        self.agreement.as_ref().is_some_and(Agreement::grows)
+    }
+
+    /// Announces a segment of `size` bytes in place of the last. Returns its generation and the position in the outbox of the
+    /// command's first byte, with which the descriptor goes. `None`: it is not the time to, and nothing is said.
+    pub(crate) fn send_successor(&mut self, size: u64) -> Option<(u32, u64)> {
+        let successor = self.agreement.as_mut()?.announce(size)?;
+        let position = self.outbox.queued();
+        self.mechanism.seal_command(command::SEGMENT, &successor.encode(), &mut self.outbox);
+        Some((successor.generation, position))
+    }
+
+    /// Says what we make of the segment the peer has announced last.
+    ///
+    /// # Panics
+    /// Panics if it has announced none, or that is answered.
+    pub(crate) fn send_successor_answer(&mut self, answer: Answer) {
+        let agreement = self.agreement.as_mut().expect("only ends that share memory answer");
+        let answer = agreement.answer_successor(answer);
+        self.mechanism.seal_command(command::SEGMENT_ANSWER, &answer.encode(), &mut self.outbox);
+    }
+
+    /// Is it between two frames?
+    pub(crate) fn is_between_frames(&self) -> bool {
+        self.decoder.is_idle()
+    }
+
+    /// Goes on to traffic once everything is said.
+    fn agree(&mut self) {
+        if !self.is_agreeing() {
+            self.handshake_by = None;
+        }
+        self.settle();
+    }
+
     /// What is to be written.
     #[inline]
     pub(crate) fn outbox(&self) -> &Outbox {
@@ -339,7 +425,9 @@ impl Connection {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::AwaitGreeting(_) | State::AwaitReady { .. } => self.handshake_by,
-            State::Traffic => self.pulse.deadline(&self.config.heartbeat),
+            State::Traffic => {
+                [self.handshake_by, self.pulse.deadline(&self.config.heartbeat)].into_iter().flatten().min()
+            }
             State::Failed(_) => None,
         }
     }
@@ -350,7 +438,9 @@ impl Connection {
     /// The peer is given up. The connection is over.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         let result = match &self.state {
-            State::AwaitGreeting(_) | State::AwaitReady { .. } if self.handshake_by.is_some_and(|at| at <= now) => {
+            State::AwaitGreeting(_) | State::AwaitReady { .. } | State::Traffic
+                if self.handshake_by.is_some_and(|at| at <= now) =>
+            {
                 Err(Error::HandshakeTimedOut { after: self.config.handshake_timeout.unwrap_or_default() })
             }
             State::AwaitGreeting(_) | State::AwaitReady { .. } => Ok(()),
@@ -434,8 +524,12 @@ impl Connection {
         let Some(peer) = self.mechanism.handle(command, &self.config, minor, &mut self.outbox)? else {
             return Ok(None);
         };
+        if self.config.shares_memory && peer.shares_memory {
+            self.agreement = Some(Agreement::default());
+        } else {
+            self.handshake_by = None;
+        }
         self.peer = Some(peer.clone());
-        self.handshake_by = None;
         self.pulse.start(&self.config.heartbeat);
         self.state = State::Traffic;
         Ok(Some(Received::Ready(peer)))
@@ -443,9 +537,13 @@ impl Connection {
 
     fn receive_traffic(&mut self, input: &mut &[u8], place: &mut Message) -> Result<Option<Received>, Error> {
         let (limits, frames, size) = (&self.config.limits, self.partial.len(), self.partial_size);
+        // Before it has our answer it does not know where messages go.
+        let is_agreeing = self.is_agreeing();
         let admit = |header: Header| {
             if header.flags.is_command() {
                 admit_command(header, limits)
+            } else if is_agreeing {
+                Err(Error::MessageInAgreement)
             } else {
                 admit_frame(header, limits, frames, size)
             }
@@ -456,11 +554,33 @@ impl Connection {
             let command = Command::parse(body.as_bytes())?;
             return match command.name {
                 command::SUBSCRIBE | command::CANCEL if is_publisher(&self.config) => {
+                    if is_agreeing {
+                        return Err(Error::MessageInAgreement);
+                    }
                     subscription(command.data, command.name == command::SUBSCRIBE, &self.config.limits).map(Some)
                 }
                 command::PING => {
                     self.pulse.handle_ping(command.ping()?, &mut self.mechanism, &mut self.outbox);
                     Ok(None)
+                }
+                command::OFFER => {
+                    let offer = self.agreement.as_mut().map(|agreement| agreement.handle_offer(command.data));
+                    Ok(offer.transpose()?.map(Received::Offer))
+                }
+                command::ANSWER => {
+                    let answer = self.agreement.as_mut().map(|agreement| agreement.handle_answer(command.data));
+                    let answer = answer.transpose()?;
+                    self.agree();
+                    Ok(answer.map(Received::Answer))
+                }
+                command::SEGMENT => {
+                    let successor = self.agreement.as_mut().map(|agreement| agreement.handle_successor(command.data));
+                    Ok(successor.transpose()?.map(Received::Successor))
+                }
+                command::SEGMENT_ANSWER => {
+                    let agreement = self.agreement.as_mut();
+                    let answer = agreement.map(|agreement| agreement.handle_successor_answer(command.data));
+                    Ok(answer.transpose()?.map(Received::SuccessorAnswer))
                 }
                 _ => Ok(None),
             };
@@ -496,6 +616,7 @@ impl Connection {
     /// Opens or closes the short way, as [`Connection::short_max`] says.
     fn settle(&mut self) {
         let is_open = matches!(self.state, State::Traffic)
+            && !self.is_agreeing()
             && self.decoder.is_idle()
             && self.partial.is_empty()
             && !is_publisher(&self.config)
@@ -525,6 +646,7 @@ impl Config {
             socket_type,
             routing_id: Frame::new(),
             properties: Vec::new(),
+            shares_memory: false,
             limits: Limits::default(),
             heartbeat: Heartbeat::default(),
             handshake_timeout: Some(HANDSHAKE_TIMEOUT),

@@ -39,9 +39,9 @@ pub(crate) const ELSEWHERE: [Elsewhere; 4] = [
     },
 ];
 
-const STREAMS: &[Flavor] = &[Flavor::Tcp, Flavor::TcpSpread, Flavor::TcpCallerDriven, Flavor::Ipc];
+const STREAMS: &[Flavor] = &[Flavor::Tcp, Flavor::TcpSpread, Flavor::TcpCallerDriven, Flavor::Ipc, Flavor::IpcPlain];
 const ALL_BUT_AWKWARD: &[Flavor] =
-    &[Flavor::Local, Flavor::Tcp, Flavor::TcpSpread, Flavor::TcpCallerDriven, Flavor::Ipc];
+    &[Flavor::Local, Flavor::Tcp, Flavor::TcpSpread, Flavor::TcpCallerDriven, Flavor::Ipc, Flavor::IpcPlain];
 
 /// Why `test` is not run over `flavor`, if it is not.
 pub(crate) fn reason(flavor: Flavor, test: &str) -> Option<&'static str> {

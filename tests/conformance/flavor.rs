@@ -29,8 +29,10 @@ pub(crate) enum Flavor {
     TcpSpread,
     /// Likewise, and no thread serves the connections: calls into sockets do.
     TcpCallerDriven,
-    /// ZMTP over a Unix-domain socket.
+    /// Shared memory, agreed on by ZMTP over a Unix-domain socket.
     Ipc,
+    /// ZMTP over a Unix-domain socket.
+    IpcPlain,
 }
 
 /// Longer than anything takes on a machine that works.
@@ -51,13 +53,14 @@ const BUFFER: usize = 16 * 1024;
 const ON_THE_WAY: u64 = 4;
 
 impl Flavor {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Local, Self::Awkward, Self::Tcp, Self::TcpSpread, Self::TcpCallerDriven, Self::Ipc];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Local, Self::Awkward, Self::Tcp, Self::TcpSpread, Self::TcpCallerDriven, Self::Ipc, Self::IpcPlain];
 
     pub(crate) fn context(self) -> World {
         let context = match self {
             Self::Awkward => Context::with_awkward_pipes(1),
             Self::Local | Self::Tcp | Self::Ipc => Context::new(),
+            Self::IpcPlain => Context::new().without_shared_memory(),
             Self::TcpSpread => Context::builder().reactor_threads(3).build(),
             Self::TcpCallerDriven => Context::builder().caller_driven().build(),
         };
@@ -65,6 +68,7 @@ impl Flavor {
             Self::Local | Self::Awkward => Road::Inproc,
             Self::Tcp | Self::TcpSpread | Self::TcpCallerDriven => Road::Tcp,
             Self::Ipc => Road::Ipc,
+            Self::IpcPlain => Road::IpcPlain,
         };
         World { context, flavor: self, endpoints: Arc::new(Endpoints::new(road)) }
     }
@@ -120,7 +124,7 @@ impl Flavor {
     pub(crate) fn many(self, times: u64) -> u64 {
         match self {
             Self::Local | Self::Awkward => times,
-            Self::Tcp | Self::TcpSpread | Self::TcpCallerDriven | Self::Ipc => times.div_ceil(50),
+            Self::Tcp | Self::TcpSpread | Self::TcpCallerDriven | Self::Ipc | Self::IpcPlain => times.div_ceil(50),
         }
     }
 
@@ -135,8 +139,14 @@ impl Flavor {
             return Capacity { at_least: None, at_most: None };
         }
         let marks = u64::from(send_hwm) + u64::from(recv_hwm);
-        let on_the_way = if self.is_stream() { ON_THE_WAY } else { 0 };
+        let on_the_way = if self.is_stream() && !self.counts_to_the_end() { ON_THE_WAY } else { 0 };
         Capacity { at_least: Some(marks), at_most: Some(marks + on_the_way) }
+    }
+
+    /// A message counts until the receiver's application has taken it, and is its sender's until then: another gets it if
+    /// that one dies.
+    pub(crate) fn counts_to_the_end(self) -> bool {
+        self == Self::Ipc
     }
 
     /// Likewise, while the connection is there and the receiver has no seat for it.

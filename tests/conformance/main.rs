@@ -5,7 +5,7 @@
 //!
 //! Contents: [`flavor`] the flavors, how they differ and what tests share, [`road`] endpoints, [`elsewhere`] which tests
 //! are not run over which flavor, [`messages`] order and shapes, [`credit`] high-water marks,
-//! [`routing`] whose turn it is, [`calls`] each way to call, [`endpoints`] who finds whom, [`leaving`] peers that go,
+//! [`routing`] whose turn it is, [`calls`] each way to call, [`loans`] messages that are written in place, [`endpoints`] who finds whom, [`leaving`] peers that go,
 //! [`death`] pipes that die, [`payloads`] destructors, [`newest`] conflation, [`publishing`] subscriptions,
 //! [`requests`] REQ and REP, [`asking_again`] requests that are sent again, [`addressed`] DEALER and ROUTER,
 //! [`admission`] decisions on first frames, [`reconfiguring`] options that change, [`senders`] whom a message came from; of
@@ -24,6 +24,7 @@ mod elsewhere;
 mod endpoints;
 mod flavor;
 mod leaving;
+mod loans;
 mod messages;
 mod newest;
 mod payloads;
@@ -113,6 +114,16 @@ suite! {
             a_batch_waits_for_room,
             a_batch_stops_at_a_message_without_frames,
             policies_change_live;
+        loans:
+            a_loan_is_sent_as_it_was_written,
+            loans_keep_their_turn,
+            a_loan_takes_credit_as_a_message_does,
+            a_loan_outlives_its_peer,
+            a_loan_that_is_forgotten_is_given_up,
+            somebody_may_watch_meanwhile,
+            every_socket_that_sends_lends,
+            loans_are_requests_and_replies,
+            what_cannot_be_lent_is_told;
         endpoints:
             connect_before_bind_keeps_order,
             sockets_have_many_endpoints,
@@ -304,6 +315,10 @@ mod tcp_caller_driven {
 #[cfg(not(miri))]
 mod ipc {
     stream!(Ipc);
+}
+#[cfg(not(miri))]
+mod ipc_plain {
+    stream!(IpcPlain);
 }
 
 /// Runs `test` over `flavor`, unless it says nothing about it.

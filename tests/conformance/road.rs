@@ -25,6 +25,8 @@ pub(crate) enum Road {
     Inproc,
     Tcp,
     Ipc,
+    /// Of a context that shares no memory with others.
+    IpcPlain,
 }
 
 /// The endpoints of one context: by name, each made when it is first asked for.
@@ -55,7 +57,7 @@ impl Endpoints {
             Road::Inproc => format!("inproc://{name}"),
             Road::Tcp => free_port(),
             // Numbered: a path has some 100 bytes at the most.
-            Road::Ipc => format!("ipc://{}/{}", self.folder().display(), by_name.len()),
+            Road::Ipc | Road::IpcPlain => format!("ipc://{}/{}", self.folder().display(), by_name.len()),
         };
         by_name.insert(name.to_owned(), endpoint.clone());
         endpoint

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringway::{Context, Pub, Pull, Push};
+use ringway::{Context, Pub, Pull, Push, socket::SharedMemory};
 
 use crate::{
     memory,
@@ -86,6 +86,8 @@ fn a_listener_that_talks_nonsense() {
             .reconnect_interval(Duration::from_millis(1))
             .reconnect_interval_max(Duration::from_millis(2))
             .handshake_timeout(Duration::from_millis(100))
+            // So that it says the same on all roads.
+            .shared_memory(SharedMemory::Forbid)
             .build(&context)
             .unwrap();
         push.connect(listener.endpoint()).unwrap();

@@ -33,9 +33,11 @@ enum Road {
     /// By nobody but those who wait.
     TcpCallerDriven,
     Ipc,
+    /// Without shared memory.
+    IpcPlain,
 }
 
-const ROADS: [Road; 4] = [Road::Inproc, Road::Tcp, Road::TcpCallerDriven, Road::Ipc];
+const ROADS: [Road; 5] = [Road::Inproc, Road::Tcp, Road::TcpCallerDriven, Road::Ipc, Road::IpcPlain];
 
 struct World {
     context: Context,
@@ -47,11 +49,13 @@ impl World {
         let context = match road {
             Road::TcpCallerDriven => Context::builder().caller_driven().build(),
             Road::Inproc | Road::Tcp | Road::Ipc => Context::new(),
+            Road::IpcPlain => Context::new().without_shared_memory(),
         };
         let road = match road {
             Road::Inproc => road::Road::Inproc,
             Road::Tcp | Road::TcpCallerDriven => road::Road::Tcp,
             Road::Ipc => road::Road::Ipc,
+            Road::IpcPlain => road::Road::IpcPlain,
         };
         Self { context, endpoints: Endpoints::new(road) }
     }
@@ -319,7 +323,7 @@ fn a_shutdown_is_interrupted_while_sockets_are_left() {
 /// A message waits for a peer that is still to come: the interrupted shutdown has not dropped it.
 #[test]
 fn a_shutdown_is_interrupted_while_messages_linger() {
-    for road in [Road::Tcp, Road::TcpCallerDriven, Road::Ipc] {
+    for road in [Road::Tcp, Road::TcpCallerDriven, Road::Ipc, Road::IpcPlain] {
         for handler in HANDLERS {
             println!("{road:?} {handler:?}");
             let (world, elsewhere) = (World::new(road), Context::new());

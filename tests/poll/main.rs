@@ -34,6 +34,8 @@ enum Road {
     /// By nobody but those who wait.
     TcpCallerDriven,
     Ipc,
+    /// Without shared memory.
+    IpcPlain,
 }
 
 /// A context, and where its names are.
@@ -56,11 +58,13 @@ impl World {
         let context = match road {
             Road::TcpCallerDriven => Context::builder().caller_driven().build(),
             Road::Inproc | Road::Tcp | Road::Ipc => Context::new(),
+            Road::IpcPlain => Context::new().without_shared_memory(),
         };
         let endpoints = Endpoints::new(match road {
             Road::Inproc => road::Road::Inproc,
             Road::Tcp | Road::TcpCallerDriven => road::Road::Tcp,
             Road::Ipc => road::Road::Ipc,
+            Road::IpcPlain => road::Road::IpcPlain,
         });
         Self { context, endpoints, road }
     }
@@ -702,4 +706,9 @@ mod tcp_caller_driven {
 #[cfg(not(miri))]
 mod ipc {
     over_stream!(Ipc);
+}
+
+#[cfg(not(miri))]
+mod ipc_plain {
+    over_stream!(IpcPlain);
 }

@@ -125,6 +125,12 @@ pub(crate) const PLAYS: &[Play] = &[
         roles: &[ends("server", &["server: 500 times Hello"]), ends("client", &["client: 500 times World"])],
     },
     Play {
+        example: "loan",
+        endpoints: &["--pictures"],
+        flags: &["--count", "3000"],
+        roles: &[ends("camera", &[]), ends("viewer", &["viewer: 3000 pictures, all of them whole"])],
+    },
+    Play {
         example: "multithreaded_server",
         endpoints: &["--endpoint"],
         flags: &["--count", "300", "--threads", "3"],

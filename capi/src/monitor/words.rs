@@ -240,6 +240,7 @@ fn bind_errno(failure: &BindFailure) -> c_int {
 fn accept_errno(failure: &AcceptFailure) -> c_int {
     match failure {
         AcceptFailure::System(error) => error.code().unwrap_or(libc::EINVAL),
+        AcceptFailure::NotAllowed(_) => libc::EACCES,
         _ => libc::EMFILE,
     }
 }

@@ -120,6 +120,13 @@ impl Job {
             add("pattern", value_name(pattern));
         }
         add("context", value_name(party.drive));
+        if party.plain {
+            arguments.push("--plain".to_owned());
+        }
+        if party.loan {
+            arguments.push("--loan".to_owned());
+        }
+        let mut add = |flag: &str, value: String| arguments.push(format!("--{flag}={value}"));
         add("pin", pin.to_string());
         add("size", size.to_string());
         add("wait", value_name(*wait));
@@ -154,7 +161,8 @@ mod tests {
     fn what_a_parent_writes_its_child_reads() {
         let pins = Pins::choose();
         let terms = Terms { size: 70, wait: Wait::Park, relax: pins.relax(), high_water_mark: 9 };
-        let party = Party::ours(Transport::Tcp, Pattern::PubSub, Drive::CallerDriven);
+        let party =
+            Party { plain: true, loan: true, ..Party::ours(Transport::Ipc, Pattern::PubSub, Drive::CallerDriven) };
         let job = Job {
             warmup: 3,
             batch: 4,

@@ -58,7 +58,7 @@ impl Subject for Apart {
             return Err(Failure::Asked("there is one pair between two processes".to_owned()));
         }
         let job = Job::new(Part::Pong, self.party, self.silent, terms, &plan.pins);
-        let (party, silent, terms, plan) = (self.party, self.silent, *terms, plan.clone());
+        let (party, silent, terms, plan) = (self.party.sharing(), self.silent, *terms, plan.clone());
         Child::start(&job)?
             .run(plan.pins.first(), plan.limit + GRACE, move |talk| party.accept(silent, Ping { plan, terms, talk }))
     }
@@ -70,7 +70,7 @@ impl Subject for Apart {
             senders: plan.senders,
             ..Job::new(Part::Receive, self.party, self.silent, terms, &plan.pins)
         };
-        let (party, silent, terms, plan) = (self.party, self.silent, *terms, plan.clone());
+        let (party, silent, terms, plan) = (self.party.sharing(), self.silent, *terms, plan.clone());
         Child::start(&job)?
             .run(plan.pins.first(), plan.limit + GRACE, move |talk| party.accept(silent, Send { plan, terms, talk }))
     }
@@ -78,7 +78,7 @@ impl Subject for Apart {
     /// The other process's CPU time, all its threads together.
     fn idle(&self, plan: &Idle, terms: &Terms) -> Result<f64, Failure> {
         let job = Job::new(Part::Idle, self.party, self.silent, terms, &plan.pins);
-        let (party, silent, terms, plan) = (self.party, self.silent, *terms, plan.clone());
+        let (party, silent, terms, plan) = (self.party.sharing(), self.silent, *terms, plan.clone());
         Child::start(&job)?
             .run(plan.pins.first(), plan.time + GRACE, move |talk| party.accept(silent, Disturb { plan, terms, talk }))
     }
@@ -101,7 +101,7 @@ impl Fanned for Apart {
             matching: plan.matching,
             ..Job::new(Part::Subscribe, self.party, 0, terms, &plan.pins)
         };
-        let (party, terms, plan) = (self.party, *terms, plan.clone());
+        let (party, terms, plan) = (self.party.sharing(), *terms, plan.clone());
         Child::start(&job)?
             .run(plan.pins.first(), plan.limit + GRACE, move |talk| party.accept_fan(Publish { plan, terms, talk }))
     }

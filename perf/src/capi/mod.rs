@@ -148,7 +148,7 @@ impl Arena<'_> {
         if self.python.is_some() {
             return Ok(Floor::None);
         }
-        let (pins, base, setup) = (&self.pins, Base::of(work.transport), self.setup(work));
+        let (pins, base, setup) = (&self.pins, Base::of(work.transport, false), self.setup(work));
         match work.kind {
             CapiWork::RoundTrip => {
                 let trips = base.trips(&setup, None, pins)?;
@@ -165,7 +165,7 @@ impl Arena<'_> {
     fn setup(&self, work: &Work) -> Setup {
         let Work { transport, size, .. } = *work;
         let (wait, drive, hwm) = (Wait::Spin, Drive::Default, self.asked.hwm);
-        let route = Route { transport, pattern: Pattern::Pair, size, wait, drive, hwm };
+        let route = Route { transport, pattern: Pattern::Pair, size, wait, drive, plain: false, loan: false, hwm };
         let repeat = Repeat { count: None, warmup: None, reps: self.asked.reps(), limit: self.asked.time() };
         Setup { route, place: self.asked.place.clone(), repeat }
     }

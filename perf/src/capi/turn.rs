@@ -30,7 +30,15 @@ pub(super) fn start(work: &Work, load: &Path, hwm: usize, limit: Duration, pins:
         CapiCalls::Msg => Library::Libzmq,
         CapiCalls::Asyncio => return Err(Failure::Asked("asyncio is Python's".to_owned())),
     };
-    let party = Party { library, transport, pattern: Some(pattern), drive: Drive::Default };
+    let party = Party {
+        library,
+        transport,
+        pattern: Some(pattern),
+        drive: Drive::Default,
+        plain: false,
+        shares: false,
+        loan: false,
+    };
     let turn = Turn { load: load.to_owned(), party, work: kind, pin: pins.clone(), size, hwm, limit };
     // Its own limit comes first, and says more.
     let line = Child::again(turn.arguments())?.run(None, limit + 2 * GRACE, |talk| talk.hear("done"))?;
@@ -64,7 +72,7 @@ impl Turn {
     /// As arguments of the hidden subcommand.
     fn arguments(&self) -> Vec<String> {
         let Self { load, party, work, pin, size, hwm, limit } = self;
-        let Party { library, transport, pattern, drive } = *party;
+        let Party { library, transport, pattern, drive, plain: _, shares: _, loan: _ } = *party;
         let mut arguments = vec!["turn".to_owned()];
         let mut add = |flag: &str, value: String| arguments.push(format!("--{flag}={value}"));
         add("load", load.display().to_string());
@@ -105,6 +113,9 @@ mod tests {
             transport: Transport::Ipc,
             pattern: Some(Pattern::ReqRep),
             drive: Drive::Default,
+            plain: false,
+            shares: false,
+            loan: false,
         };
         let limit = Duration::from_millis(1_500);
         let turn = Turn {

@@ -162,6 +162,10 @@ pub(crate) struct Fanout {
     #[arg(long = "context", value_enum, default_value = "default")]
     pub(crate) drive: Drive,
 
+    /// Over ipc: through the kernel, not through memory that the two processes share.
+    #[arg(long)]
+    pub(crate) plain: bool,
+
     /// High-water mark of each side.
     #[arg(long, default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) hwm: u32,
@@ -312,6 +316,14 @@ pub(crate) struct Route {
     #[arg(long = "context", value_enum, default_value = "default")]
     pub(crate) drive: Drive,
 
+    /// Over ipc: through the kernel, not through memory that the two processes share.
+    #[arg(long)]
+    pub(crate) plain: bool,
+
+    /// Each message is written in room that the socket lends for it: over ipc, where the other process reads it.
+    #[arg(long)]
+    pub(crate) loan: bool,
+
     /// High-water mark of each side.
     #[arg(long, default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) hwm: u32,
@@ -441,6 +453,8 @@ pub(crate) enum Work {
     Batched,
     /// Round trips at a fixed rate, default ways of waiting.
     Sporadic,
+    /// Round trips as fast as they go, whoever waits sleeping at once.
+    Parked,
     /// Round trips with both threads on one core, ways of waiting that give it up.
     SameCore,
     /// Two round-trip pairs at once, four threads on two cores, default ways of waiting.
@@ -469,7 +483,7 @@ impl Place {
 
 impl Route {
     pub(crate) fn ours(&self) -> Party {
-        Party::ours(self.transport, self.pattern, self.drive)
+        Party { plain: self.plain, loan: self.loan, ..Party::ours(self.transport, self.pattern, self.drive) }
     }
 
     pub(crate) fn terms(&self, pins: &Pins) -> Terms {
@@ -532,8 +546,8 @@ impl Fanout {
 
     /// As a load from one sender to one receiver: the floor's.
     pub(crate) fn setup(&self) -> Setup {
-        let Self { transport, size, wait, drive, hwm, .. } = *self;
-        let route = Route { transport, pattern: Pattern::PubSub, size, wait, drive, hwm };
+        let Self { transport, size, wait, drive, plain, hwm, .. } = *self;
+        let route = Route { transport, pattern: Pattern::PubSub, size, wait, drive, plain, loan: false, hwm };
         Setup { route, place: self.place.clone(), repeat: self.repeat.clone() }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - `line`: a cache line handed to another thread and back.
 //! - `slot`: a message handed over in place, in slots with marks: what no queue can undercut.
+//! - `shared`: the same between processes, awake and asleep.
 //! - `raw`: bare sockets of the operating system, for roads between processes.
 //! - `wake`: a thread woken by the kernel and back.
 //! - `ops`: single operations and memory copies.
@@ -11,6 +12,8 @@ mod line;
 mod machine;
 mod ops;
 pub(crate) mod raw;
+#[cfg(target_os = "linux")]
+pub(crate) mod shared;
 mod slot;
 mod wake;
 
@@ -22,6 +25,8 @@ use ringway::{
 };
 use serde_json::{Value, json};
 
+#[cfg(target_os = "linux")]
+pub(crate) use self::shared::{Copies, SharedRing, SharedSlots};
 use self::{line::Line, ops::Copied};
 pub(crate) use self::{raw::Raw, slot::SlotRing};
 use crate::{cli::Wait, crew::Crew, end::Terms, failure::Failure, pins::Pins, work::ping_pong::PingPong};

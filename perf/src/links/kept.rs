@@ -1,5 +1,5 @@
 //! Memory of peers that are connected and say nothing, on the accepting side, which has a process of its own; the peers
-//! are bare sockets in this one.
+//! are bare sockets in this one. Over ipc, where such peers share no memory, also of connections that do: see `shared`.
 
 #![forbid(unsafe_code)]
 
@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{between_processes, library, parties, zmtp};
+use super::{between_processes, library, parties, shared::Shared, taken::Taken, zmtp};
 use crate::{
     apart::{
         child::{Child, Talk},
-        control::numbers,
         job::{Job, Part},
     },
-    cli::{Memory, Pattern},
+    cli::{Memory, Pattern, Transport},
     commands::show,
     failure::Failure,
     floor::raw::broken,
@@ -23,14 +22,11 @@ use crate::{
     report::{Columns, rounded, value_name},
 };
 
-/// Bytes of a process: on the heap, and resident.
-type Bytes = [f64; 2];
-
 /// Before the first peer, with all of them, after their messages.
 struct Kept {
-    empty: Bytes,
-    idle: Bytes,
-    used: Bytes,
+    empty: Taken,
+    idle: Taken,
+    used: Taken,
 }
 
 pub(crate) fn run(asked: &Memory, peers: u16) -> Result<(), Failure> {
@@ -38,22 +34,24 @@ pub(crate) fn run(asked: &Memory, peers: u16) -> Result<(), Failure> {
     between_processes(route.transport)?;
     let pins = Pins::choose();
     // Descriptors, of which others are open as well.
-    let held = peers.min(descriptors().saturating_sub(100));
+    let descriptors = descriptors().saturating_sub(100);
+    let held = peers.min(descriptors);
     let mut table =
         Columns::new(&["library", "heap, idle", "resident, idle", "heap, after", "resident, after", "× ours"]);
     let (mut rows, mut sums, mut ours) = (Vec::<Value>::new(), String::new(), None);
     for party in parties(route.transport, route.drive, Pattern::PushPull, asked.is_alone()) {
         let Kept { empty, idle, used } = measure(party, held, asked, &pins)?;
-        let each = |bytes: Bytes| [0, 1].map(|n| (bytes[n] - empty[n]) / f64::from(held));
-        let ([heap, resident], [heap_after, resident_after]) = (each(idle), each(used));
+        let (idle, used) = (idle.each(empty, held), used.each(empty, held));
+        let [heap, resident, heap_after, resident_after] =
+            [idle.heap_bytes, idle.resident_bytes, used.heap_bytes, used.resident_bytes];
         let ratio = heap / *ours.get_or_insert(heap);
         let cells = [heap, resident, heap_after, resident_after].map(|bytes| format!("{bytes:.0} B"));
         table.row([library(party)].into_iter().chain(cells).chain([format!("{ratio:.2}")]));
-        let whole = empty[1] + resident * f64::from(peers);
+        let whole = empty.resident_bytes + resident * f64::from(peers);
         sums += &format!(
             "  {}: {:.1} MB resident without peers + {peers} × {resident:.0} B = {:.1} MB\n",
             library(party),
-            empty[1] / 1e6,
+            empty.resident_bytes / 1e6,
             whole / 1e6
         );
         rows.push(json!({
@@ -67,7 +65,9 @@ pub(crate) fn run(asked: &Memory, peers: u16) -> Result<(), Failure> {
         }));
     }
     let transport = value_name(route.transport);
-    let json = json!({
+    let shares = cfg!(target_os = "linux") && route.transport == Transport::Ipc && !route.plain;
+    let shared = shares.then(|| Shared::measure(asked, peers, descriptors, &pins)).transpose()?;
+    let mut json = json!({
         "transport": transport,
         "peers": peers,
         "measured_peers": held,
@@ -75,12 +75,16 @@ pub(crate) fn run(asked: &Memory, peers: u16) -> Result<(), Failure> {
         "count": asked.count,
         "rows": rows,
     });
+    if let Some(shared) = &shared {
+        json["shared"] = shared.to_json();
+    }
     let measured = if held == peers { String::new() } else { format!(", from {held}: descriptors allow no more") };
     let text = format!(
-        "{transport}, PULL with {peers} accepted peers{measured}; bytes a peer, idle and after {} messages of {} B from each\n\n{}\n{sums}",
+        "{transport}, PULL with {peers} accepted peers{measured}; bytes a peer, idle and after {} messages of {} B from each\n\n{}\n{sums}{}",
         asked.count,
         route.size,
-        table.text()
+        table.text(),
+        shared.map_or_else(String::new, |shared| format!("\n{}", shared.text())),
     );
     show(asked.json.as_ref(), &text, &json)
 }
@@ -107,9 +111,9 @@ fn measure(party: Party, peers: u16, asked: &Memory, pins: &Pins) -> Result<Kept
     })
 }
 
-fn ask(talk: &mut Talk, line: &str) -> Result<Bytes, Failure> {
+fn ask(talk: &mut Talk, line: &str) -> Result<Taken, Failure> {
     talk.tell(line)?;
-    numbers(&talk.hear("memory")?)
+    Taken::of_line(&talk.hear("memory")?)
 }
 
 /// How many this process may have open.

@@ -1,8 +1,8 @@
 //! What connections cost: to make and to end, many at once, and to keep.
 //!
 //! - `churn`: connect, talk once, close, over and over. `connect`: many peers at once. `kept`: memory of peers that are
-//!   connected and say nothing.
-//! - `serve`: the child's side of all of them. `zmtp`: a peer made of nothing but a bare socket.
+//!   connected and say nothing. `shared`: of connections that share memory.
+//! - `serve`: the child's side of all of them. `zmtp`: a peer made of nothing but a bare socket. `taken`: what a process takes.
 
 #![forbid(unsafe_code)]
 
@@ -10,6 +10,8 @@ pub(crate) mod churn;
 pub(crate) mod connect;
 pub(crate) mod kept;
 pub(crate) mod serve;
+mod shared;
+mod taken;
 mod zmtp;
 
 use crate::{

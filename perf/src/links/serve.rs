@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 
+use super::taken::Taken;
 use crate::{
     apart::{
         control::Control,
@@ -96,7 +97,7 @@ impl Serve<'_> {
                 }
                 _ => return Err(Failure::Control { line }),
             }
-            self.control.tell(&format!("memory {} {}", live(), resident()))?;
+            self.control.tell(&format!("memory {}", Taken::now().to_line()))?;
         }
     }
 }
@@ -106,22 +107,6 @@ fn receive(receiver: &mut impl Rx, ledger: &mut Ledger, size: usize, road: &str)
     receiver.recv(|bytes| noted = check(bytes, size).and_then(|header| ledger.note(header)))?;
     noted.map_err(|corrupt| Failure::Corrupt { road: road.to_owned(), corrupt })
 }
-
-/// Bytes in use on the heap: the C library's own count where another library may allocate, and ours otherwise.
-fn live() -> i64 {
-    #[cfg(feature = "peers")]
-    return crate::peers::malloc::live();
-    #[cfg(not(feature = "peers"))]
-    heap::live()
-}
-
-/// Bytes of memory this process has, as the kernel counts them; 0 where that is not known.
-fn resident() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).map_or(0, |pages: u64| pages * PAGE_BYTES)
-}
-
-const PAGE_BYTES: u64 = 4_096;
 
 /// A receiver that has shown nothing.
 const NOTHING: Corrupt = Corrupt::Size { expected: 1, found: 0 };

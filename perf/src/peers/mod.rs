@@ -3,6 +3,7 @@
 //! - `parcel`: the typed values that in-process queues carry.
 //! - `queue`: what queues of owned values have in common, and their ends.
 //! - `array_queue`, `crossbeam_channel`, `kanal`, `rtrb`: those queues. `disruptor` lends its slots instead.
+//! - `iceoryx`, `shmem_ipc`: through memory that two processes share.
 //! - `broadcast`: Ringway's own ring for many readers, beside disruptor's.
 //! - `malloc`: the heap they all allocate from.
 
@@ -10,17 +11,23 @@ mod array_queue;
 mod broadcast;
 mod crossbeam_channel;
 mod disruptor;
+#[cfg(target_os = "linux")]
+mod iceoryx;
 mod kanal;
 pub(crate) mod malloc;
 mod parcel;
 mod queue;
 mod rtrb;
+#[cfg(target_os = "linux")]
+mod shmem_ipc;
 
+#[cfg(target_os = "linux")]
+pub(crate) use self::{iceoryx::Services, shmem_ipc::Rings};
 use crate::{
     cli::{Match, Pattern, Transport},
     end::Terms,
     failure::Failure,
-    party::Party,
+    party::{Library, Party},
     peers::{
         parcel::{Block, Heap},
         queue::QueueRoad,
@@ -60,6 +67,10 @@ pub(crate) fn fans(
     subscribers: u16,
 ) -> Result<Vec<Box<dyn Fanned>>, Failure> {
     let mut fans = vec![Party::libzmq(transport, Some(Pattern::PubSub)).fan()?];
+    #[cfg(target_os = "linux")]
+    if transport == Transport::Ipc && matching == Match::All && usize::from(subscribers) <= iceoryx::SUBSCRIBERS_MAX {
+        fans.push(Party::shared(Library::Iceoryx2).fan()?);
+    }
     // A disruptor with one reader is built in another way: see `compare`.
     if transport == Transport::Inproc && matching == Match::All && subscribers > 1 {
         for_size!(terms.size, P => {
@@ -80,12 +91,21 @@ pub(crate) enum Peer {
     CrossbeamChannel,
     Kanal,
     Libzmq,
+    #[cfg(target_os = "linux")]
+    Iceoryx2,
+    #[cfg(target_os = "linux")]
+    ShmemIpc,
 }
 
 impl Peer {
     /// Can its receiver wait without spinning?
     pub(crate) fn sleeps(self) -> bool {
-        matches!(self, Self::CrossbeamChannel | Self::Kanal | Self::Libzmq)
+        !matches!(self, Self::Rtrb | Self::Disruptor | Self::ArrayQueue)
+    }
+
+    /// Has it no thread of its own? One that has needs the core its process has.
+    pub(crate) fn is_threadless(self) -> bool {
+        self != Self::Libzmq
     }
 
     /// Has it sockets of different patterns?
@@ -95,7 +115,12 @@ impl Peer {
 
     /// Can it carry messages over this?
     pub(crate) fn reaches(self, transport: Transport) -> bool {
-        transport == Transport::Inproc || self == Self::Libzmq
+        match self {
+            Self::Libzmq => true,
+            #[cfg(target_os = "linux")]
+            Self::Iceoryx2 | Self::ShmemIpc => transport == Transport::Ipc,
+            _ => transport == Transport::Inproc,
+        }
     }
 
     /// Its road for messages of this size, with sockets of this pattern if that was asked for.
@@ -109,10 +134,17 @@ impl Peer {
             return Party::libzmq(transport, pattern).subject(0);
         }
         if !self.reaches(transport) {
-            return Err(Failure::Asked(format!("{} stays within the process", value_name(self))));
+            return Err(Failure::Asked(format!("{} has no {}", value_name(self), value_name(transport))));
         }
         if pattern.is_some() {
             return Err(Failure::Asked(format!("{} is a queue and has no patterns", value_name(self))));
+        }
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Iceoryx2 => return Party::shared(Library::Iceoryx2).subject(0),
+            #[cfg(target_os = "linux")]
+            Self::ShmemIpc => return Party::shared(Library::ShmemIpc).subject(0),
+            _ => {}
         }
         for_size!(terms.size, P => Ok(self.typed::<P>()))
     }
@@ -124,10 +156,21 @@ impl Peer {
             Self::CrossbeamChannel => Box::new(QueueRoad::<crossbeam_channel::Channel, P>::new()),
             Self::Kanal => Box::new(QueueRoad::<kanal::Channel, P>::new()),
             Self::Disruptor => Box::new(disruptor::Disruptor::<P>::new()),
-            Self::Libzmq => unreachable!("libzmq carries bytes, not types"),
+            _ => unreachable!("what is between processes carries bytes, not types"),
         }
     }
 }
+
+/// Messages a ring between processes has room for: as many as a queue, unless they are so large that it would measure
+/// memory.
+#[cfg(target_os = "linux")]
+fn shared_slots(terms: &Terms) -> usize {
+    terms.high_water_mark.clamp(1, (SHARED_BYTES_MAX / terms.size).max(4))
+}
+
+/// Half of a common second-level cache.
+#[cfg(target_os = "linux")]
+const SHARED_BYTES_MAX: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -146,6 +189,11 @@ mod tests {
         Terms { size, wait, relax: pins.relax(), high_water_mark: 100 }
     }
 
+    /// All that can be in one process.
+    fn within() -> impl Iterator<Item = Peer> {
+        Peer::value_variants().iter().copied().filter(|peer| peer.reaches(Transport::Inproc))
+    }
+
     /// The ways of waiting it has.
     fn waits(peer: Peer) -> &'static [Wait] {
         if peer.sleeps() { &[Wait::Spin, Wait::Adaptive] } else { &[Wait::Spin] }
@@ -154,7 +202,7 @@ mod tests {
     #[test]
     fn every_peer_brings_every_byte_there_and_back() {
         let pins = Pins::choose();
-        for &peer in Peer::value_variants() {
+        for peer in within() {
             for (size, &wait) in
                 [8, 64, 4_096].into_iter().flat_map(|size| waits(peer).iter().map(move |wait| (size, wait)))
             {
@@ -170,7 +218,7 @@ mod tests {
     #[test]
     fn every_peer_brings_every_message_once_single_and_batched() {
         let pins = Pins::choose();
-        for &peer in Peer::value_variants() {
+        for peer in within() {
             for batch in [1, 16] {
                 let terms = terms(64, *waits(peer).last().unwrap(), &pins);
                 let limit = Duration::from_secs(5);
@@ -224,7 +272,7 @@ mod tests {
         let asleep = terms(64, Wait::Park, &pins);
         let limit = Duration::from_secs(5);
         let plan = PingPong { count: 1, warmup: 0, rate: None, limit, pins: pins.clone(), pairs: 1 };
-        for &peer in Peer::value_variants() {
+        for peer in within() {
             let ran = peer.road(Transport::Inproc, &asleep, None).unwrap().ping_pong(&plan, &asleep);
             assert_eq!(ran.is_ok(), peer.sleeps(), "{peer:?}");
         }
@@ -236,7 +284,7 @@ mod tests {
         let pins = Pins::choose();
         let terms = terms(64, Wait::Spin, &pins);
         let plan = Memory { pairs: 10, count: 10, live: malloc::live };
-        for &peer in Peer::value_variants() {
+        for peer in within() {
             let per_pair = peer.road(Transport::Inproc, &terms, None).unwrap().memory(&plan, &terms).unwrap();
             // Other tests allocate meanwhile; the figure itself means nothing here.
             assert!(per_pair.before_bytes.is_finite(), "{peer:?}");

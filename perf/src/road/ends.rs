@@ -5,7 +5,8 @@
 use std::{collections::VecDeque, error::Error, ops::Range, thread, time::Duration};
 
 use ringway::{
-    Context, Dealer, Frame, Message, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, WaitPolicy, socket::Builder,
+    Context, Dealer, Frame, Message, Pair, Pub, Pull, Push, Rep, Req, Router, Sub, WaitPolicy,
+    socket::{Builder, Loan, SendFailure, Sends},
 };
 
 use super::sockets::Kind;
@@ -20,6 +21,8 @@ use crate::{
 pub(crate) struct End<S> {
     pub(super) socket: S,
     size: usize,
+    /// Messages are written in room that the socket lends.
+    lends: bool,
     /// Whose connections somebody has to work for while company is waited for.
     context: Context,
     outgoing: VecDeque<Message>,
@@ -37,6 +40,7 @@ impl<S: ringway::socket::Socket> End<S> {
         Ok(Self {
             socket: socket.wait(policy(terms.wait)).build(context).map_err(broken)?,
             size: terms.size,
+            lends: false,
             context: context.clone(),
             outgoing: VecDeque::new(),
             incoming: Vec::new(),
@@ -47,7 +51,21 @@ impl<S: ringway::socket::Socket> End<S> {
     }
 }
 
+/// The whole of message `header`, written where it is sent from.
+#[inline(always)]
+fn lend<S: Sends>(loan: Result<Loan<'_, S>, SendFailure>, header: Header) -> Result<(), Failure> {
+    let mut loan = loan.map_err(broken)?;
+    fill(&mut loan, header);
+    loan.commit().map_err(broken)
+}
+
 impl<S> End<S> {
+    /// Writes messages in room that the socket lends, if `lends`.
+    pub(super) fn lending(mut self, lends: bool) -> Self {
+        self.lends = lends;
+        self
+    }
+
     /// The whole of message `header`, written where it stays.
     #[inline(always)]
     fn message(&self, header: Header) -> Message {
@@ -69,11 +87,17 @@ macro_rules! sends {
         impl Tx for End<$socket> {
             #[inline(always)]
             fn send(&mut self, header: Header) -> Result<(), Failure> {
+                if self.lends {
+                    return lend(self.socket.loan(self.size), header);
+                }
                 let message = self.message(header);
                 self.socket.send(message).map_err(broken)
             }
 
-            fn send_batch(&mut self, sender: u16, sequence: Range<u64>) -> Result<(), Failure> {
+            fn send_batch(&mut self, sender: u16, mut sequence: Range<u64>) -> Result<(), Failure> {
+                if self.lends {
+                    return sequence.try_for_each(|n| self.send(Header::new(sender, n)));
+                }
                 self.send_all(sequence.map(|n| Header::new(sender, n)))
             }
         }
@@ -126,6 +150,9 @@ macro_rules! sends_singly {
         impl Tx for End<$socket> {
             #[inline(always)]
             fn send(&mut self, header: Header) -> Result<(), Failure> {
+                if self.lends {
+                    return lend(self.socket.loan(self.size), header);
+                }
                 let message = self.message(header);
                 self.socket.send(message).map_err(broken)
             }
@@ -185,6 +212,9 @@ receives_singly!(Rep);
 impl Tx for End<Router> {
     #[inline(always)]
     fn send(&mut self, header: Header) -> Result<(), Failure> {
+        if self.lends {
+            return lend(self.socket.loan(&self.sender, self.size), header);
+        }
         let mut message = self.message(header);
         message.push_front(self.sender.clone());
         self.socket.send(message).map_err(broken)

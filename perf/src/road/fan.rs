@@ -36,7 +36,7 @@ impl FanHalves for Fans {
     type Crowd = Subscribers;
 
     fn name(&self) -> String {
-        "Ringway PUB/SUB".to_owned()
+        format!("Ringway {}PUB/SUB", self.0.plainly())
     }
 
     fn drive(&self) -> bool {

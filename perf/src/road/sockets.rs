@@ -10,7 +10,7 @@ use std::{
 
 use ringway::{
     Context, Dealer, Pair, Pub, Pull, Push, Rep, Req, Router, Sub,
-    socket::{Builder, Socket},
+    socket::{Builder, SharedMemory, Socket},
 };
 
 use super::ends::{End, broken};
@@ -29,6 +29,10 @@ pub(crate) struct Sockets {
     next_endpoint: AtomicU64,
     /// Peers connected to each receiver beside those that send.
     silent: u16,
+    /// Whether they share memory with the other process.
+    shared_memory: SharedMemory,
+    /// Whether messages are written in room that is lent.
+    lends: bool,
 }
 
 /// What sockets that are measured have in common, for want of a trait of the library's.
@@ -83,7 +87,25 @@ kinds! {
 
 impl Sockets {
     pub(crate) fn new(transport: Transport, drive: Drive, silent: u16) -> Self {
-        Self { transport, drive, context: context(drive), next_endpoint: AtomicU64::new(0), silent }
+        let (context, next_endpoint) = (context(drive), AtomicU64::new(0));
+        Self { transport, drive, context, next_endpoint, silent, shared_memory: SharedMemory::Allow, lends: false }
+    }
+
+    /// Sharing memory in this way.
+    pub(crate) fn sharing(mut self, shared_memory: SharedMemory) -> Self {
+        self.shared_memory = shared_memory;
+        self
+    }
+
+    /// With messages that are written in room that is lent, if `lends`.
+    pub(crate) fn lending(mut self, lends: bool) -> Self {
+        self.lends = lends;
+        self
+    }
+
+    /// What a name begins with.
+    pub(super) fn plainly(&self) -> &'static str {
+        if self.shared_memory == SharedMemory::Forbid { "plain " } else { "" }
     }
 
     /// One that nobody has bound yet.
@@ -98,7 +120,7 @@ impl Sockets {
     }
 
     pub(super) fn name(&self, pattern: Pattern) -> String {
-        format!("Ringway {} {}", value_name(self.transport), value_name(pattern))
+        format!("Ringway {}{} {}", self.plainly(), value_name(self.transport), value_name(pattern))
     }
 
     pub(super) fn bind<S: Kind>(&self, terms: &Terms) -> Result<Bound<End<S>>, Failure> {
@@ -124,7 +146,8 @@ impl Sockets {
     pub(super) fn connect_in_company<S: Kind>(&self, terms: &Terms, endpoint: &str) -> Result<End<S>, Failure> {
         let mut end = self.connect::<S>(terms, endpoint)?;
         for _ in 0..self.silent {
-            let mut silent = S::prepared(1).build(&self.context).map_err(broken)?;
+            let builder = S::prepared(1).shared_memory(self.shared_memory);
+            let mut silent = builder.build(&self.context).map_err(broken)?;
             silent.connect_to(endpoint)?;
             end.silent.push(Box::new(silent));
         }
@@ -140,7 +163,8 @@ impl Sockets {
     }
 
     fn end<S: Kind>(&self, terms: &Terms) -> Result<End<S>, Failure> {
-        End::new(S::prepared(terms.high_water_mark as u32), &self.context, terms)
+        let builder = S::prepared(terms.high_water_mark as u32).shared_memory(self.shared_memory);
+        Ok(End::new(builder, &self.context, terms)?.lending(self.lends))
     }
 }
 

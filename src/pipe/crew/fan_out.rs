@@ -22,7 +22,7 @@ impl Crew {
         }
         for key in keys {
             if let Some(pipe) = self.pipes.get_mut(*key as usize).and_then(Option::as_mut) {
-                pipe.end.tie().tell_consumer(pipe.end.side());
+                pipe.end.tell_consumer();
             }
         }
         // When all have been told: a pipe that conflates drops what was replaced, whose destructor is as `message`'s.
@@ -51,7 +51,7 @@ impl Crew {
         }
         for key in &self.touched {
             if let Some(pipe) = self.pipes[*key as usize].as_mut() {
-                pipe.end.tie().tell_consumer(pipe.end.side());
+                pipe.end.tell_consumer();
             }
         }
         while let Some(key) = self.touched.pop() {

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     monitor::PeerId,
     route::Rotation,
-    sync::{Arc, AtomicU64},
+    sync::{Arc, AtomicU64, full_fence},
 };
 
 /// Who chooses the pipe a message goes to.
@@ -344,6 +344,7 @@ impl Crew {
             Note::Arrived(key, end) => self.install(key, end),
             Note::Changed(key) => {
                 self.find_link(key);
+                self.adopt(key);
                 self.has_news(key, Event::Changed(key));
             }
             Note::PeerLeft(key) => left.push(key),
@@ -388,7 +389,20 @@ impl Crew {
         }
         self.pipes[key as usize] = Some(pipe);
         self.find_link(key);
+        self.adopt(key);
         self.has_news(key, Event::Arrived(key));
+    }
+
+    /// Goes by shared memory from now on, if the connection at the other end has arranged that.
+    fn adopt(&mut self, key: Key) {
+        // Also when the connection has gone since: what it had brought is still there.
+        if let Some(pipe) = self.pipes.get_mut(key as usize).and_then(Option::as_mut)
+            && pipe.end.adopt()
+        {
+            // This may be the last look before a sleep: what comes from here on is told of, and what has come is looked for.
+            full_fence();
+            self.heat(key);
+        }
     }
 
     /// Takes note of the connection at the other end, which may not have been there when the pipe was made.
@@ -434,6 +448,7 @@ impl Crew {
     }
 
     fn peer_left(&mut self, key: Key) {
+        self.adopt(key);
         let Some(pipe) = self.pipes.get_mut(key as usize).and_then(Option::as_mut) else { return };
         pipe.leaving = true;
         self.stop_sending(key);

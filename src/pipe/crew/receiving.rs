@@ -2,11 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use super::{Crew, HOT_PIPES, Key, QUIET_LOOKS, Receiving};
+use super::{Crew, HOT_PIPES, Key, Pipe, QUIET_LOOKS, Receiving};
 use crate::{
     Frame, Message,
     pipe::{Drive, Fold, Lost, Watch, hub::Flow, ready::ReadySet, tie::ARMED},
-    sync::{full_fence, light_fence, planted},
+    sync::{full_fence, planted},
     wait::Watched,
 };
 
@@ -78,30 +78,50 @@ impl Crew {
         let mut came = false;
         if self.hot.len() <= HOT_PIPES {
             let lends = self.lends;
-            self.hot_links().for_each(|link| came |= link.pull(lends));
+            let pulled = self.hot_pipes().filter(|pipe| pipe.end.is_pulled());
+            pulled.filter_map(|pipe| pipe.link.as_deref()).for_each(|link| came |= link.pull(lends));
         }
-        came
+        // Somebody sleeps in the owner's place.
+        came || (!self.lends && self.announce())
+    }
+
+    /// Nobody looks at the hot pipes for a while: other processes are to tell of what they send. False: there are none; else
+    /// what came before is to be looked for.
+    fn announce(&mut self) -> bool {
+        let mut is_told = false;
+        for key in self.hot.keys() {
+            if let Some(pipe) = self.pipes[*key as usize].as_mut() {
+                is_told |= pipe.end.announce();
+            }
+        }
+        if is_told {
+            full_fence();
+        }
+        is_told
+    }
+
+    fn hot_pipes(&self) -> impl Iterator<Item = &Pipe> {
+        self.hot.keys().iter().filter_map(|key| self.pipes[*key as usize].as_ref())
     }
 
     /// Connections this crew looks at by itself.
     fn hot_links(&self) -> impl Iterator<Item = &dyn Drive> {
-        let pipes = self.hot.keys().iter().filter_map(|key| self.pipes[*key as usize].as_ref());
-        pipes.filter_map(|pipe| pipe.link.as_deref())
+        self.hot_pipes().filter_map(|pipe| pipe.link.as_deref())
     }
 
     /// Before the owner sleeps until a message comes, and looks once more: adds to `watched` what a message may come by
     /// without anybody telling. False: it must look again before it may sleep.
     pub(crate) fn watch_links(&mut self, watched: &mut Vec<Watched>) -> bool {
-        if self.hot.len() > HOT_PIPES {
-            return true;
-        }
         let mut may_sleep = true;
-        let links = self.hot_links();
-        links.for_each(|link| match link.watch() {
-            Watch::Nothing => {}
-            Watch::Busy => may_sleep = false,
-            Watch::Descriptor(descriptor) => watched.push(descriptor),
-        });
+        if self.hot.len() <= HOT_PIPES {
+            self.hot_links().for_each(|link| match link.watch() {
+                Watch::Nothing => {}
+                Watch::Busy => may_sleep = false,
+                Watch::Descriptor(descriptor) => watched.push(descriptor),
+            });
+        }
+        // Behind it, where knocks are taken: one that answers this is not among them.
+        self.announce();
         may_sleep
     }
 
@@ -161,9 +181,7 @@ impl Crew {
     #[inline(always)]
     pub(super) fn received(&mut self, key: Key, size: usize) {
         if let Some(pipe) = self.pipes[key as usize].as_mut() {
-            pipe.end.publish();
-            light_fence();
-            pipe.end.tie().tell_producer(pipe.end.side());
+            pipe.end.give_credit();
         }
         Flow::add(&self.hub.flow().messages_in, 1);
         Flow::add(&self.hub.flow().bytes_in, size as u64);
@@ -195,9 +213,7 @@ impl Crew {
         while let Some(key) = self.touched.pop() {
             if let Some(pipe) = self.pipes[key as usize].as_mut() {
                 pipe.touched = false;
-                pipe.end.publish();
-                light_fence();
-                pipe.end.tie().tell_producer(pipe.end.side());
+                pipe.end.give_credit();
             }
         }
         Flow::add(&self.hub.flow().messages_in, count as u64);
@@ -243,6 +259,7 @@ impl Crew {
             link.unwatch(false);
         }
         pipe.end.tie().way_to(pipe.end.side()).set(ARMED);
+        pipe.end.announce();
         if !planted("crew-arm-no-fence") {
             full_fence();
         }
@@ -279,6 +296,11 @@ impl Crew {
             && pipe.receiving == Receiving::Armed
         {
             pipe.end.tie().way_to(pipe.end.side()).clear(ARMED);
+            // Another process has answered what we announced. This may be the last look before a sleep, which others have been
+            // asked to end and that one has not; the look at the pipe follows.
+            if !planted("crew-heat-silent") && pipe.end.announce_anew() {
+                full_fence();
+            }
             pipe.receiving = Receiving::Hot;
             pipe.quiet_looks = 0;
             self.armed -= 1;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use super::{Crew, HOT_PIPES, Key, Mute, Pipe, QUIET_LOOKS, Sending};
 use crate::{
     Message,
-    pipe::{Fold, Refusal, hub::Flow, ready::ReadySet, tie::ROOM_WANTED},
+    pipe::{Fold, Loaned, Refusal, hub::Flow, ready::ReadySet, tie::ROOM_WANTED},
     sync::{full_fence, heavy_fence, planted},
 };
 
@@ -68,16 +68,49 @@ impl Crew {
     pub(crate) fn send_folded(&mut self, key: Key, message: &mut Message, fold: Fold) -> Result<(), Refusal> {
         let bytes = (message.size() + fold.size()) as u64;
         self.push(key, message, fold)?;
+        self.tell_of(key, bytes);
+        Ok(())
+    }
+
+    /// Lends room for a message of one frame of `size` bytes where the peer under `key` reads it, whose pipe has just been found
+    /// to have some. `None`: there is no such place now.
+    pub(crate) fn loan(&mut self, key: Key, size: usize) -> Option<Loaned> {
+        self.pipes.get_mut(key as usize)?.as_mut()?.end.loan(size)
+    }
+
+    /// As [`Crew::send_folded`], of what was written to `loan`.
+    ///
+    /// # Errors
+    /// As that; what was written comes back, unless memory ran out.
+    pub(crate) fn send_loan(&mut self, key: Key, loan: Loaned, fold: Fold) -> Result<(), (Refusal, Message)> {
+        let bytes = (loan.bytes().len() + fold.size()) as u64;
+        match self.pipes.get_mut(key as usize).and_then(Option::as_mut) {
+            Some(pipe) => {
+                let result = pipe.end.push_loan(loan, fold);
+                self.pushed(key, result.as_ref().copied().map_err(|(refusal, _)| *refusal));
+                result?;
+            }
+            None => {
+                let message = loan.into_message().ok_or_else(|| (Refusal::OutOfMemory, Message::new()))?;
+                return Err((Refusal::Closed, message));
+            }
+        }
+        self.tell_of(key, bytes);
+        Ok(())
+    }
+
+    /// Tells the peer under `key` of a message of `bytes` bytes, and counts it.
+    #[inline(always)]
+    fn tell_of(&mut self, key: Key, bytes: u64) {
         if !planted("crew-send-no-fence") {
             full_fence();
         }
         if let Some(pipe) = self.pipes[key as usize].as_mut() {
-            pipe.end.tie().tell_consumer(pipe.end.side());
+            pipe.end.tell_consumer();
             pipe.end.settle_outlet();
         }
         Flow::add(&self.hub.flow().messages_out, 1);
         Flow::add(&self.hub.flow().bytes_out, bytes);
-        Ok(())
     }
 
     /// Messages replaced by newer ones in this socket's pipes, those that are closed among them.
@@ -143,7 +176,7 @@ impl Crew {
     pub(crate) fn want_room(&mut self) {
         for key in &self.full {
             if let Some(pipe) = self.pipes[*key as usize].as_ref() {
-                pipe.end.tie().way_from(pipe.end.side()).set(ROOM_WANTED);
+                pipe.end.ask_for_room();
             }
         }
     }
@@ -151,7 +184,7 @@ impl Crew {
     /// As [`Crew::want_room`], of one pipe.
     pub(crate) fn want_room_of(&mut self, key: Key) {
         if let Some(end) = self.end(key) {
-            end.tie().way_from(end.side()).set(ROOM_WANTED);
+            end.ask_for_room();
         }
     }
 
@@ -179,20 +212,23 @@ impl Crew {
     #[inline(always)]
     pub(super) fn push(&mut self, key: Key, message: &mut Message, fold: Fold) -> Result<(), Refusal> {
         let Some(pipe) = self.pipes[key as usize].as_mut() else { return Err(Refusal::Closed) };
-        match pipe.end.push_folded(message, fold) {
+        let result = pipe.end.push_folded(message, fold);
+        self.pushed(key, result);
+        result
+    }
+
+    /// Something was pushed to the pipe under `key`, or could not be.
+    #[inline(always)]
+    fn pushed(&mut self, key: Key, result: Result<(), Refusal>) {
+        match result {
             Ok(()) => {
                 self.open.advance();
                 if self.open.is_at_start() && self.full.len() + self.parked > 0 {
                     self.reopen_slow();
                 }
-                Ok(())
             }
-            Err(refusal) => {
-                if refusal == Refusal::Closed {
-                    self.stop_sending(key);
-                }
-                Err(refusal)
-            }
+            Err(Refusal::Closed) => self.stop_sending(key),
+            Err(_) => {}
         }
     }
 
@@ -280,7 +316,7 @@ impl Crew {
         self.hub.room();
         for key in &parking {
             if let Some(pipe) = self.pipes[*key as usize].as_ref() {
-                pipe.end.tie().way_from(pipe.end.side()).set(ROOM_WANTED);
+                pipe.end.ask_for_room();
             }
         }
         let fenced = planted("crew-park-no-fence") || heavy_fence();
@@ -313,7 +349,7 @@ impl Crew {
                 let Some(pipe) = self.pipes[key as usize].as_mut() else { continue };
                 if pipe.sending == Sending::Parked {
                     // This may be the last look before the owner sleeps, who has asked the full ones already.
-                    pipe.end.tie().way_from(pipe.end.side()).set(ROOM_WANTED);
+                    pipe.end.ask_for_room();
                     is_marked = true;
                     pipe.sending = Sending::Full;
                     pipe.full_looks = 0;

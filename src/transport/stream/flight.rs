@@ -130,6 +130,22 @@ impl Flight {
         }
     }
 
+    /// What `messages` were, in order, before all others: another way than a stream took them, and does not any more.
+    pub(super) fn restore(&mut self, messages: impl DoubleEndedIterator<Item = Message>) {
+        for message in messages.rev() {
+            self.marks.push_front(Mark { end: NOWHERE, size: 0, is_kept: true, is_of_pipe: true });
+            self.kept.push_front(message);
+            self.held += 1;
+        }
+    }
+
+    /// The first of those that were taken back, to go another way than by a stream.
+    pub(super) fn take_first(&mut self) -> Option<Message> {
+        let mark = self.marks.pop_front()?;
+        self.held -= u64::from(mark.is_of_pipe);
+        self.kept.pop_front()
+    }
+
     /// All of them, that were [taken back](Self::take_back).
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Message> {
         self.marks.clear();

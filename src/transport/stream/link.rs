@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::{Origin, Session};
 use crate::{
     Endpoint, Frame, Message, SocketType,
-    pipe::{Directions, End, Hub, Joined, Lost, Profile, Refusal, Side, Tie, conflating_pair, local_pair},
+    pipe::{Directions, End, Hub, Joined, Lane, Lost, Profile, Refusal, Side, Tie, conflating_pair, local_pair},
     route::Wish,
     sync, zmtp,
 };
@@ -29,6 +29,12 @@ pub(super) struct Link {
     conflates: bool,
     /// Messages that gave way to newer ones in our end, as far as they are counted.
     conflated: u64,
+    /// The way by shared memory there is, or the last there was.
+    lane: Option<Arc<Lane>>,
+    /// Messages the socket has put into lanes that are over, past the queue.
+    direct: u64,
+    /// What the peer gets before anything else, until it is on its way by shared memory.
+    hello: Option<Box<Message>>,
 }
 
 impl Link {
@@ -42,7 +48,21 @@ impl Link {
         let (near_end, end) = pair(profile, &tie, directions);
         let joined = near.join(near_end);
         let (subscribes, conflates) = (own.subscribes(), profile.conflates);
-        (Self { tie, side: Side::Second, hub: None, end, subscribes, conflates, conflated: 0 }, joined)
+        (
+            Self {
+                tie,
+                side: Side::Second,
+                hub: None,
+                end,
+                subscribes,
+                conflates,
+                conflated: 0,
+                lane: None,
+                direct: 0,
+                hello: None,
+            },
+            joined,
+        )
     }
 
     /// A pipe to `peer`, which came to `endpoint`. The connection has `descriptor`.
@@ -68,7 +88,8 @@ impl Link {
         hub.seat_link(&end);
         let joined = near.join(near_end);
         let (subscribes, conflates) = (own.subscribes(), profile.conflates);
-        (Self { tie, side: Side::First, hub: Some(hub), end, subscribes, conflates, conflated: 0 }, joined)
+        let (side, hub) = (Side::First, Some(hub));
+        (Self { tie, side, hub, end, subscribes, conflates, conflated: 0, lane: None, direct: 0, hello: None }, joined)
     }
 
     /// The peer has come, by a connection with `descriptor`; if for the first time, the socket knows it from now on. (One that
@@ -147,6 +168,53 @@ impl Link {
         }
     }
 
+    /// Messages of the pipe that are settled, if `held` are in the hands of the connection.
+    pub(super) fn settled(&self, held: u64) -> u64 {
+        (self.end.popped() + self.direct).wrapping_sub(held)
+    }
+
+    /// Messages go by `lane` from now on, `hello` first. The socket behind `near` hears of it.
+    pub(super) fn share(&mut self, lane: Arc<Lane>, hello: Option<Message>, near: &Hub) {
+        self.hello = hello.map(Box::new);
+        self.lane = Some(lane.clone());
+        self.tie.leave_lane(lane, self.end.pushed());
+        self.tie.set_shares_memory(true);
+        near.pipe_changed(&self.tie, self.side.other());
+    }
+
+    /// The lane is over, in which the socket has put `direct` messages by itself.
+    pub(super) fn unshare(&mut self, direct: u64) {
+        self.direct += direct;
+        self.hello = None;
+        self.tie.set_shares_memory(false);
+        self.tie.set_ring_size(0);
+    }
+
+    /// Says how many messages are settled, where no lane does any more: `held` are in the hands of the connection.
+    pub(super) fn settle(&self, held: u64) {
+        if let Some(lane) = &self.lane {
+            lane.settle(self.settled(held));
+        }
+    }
+
+    /// The socket queues nothing more: what is queued is all there will be. (Where there was no lane its messages find no credit
+    /// any more, but for one it may have been about to push.)
+    pub(super) fn close_queue(&self) {
+        self.tie.way_to(self.side).withdraw_credit();
+        if let Some(lane) = &self.lane {
+            lane.close_queue();
+        }
+    }
+
+    /// Have messages ever gone by shared memory?
+    pub(super) fn has_shared(&self) -> bool {
+        self.lane.is_some()
+    }
+
+    pub(super) fn take_hello(&mut self) -> Option<Message> {
+        self.hello.take().map(|hello| *hello)
+    }
+
     /// What the socket subscribes to, and the peer has not been told yet.
     pub(super) fn take_wish(&self) -> Option<(Bytes, Wish)> {
         // A publisher's pipe carries the wishes of its peer.
@@ -164,6 +232,10 @@ impl Link {
             hub.signal().remove();
             // Its seat holds the tie, which holds the hub.
             drop(hub.close());
+        }
+        if self.is_left() {
+            // The socket is gone, and has not looked at these.
+            self.tie.take_lanes().iter().for_each(|(lane, _)| lane.close_unread());
         }
         self.end
     }

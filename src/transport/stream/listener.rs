@@ -12,11 +12,11 @@ use mio::Interest;
 
 use super::{Origin, Session};
 use crate::{
-    Endpoint,
+    Endpoint, fork,
     monitor::{AcceptFailure, BindFailure, EventKind},
     reactor::{Id, Reactor, Readiness, Source},
     sync::Mutex,
-    transport::socket::{self, Acceptor},
+    transport::socket::{self, Acceptor, ByteStream},
 };
 
 /// An endpoint a socket has bound. Each connection that comes in becomes a [`Session`].
@@ -98,6 +98,10 @@ impl Listener {
         if let Some(acceptor) = acceptor {
             self.reactor.deregister(&acceptor);
             self.reactor.remove(self.id);
+            if fork::has_forked() {
+                // Who was forked off has it, too, and would have others wait for nobody.
+                acceptor.shut();
+            }
             drop(acceptor);
             self.origin.streams.one_less();
         }
@@ -112,8 +116,10 @@ impl Listener {
                 None => return,
             };
             match accepted {
-                Ok(stream) if self.origin.admit() => Session::accept(stream, self),
-                Ok(_) => self.refused(AcceptFailure::TooManyPeers),
+                Ok(stream) => match self.admit(&stream) {
+                    Ok(()) => Session::accept(stream, self),
+                    Err(reason) => self.refused(reason),
+                },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => {
                     self.refused(AcceptFailure::of(&error));
@@ -123,6 +129,17 @@ impl Listener {
             }
         }
         self.reactor.visit(self.id);
+    }
+
+    /// Takes the connection among those there are, if its peer is let in.
+    fn admit(&self, stream: &ByteStream) -> Result<(), AcceptFailure> {
+        if let Some(list) = &self.origin.options.ipc_allow
+            && let Some(peer) = stream.peer_credentials().map_err(|error| AcceptFailure::of(&error))?
+            && !list.allows(peer)
+        {
+            return Err(AcceptFailure::NotAllowed(peer));
+        }
+        if self.origin.admit() { Ok(()) } else { Err(AcceptFailure::TooManyPeers) }
     }
 
     fn refused(&self, reason: AcceptFailure) {

@@ -43,6 +43,8 @@ mod models;
 mod origin;
 mod session;
 mod terms;
+#[cfg_attr(not(all(target_os = "linux", not(any(loom, shuttle)))), path = "absent.rs")]
+mod upgrade;
 mod wire;
 
 use std::{

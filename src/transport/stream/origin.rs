@@ -10,13 +10,16 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::{Session, Streams, burst::Burst, terms};
+use super::{Session, Streams, burst::Burst, terms, upgrade};
 use crate::{
     monitor::{EventKind, Sink},
     pipe::{Hub, Profile},
     reactor::Reactor,
     sync::{self, AtomicBool, AtomicUsize, Mutex, Ordering},
-    transport::options::StreamOptions,
+    transport::{
+        options::{SharedMemory, StreamOptions},
+        socket::ByteStream,
+    },
     zmtp,
 };
 
@@ -26,7 +29,9 @@ pub(crate) struct Origin {
     pub(super) near: sync::Arc<Hub>,
     /// As who the socket is there.
     pub(super) profile: Arc<Profile>,
-    pub(super) config: Arc<zmtp::Config>,
+    config: Arc<zmtp::Config>,
+    /// Of connections over which memory may be shared.
+    sharing: Arc<zmtp::Config>,
     pub(super) options: StreamOptions,
     pub(super) streams: Arc<Streams>,
     household: Arc<Household>,
@@ -56,8 +61,15 @@ impl Origin {
 
     fn of(near: sync::Arc<Hub>, options: StreamOptions, streams: Arc<Streams>, household: Arc<Household>) -> Arc<Self> {
         let profile = near.profile();
-        let config = Arc::new(terms::config(&options, &profile));
-        Arc::new(Self { near, profile, config, options, streams, household })
+        let config = terms::config(&options, &profile);
+        let shares_memory = options.shared_memory != SharedMemory::Forbid;
+        let sharing = Arc::new(zmtp::Config { shares_memory, ..config.clone() });
+        Arc::new(Self { near, profile, config: Arc::new(config), sharing, options, streams, household })
+    }
+
+    /// What the protocol is to be told of connections like `stream`.
+    pub(super) fn config(&self, stream: &ByteStream) -> &Arc<zmtp::Config> {
+        if upgrade::is_possible(stream) { &self.sharing } else { &self.config }
     }
 
     /// The same with other options, and the profile the socket has now: for connections of endpoints to come.

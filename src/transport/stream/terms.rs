@@ -3,10 +3,10 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    monitor::{DisconnectReason, HandshakeFailure, PeerMetadata, ProtocolViolation},
+    monitor::{DisconnectReason, HandshakeFailure, PeerMetadata, ProtocolViolation, UpgradeFailure, UpgradeObstacle},
     pipe::Profile,
     transport::options::StreamOptions,
-    zmtp::{Config, Error, Heartbeat, Limits, Peer},
+    zmtp::{Config, Error, Heartbeat, Limits, Obstacle, Peer},
 };
 
 /// What the connections of a socket with `options` and this `profile` have in common.
@@ -43,12 +43,46 @@ fn violation(error: &Error) -> Option<ProtocolViolation> {
         | Error::MalformedCommand
         | Error::CommandWithMore
         | Error::SizeOverflow => ProtocolViolation::Malformed,
-        Error::MessageInHandshake | Error::UnexpectedCommand { .. } => ProtocolViolation::Unexpected,
+        Error::MessageInHandshake
+        | Error::UnexpectedCommand { .. }
+        | Error::MessageInAgreement
+        | Error::OfferedTwice
+        | Error::AnsweredTwice
+        | Error::AnswerUnasked
+        | Error::SegmentUnasked
+        | Error::SegmentOutOfTurn => ProtocolViolation::Unexpected,
         Error::MessageTooLarge { .. } => ProtocolViolation::MessageTooBig,
         Error::TooManyFrames { .. } => ProtocolViolation::TooManyFrames,
         Error::CommandTooLarge { .. } | Error::TopicTooLong { .. } => ProtocolViolation::CommandTooBig,
         _ => return None,
     })
+}
+
+/// What the peer says with `obstacle`. `None`: only that we had offered nothing, for a reason of our own.
+#[cfg_attr(not(all(target_os = "linux", not(any(loom, shuttle)))), allow(dead_code, reason = "nobody shares memory"))]
+pub(super) fn upgrade_failure(obstacle: Obstacle) -> Option<UpgradeFailure> {
+    Some(match obstacle {
+        Obstacle::Forbidden => UpgradeFailure::PeerForbids,
+        Obstacle::NothingOffered => return None,
+        other => UpgradeFailure::AtPeer(upgrade_obstacle(other)),
+    })
+}
+
+/// What keeps an end from sharing memory, as monitors are told.
+#[cfg_attr(not(all(target_os = "linux", not(any(loom, shuttle)))), allow(dead_code, reason = "nobody shares memory"))]
+pub(super) fn upgrade_obstacle(obstacle: Obstacle) -> UpgradeObstacle {
+    match obstacle {
+        Obstacle::Conflates => UpgradeObstacle::Conflates,
+        Obstacle::VersionUnknown => UpgradeObstacle::VersionUnknown,
+        Obstacle::NoMemory => UpgradeObstacle::NoMemory,
+        Obstacle::TooManyDescriptors => UpgradeObstacle::TooManyDescriptors,
+        Obstacle::MapRefused => UpgradeObstacle::MapRefused,
+        Obstacle::DescriptorsMissing => UpgradeObstacle::DescriptorsMissing,
+        Obstacle::SegmentUnfit => UpgradeObstacle::SegmentUnfit,
+        Obstacle::NoDoorbell => UpgradeObstacle::NoDoorbell,
+        Obstacle::MemoryMax => UpgradeObstacle::MemoryMax,
+        Obstacle::Forbidden | Obstacle::NothingOffered | Obstacle::Other => UpgradeObstacle::Other,
+    }
 }
 
 /// Why a handshake failed, if it was because of `error`.

@@ -13,20 +13,22 @@ use std::{
 use mio::Interest;
 
 use super::{
+    Origin,
     flight::Encoder,
     link::Link,
     session::{Session, State},
-    terms,
+    terms, upgrade,
+    upgrade::{Descriptors, Offering, Shared},
 };
 use crate::{
-    Frame, Message,
-    monitor::{DisconnectReason, HandshakeFailure, ProtocolViolation},
-    pipe::{Lost, Refusal},
+    Frame, Message, fork,
+    monitor::{DisconnectReason, EventKind, HandshakeFailure, PeerId, ProtocolViolation, UpgradeFailure},
+    pipe::{Fault, Load, Lost, Refusal},
     reactor::{Id, Reactor},
     route::Wish,
     sync::{AtomicU64, Ordering, full_fence, light_fence},
-    transport::socket::ByteStream,
-    zmtp::{self, Connection, Received},
+    transport::{options::SharedMemory, socket::ByteStream},
+    zmtp::{self, Connection, Received, Successor},
 };
 
 /// See the module.
@@ -54,6 +56,16 @@ pub(super) struct Wire {
     leftover: Vec<u8>,
     /// Where the next message is decoded to.
     place: Message,
+    /// The peer is there: all is agreed on.
+    is_met: bool,
+    /// While it is to be agreed on whether memory is shared.
+    offering: Option<Box<Offering>>,
+    /// Where in the outbox the offer begins, or the announcement of a segment, with which descriptors go, while it is there.
+    parcel_at: Option<u64>,
+    /// What has come with what was read, until somebody asks for it.
+    descriptors: Descriptors,
+    /// Messages go by shared memory.
+    pub(super) shared: Option<Box<Shared>>,
 }
 
 /// Why a stream is over.
@@ -67,6 +79,10 @@ pub(super) enum Loss {
     Protocol(zmtp::Error),
     /// The peer subscribes to more than is kept for it.
     Subscriptions,
+    /// What it wrote to shared memory cannot be.
+    Segment(Fault),
+    /// Memory is to be shared, and cannot be.
+    Unshared(UpgradeFailure),
     /// No memory for a place in the socket's queue.
     OutOfMemory,
     /// We have no use for it any more.
@@ -121,6 +137,11 @@ impl Wire {
             is_shut: false,
             leftover: Vec::new(),
             place: Message::from(Frame::new()),
+            is_met: false,
+            offering: None,
+            parcel_at: None,
+            descriptors: Descriptors::default(),
+            shared: None,
         })
     }
 
@@ -136,9 +157,57 @@ impl Wire {
         &self.stream
     }
 
-    /// Is the handshake done?
+    /// Is the handshake done, and all agreed on?
+    #[inline]
     pub(super) fn is_ready(&self) -> bool {
-        self.zmtp.peer().is_some()
+        self.is_met
+    }
+
+    /// It is.
+    pub(super) fn met(&mut self) {
+        self.is_met = true;
+    }
+
+    /// The peer is known, and says whether it shares memory: offers ours.
+    fn offer(&mut self, (offering, offer): (Offering, zmtp::Offer)) {
+        self.offering = Some(Box::new(offering));
+        self.parcel_at = Some(self.zmtp.send_offer(&offer));
+    }
+
+    /// The peer offers its memory: answers.
+    fn consider(&mut self, offer: &zmtp::Offer) {
+        let (descriptors, are_cut) = (self.descriptors.take(), self.descriptors.are_cut());
+        if let Some(offering) = &mut self.offering {
+            let answer = offering.consider(offer, descriptors, are_cut);
+            self.zmtp.send_answer(answer);
+        }
+    }
+
+    /// The peer announces a segment: answers. Without any that has one taken place of, it would not have been passed on.
+    fn succeed(&mut self, successor: Successor) -> Result<(), Loss> {
+        let (descriptors, are_cut) = (self.descriptors.take(), self.descriptors.are_cut());
+        self.descriptors.forgive();
+        let Some(shared) = &mut self.shared else { return Ok(()) };
+        let answer = shared.consider(successor, descriptors, are_cut).map_err(Loss::Segment)?;
+        self.zmtp.send_successor_answer(answer);
+        Ok(())
+    }
+
+    /// Does what there is to be done about our ring.
+    fn tend(&mut self) {
+        if let Some(shared) = &mut self.shared
+            && self.parcel_at.is_none()
+            && let Some(position) = shared.tend(&mut self.zmtp)
+        {
+            self.parcel_at = Some(position);
+        }
+    }
+
+    /// What has come and belongs to nothing is closed.
+    fn refuse_strays(&mut self) {
+        if self.is_met && self.zmtp.is_between_frames() {
+            self.descriptors.refuse();
+        }
     }
 
     /// The reactor has told.
@@ -197,8 +266,8 @@ impl Wire {
         if self.interest.is_some() {
             reactor.deregister(&*self.stream);
         }
-        if Arc::strong_count(&self.stream) > 1 {
-            // A receiver sleeps on it: this ends its sleep, and tells the peer.
+        if Arc::strong_count(&self.stream) > 1 || fork::has_forked() {
+            // A receiver sleeps on it, or a process that was forked off has it, too: this ends its sleep, and tells the peer.
             let _ = self.stream.shutdown(Shutdown::Both);
         }
     }
@@ -248,6 +317,9 @@ impl Wire {
     fn fetch(&mut self, buffer: &mut [u8]) -> Result<Option<Fetched>, Loss> {
         let (result, wanted, fetched) = match self.zmtp.body().map_err(Loss::Protocol)? {
             Some(body) => (self.stream.read(body), body.len(), true),
+            None if !self.is_met || self.shared.is_some() => {
+                (upgrade::read(&self.stream, buffer, &mut self.descriptors), buffer.len(), false)
+            }
             None => (self.stream.read(buffer), buffer.len(), false),
         };
         match result {
@@ -256,8 +328,9 @@ impl Wire {
                 Ok(None)
             }
             Ok(count) => {
-                // Less than asked for: that was all. What comes later is told anew.
-                self.readable = count == wanted || self.hung_up;
+                // Less than asked for: that was all, unless it ends with descriptors, behind which a read does not go. What comes
+                // later is told anew.
+                self.readable = count == wanted || self.hung_up || !self.is_met || self.shared.is_some();
                 if fetched {
                     self.zmtp.body_received(count);
                     Ok(Some(Fetched::Body(count)))
@@ -281,9 +354,15 @@ impl Wire {
     fn flush(&mut self, count: &AtomicU64) -> bool {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let filled = self.zmtp.outbox().slices(&mut slices);
-        let size: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
-        match self.stream.write_vectored(&slices[..filled]) {
-            Ok(written) => {
+        let position = self.zmtp.outbox().written();
+        let (offering, shared) = (&mut self.offering, &mut self.shared);
+        let send = |slices: &[IoSlice<'_>]| match (offering, shared) {
+            (Some(offering), _) => offering.send(&self.stream, slices),
+            (None, Some(shared)) => shared.send(&self.stream, slices),
+            (None, None) => self.stream.write_vectored(slices),
+        };
+        match put(&self.stream, &slices[..filled], position, &mut self.parcel_at, send) {
+            Ok((written, size)) => {
                 add(count, written as u64);
                 self.zmtp.outbox_mut().advance(written);
                 if written > 0 && self.zmtp.times_writing() {
@@ -306,6 +385,35 @@ impl Wire {
     }
 }
 
+/// Writes `slices`, which the outbox has from `position` on, or those before a byte at `parcel_at`: what goes with that goes by
+/// `send`, which is given it first. Returns how many bytes went, of how many.
+fn put(
+    stream: &ByteStream,
+    slices: &[IoSlice<'_>],
+    position: u64,
+    parcel_at: &mut Option<u64>,
+    send: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
+) -> io::Result<(usize, usize)> {
+    let size = slices.iter().map(|slice| slice.len()).sum();
+    let Some(at) = *parcel_at else { return Ok((stream.write_vectored(slices)?, size)) };
+    let before = at.saturating_sub(position) as usize;
+    if before == 0 {
+        let written = send(slices)?;
+        if written > 0 {
+            *parcel_at = None;
+        }
+        return Ok((written, size));
+    }
+    let mut left = before;
+    let parts = slices.iter().map_while(|slice| {
+        let part = slice.len().min(left);
+        left -= part;
+        (part > 0).then(|| IoSlice::new(&slice[..part]))
+    });
+    let parts: Vec<_> = parts.collect();
+    Ok((stream.write_vectored(&parts)?, before))
+}
+
 enum Fetched {
     /// So many, into the buffer.
     Bytes(usize),
@@ -320,6 +428,9 @@ impl Loss {
             Self::Closed => DisconnectReason::PeerClosed,
             Self::System(error) => DisconnectReason::of(error),
             Self::Protocol(error) => terms::disconnect_reason(error),
+            Self::Segment(Fault::OutOfMemory) => DisconnectReason::OutOfMemory,
+            Self::Segment(Fault::TooLong) => DisconnectReason::ProtocolViolated(ProtocolViolation::MessageTooBig),
+            Self::Segment(_) | Self::Unshared(_) => DisconnectReason::SegmentCorrupt,
             Self::Subscriptions => DisconnectReason::ProtocolViolated(ProtocolViolation::SubscriptionsTooBig),
             Self::OutOfMemory => DisconnectReason::OutOfMemory,
             Self::Here => DisconnectReason::ClosedHere,
@@ -332,6 +443,8 @@ impl Loss {
             Self::Closed => HandshakeFailure::PeerClosed,
             Self::System(error) => HandshakeFailure::of(error),
             Self::Protocol(error) => terms::handshake_failure(error),
+            Self::Unshared(failure) => HandshakeFailure::SharedMemoryRequired(*failure),
+            Self::Segment(_) => HandshakeFailure::ProtocolViolated(ProtocolViolation::Malformed),
             Self::Subscriptions => HandshakeFailure::ProtocolViolated(ProtocolViolation::SubscriptionsTooBig),
             Self::OutOfMemory => HandshakeFailure::OutOfMemory,
             Self::Here => HandshakeFailure::ClosedHere,
@@ -372,6 +485,11 @@ impl Session {
             add(&self.counts.bytes_in, count as u64);
             wire.zmtp.heard(Instant::now());
             self.digest(state, input, &mut came)?;
+            if let Some(wire) = &mut state.wire
+                && wire.leftover.is_empty()
+            {
+                wire.refuse_strays();
+            }
         }
         // Others have their turn, and then this one again.
         self.reactor.visit(self.id);
@@ -438,7 +556,38 @@ impl Session {
                     let result = link.push(&mut wire.place, &self.origin.near);
                     self.passed_on(link, result, pushed)?;
                 }
-                Received::Ready(peer) => self.meet(state, &peer)?,
+                Received::Ready(peer) => {
+                    if !wire.zmtp.is_agreeing() {
+                        let reason = match self.origin.options.shared_memory {
+                            SharedMemory::Forbid => UpgradeFailure::ForbiddenHere,
+                            SharedMemory::Allow | SharedMemory::Require => UpgradeFailure::PeerUnable,
+                        };
+                        self.meet(state, &peer, Err(reason))?;
+                        continue;
+                    }
+                    let Origin { near, options, profile, .. } = &*self.origin;
+                    wire.offer(Offering::make(options, near.options().recv_hwm, profile.conflates));
+                }
+                Received::Offer(offer) => {
+                    wire.consider(&offer);
+                    self.agree(state)?;
+                }
+                Received::Answer(answer) => {
+                    if let Some(offering) = &mut wire.offering {
+                        offering.answered(answer);
+                    }
+                    self.agree(state)?;
+                }
+                Received::Successor(successor) => wire.succeed(successor)?,
+                Received::SuccessorAnswer(answer) => {
+                    if let Some(size) = wire.shared.as_mut().and_then(|shared| shared.answered(answer))
+                        && let Some(link) = link
+                    {
+                        link.tie().set_ring_size(size);
+                        let (endpoint, peer) = (self.endpoint.clone(), PeerId::new(link.tie().number()));
+                        self.origin.tell(|| EventKind::RingGrown { endpoint, peer, size });
+                    }
+                }
                 Received::Subscribe(topic) => {
                     *subscribed += topic.len() + SUBSCRIPTION_SIZE;
                     if *subscribed > self.origin.options.subscription_memory_max {
@@ -457,6 +606,14 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Is everything said about sharing memory? Then the peer is there.
+    fn agree(&self, state: &mut State) -> Result<(), Loss> {
+        let Some(wire) = state.wire.as_mut().filter(|wire| !wire.zmtp.is_agreeing()) else { return Ok(()) };
+        let (Some(offering), Some(peer)) = (wire.offering.take(), wire.zmtp.peer().cloned()) else { return Ok(()) };
+        let stream = wire.stream.clone();
+        self.meet(state, &peer, offering.conclude(&stream))
     }
 
     /// A message was passed on to the socket, or could not be.
@@ -481,7 +638,7 @@ impl Session {
     pub(super) fn write(&self, state: &mut State) -> Result<(), Loss> {
         loop {
             self.fill(state);
-            let State { wire: Some(wire), link, .. } = &mut *state else { return Ok(()) };
+            let State { wire: Some(wire), .. } = &mut *state else { return Ok(()) };
             if wire.is_broken {
                 // It is read to the end, which says why.
                 return Ok(());
@@ -502,6 +659,23 @@ impl Session {
                 }
                 continue;
             }
+            if let Some(shared) = &wire.shared {
+                let lane = shared.lane.clone();
+                let is_loaded = self.load(state);
+                if lane.has_chores() && !std::mem::replace(&mut state.has_chores, true) {
+                    // It costs system calls, and this may be a thread that sends.
+                    self.reactor.visit(self.id);
+                }
+                if !is_loaded {
+                    // The peer has been asked to tell of room.
+                    return Ok(());
+                }
+            }
+            if self.is_spoiled(state) {
+                // What ends the connection is found by who has called this.
+                return Ok(());
+            }
+            let State { wire: Some(wire), link, .. } = &mut *state else { return Ok(()) };
             // From here on those who send find nobody at work, if there is nobody with something to be sent.
             if !wire.is_ready() || link.as_mut().is_none_or(|link| link.rest()) {
                 return Ok(());
@@ -524,9 +698,13 @@ impl Session {
                 Wish::Fewer => {}
             }
         }
+        if wire.shared.is_some() {
+            return;
+        }
         let near = &self.origin.near;
-        while wire.zmtp.outbox().len() < WRITE_SIZE && near.has_taken_back() {
-            let Some(message) = near.next_taken_back() else { break };
+        while wire.zmtp.outbox().len() < WRITE_SIZE
+            && let Some(message) = near.next_taken_back()
+        {
             flight.send(message, &mut wire.zmtp, false);
         }
         let newest_only = self.origin.profile.conflates;
@@ -555,9 +733,48 @@ impl Session {
             add(&self.counts.messages_out, done);
             self.origin.burst().gathered(done);
             link.end().publish_all_but(flight.held());
+            link.settle(flight.held());
             light_fence();
             link.tie().tell_producer(link.side());
         }
+    }
+
+    /// Does what there is to be done about the ring.
+    pub(super) fn tend(&self, state: &mut State) {
+        if let Some(wire) = &mut state.wire
+            && !wire.is_shut
+            && !wire.is_broken
+        {
+            wire.tend();
+        }
+    }
+
+    /// Has the peer written what cannot be?
+    fn is_spoiled(&self, state: &State) -> bool {
+        let shared = state.wire.as_ref().and_then(|wire| wire.shared.as_ref());
+        shared.is_some_and(|shared| shared.lane.fault().is_some())
+    }
+
+    /// Puts what is queued into the ring. False: there is no more room.
+    fn load(&self, state: &mut State) -> bool {
+        let State { wire: Some(wire), link: Some(link), flight, .. } = &mut *state else { return true };
+        let Some(shared) = &wire.shared else { return true };
+        let (near, mut hello) = (&self.origin.near, link.take_hello());
+        let mut place = Message::from(Frame::new());
+        let is_loaded = shared.lane.load(|| {
+            let foreign = hello.take().or_else(|| flight.is_empty().then(|| near.next_taken_back()).flatten());
+            if let Some(message) = foreign {
+                return Some(Load { message, is_of_pipe: false });
+            }
+            if let Some(message) = flight.take_first() {
+                return Some(Load { message, is_of_pipe: true });
+            }
+            let is_there = link.end().pop_into(&mut place);
+            is_there.then(|| Load { message: std::mem::take(&mut place), is_of_pipe: true })
+        });
+        // Nobody waits for that: there is credit when the peer has taken something.
+        link.end().publish();
+        is_loaded
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{HUNG_UP, Loss, Phase, READABLE, Session, State, WRITABLE};
+use super::{HUNG_UP, Loss, Phase, READABLE, RUNG, Session, State, VISITED, WRITABLE};
 use crate::{
     monitor::{PeerMetadata, Traffic},
     pipe::{Drive, Watch},
@@ -24,6 +24,7 @@ impl Source for Session {
     }
 
     fn visit(&self) {
+        self.readiness.fetch_or(VISITED, Ordering::Release);
         self.look_again();
     }
 
@@ -88,7 +89,9 @@ impl Session {
                 came
             }
             Err(loss) => {
-                self.lose(state, loss);
+                if let Err(loss) = self.mourns(state, loss) {
+                    self.lose(state, loss);
+                }
                 self.set_alarm(state);
                 true
             }
@@ -139,13 +142,22 @@ impl Drive for Session {
     fn watch(&self) -> Watch {
         let Some(mut held) = self.baton.try_take() else { return Watch::Busy };
         let mut watch = Watch::Nothing;
+        if held.wire.as_ref().is_some_and(|wire| wire.shared.is_some()) {
+            // What knocks there are is taken before the announcement and the look that come after this.
+            self.readiness.fetch_or(RUNG, Ordering::Release);
+            self.serve(&mut held);
+        }
         if held.phase == Phase::Open && held.wire.as_ref().is_some_and(|wire| wire.is_ready()) {
+            self.pulls.store(self.pulls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
             self.is_watched.store(true, Ordering::SeqCst);
             self.lend(&mut held);
             if held.is_on_loan
                 && let Some(wire) = &held.wire
             {
-                watch = Watch::Descriptor(wire.stream().clone());
+                watch = Watch::Descriptor(match &wire.shared {
+                    Some(shared) => shared.doorbell(),
+                    None => wire.stream().clone(),
+                });
             }
         }
         self.let_go(held);
@@ -154,6 +166,10 @@ impl Drive for Session {
 
     fn unwatch(&self, lends: bool) {
         self.is_watched.store(false, Ordering::SeqCst);
+        if self.lane.lock().is_some() {
+            // Somebody may have knocked while it was the receiver's to hear.
+            self.note(RUNG);
+        }
         if lends {
             return self.list();
         }
@@ -173,7 +189,14 @@ impl Drive for Session {
             Traffic { messages, bytes }
         };
         let counts = &self.counts;
-        (of(&counts.messages_in, &counts.bytes_in), of(&counts.messages_out, &counts.bytes_out))
+        let (mut came, mut went) =
+            (of(&counts.messages_in, &counts.bytes_in), of(&counts.messages_out, &counts.bytes_out));
+        if let Some(lane) = &*self.lane.lock() {
+            let (more_in, more_out) = lane.traffic();
+            came = Traffic { messages: came.messages + more_in.messages, bytes: came.bytes + more_in.bytes };
+            went = Traffic { messages: went.messages + more_out.messages, bytes: went.bytes + more_out.bytes };
+        }
+        (came, went)
     }
 
     fn metadata(&self) -> Option<PeerMetadata> {

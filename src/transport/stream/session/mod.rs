@@ -34,15 +34,17 @@ use super::{
     link::Link,
     listener::Listener,
     terms,
+    upgrade::{Agreed, MOURNING, Shared},
     wire::{Loss, Wire},
 };
 use crate::{
     Endpoint, Frame, Message,
-    monitor::{ConnectFailure, DisconnectReason, EventKind, HandshakeFailure, PeerId, PeerMetadata},
-    pipe::{End, Joined, Lost, Stage},
+    monitor::{ConnectFailure, DisconnectReason, EventKind, HandshakeFailure, PeerId, PeerMetadata, UpgradeFailure},
+    phase,
+    pipe::{End, Joined, Lane, Lost, Stage},
     reactor::{Id, Reactor},
-    sync::{self, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, light_fence},
-    transport::{address::Address, socket::ByteStream},
+    sync::{self, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, full_fence, light_fence},
+    transport::{address::Address, options::SharedMemory, socket::ByteStream},
     zmtp,
 };
 
@@ -77,6 +79,8 @@ pub(crate) struct Session {
     is_watched: AtomicBool,
     /// Who was at the other end last.
     peer: Mutex<Option<Arc<PeerMetadata>>>,
+    /// By what messages go there now, if not by the stream: for those who ask what went through.
+    lane: Mutex<Option<Arc<Lane>>>,
     pub(super) counts: Counts,
 }
 
@@ -87,6 +91,18 @@ pub(super) struct Counts {
     pub(super) bytes_in: AtomicU64,
     pub(super) messages_out: AtomicU64,
     pub(super) bytes_out: AtomicU64,
+}
+
+impl Counts {
+    /// What went through `lane`, which is over.
+    fn add(&self, lane: &Lane) {
+        let add = |sum: &AtomicU64, part: u64| sum.store(sum.load(Ordering::Relaxed) + part, Ordering::Relaxed);
+        let (came, went) = lane.traffic();
+        add(&self.messages_in, came.messages);
+        add(&self.bytes_in, came.bytes);
+        add(&self.messages_out, went.messages);
+        add(&self.bytes_out, went.bytes);
+    }
 }
 
 /// What the baton stands for.
@@ -109,6 +125,8 @@ pub(super) struct State {
     is_on_loan: bool,
     /// Looks of receivers there had been at the last inspection.
     pulls_inspected: u32,
+    /// There is something to do about the ring, and the reactor was asked to come for that.
+    pub(super) has_chores: bool,
     /// When the socket's linger is over, once it has closed its end.
     until: Option<Deadline>,
     alarm: Option<Instant>,
@@ -208,6 +226,7 @@ impl Session {
                 is_listed: AtomicBool::new(false),
                 is_watched: AtomicBool::new(false),
                 peer: Mutex::default(),
+                lane: Mutex::default(),
                 counts: Counts::default(),
                 baton: Baton::new(State {
                     phase,
@@ -220,6 +239,7 @@ impl Session {
                     subscribed: 0,
                     is_on_loan: false,
                     pulls_inspected: 0,
+                    has_chores: false,
                     until: None,
                     alarm: None,
                     remains: Remains::default(),
@@ -287,6 +307,14 @@ impl Session {
         if let Some(wire) = &mut state.wire {
             wire.note(readiness & READABLE != 0, readiness & WRITABLE != 0, readiness & HUNG_UP != 0);
         }
+        if readiness & VISITED != 0 && std::mem::take(&mut state.has_chores) {
+            self.tend(state);
+        }
+        match self.serve_shared(state, readiness) {
+            Ok(false) => {}
+            Ok(true) => return self.set_alarm(state),
+            Err(loss) => self.lose(state, loss),
+        }
         match state.phase {
             Phase::Over => {}
             Phase::Dialing => {
@@ -321,7 +349,7 @@ impl Session {
             return came;
         }
         let result = read.and_then(|()| self.write(state)).and_then(|()| self.conclude(state, left));
-        if let Err(loss) = result {
+        if let Err(loss) = result.or_else(|loss| self.mourns(state, loss)) {
             self.lose(state, loss);
         }
         self.set_alarm(state);
@@ -330,7 +358,7 @@ impl Session {
 
     /// Is the stream of no more use?
     fn conclude(&self, state: &mut State, left: bool) -> Result<(), Loss> {
-        let is_idle = state.flight.is_empty() && state.link.as_mut().is_none_or(|link| !link.end().ready());
+        let is_idle = !self.has_messages(state);
         let Some(wire) = &mut state.wire else { return Ok(()) };
         if let Some(loss) = wire.over() {
             return Err(loss);
@@ -353,6 +381,14 @@ impl Session {
         }
     }
 
+    /// Is there something to be sent?
+    fn has_messages(&self, state: &mut State) -> bool {
+        let is_loading = |wire: &Wire| wire.shared.as_ref().is_some_and(|shared| shared.lane.is_loading());
+        !state.flight.is_empty()
+            || state.link.as_mut().is_some_and(|link| link.end().ready())
+            || state.wire.as_ref().is_some_and(|wire| is_loading(wire))
+    }
+
     /// The socket has closed its end: is there still something to be sent, and time for it?
     fn lingers(&self, state: &mut State) -> bool {
         let linger = self.origin.near.linger();
@@ -361,14 +397,15 @@ impl Session {
             return false;
         }
         let is_met = state.link.as_ref().is_some_and(Link::is_met);
-        let has_messages = !state.flight.is_empty() || state.link.as_mut().is_some_and(|link| link.end().ready());
+        let has_messages = self.has_messages(state);
         // A stream with nothing to send is still closed in good order.
         has_messages || state.phase == Phase::Open && is_met
     }
 
     /// Takes `stream` into use.
     pub(super) fn open(&self, state: &mut State, stream: ByteStream, is_registered: bool) {
-        match Wire::new(stream, &self.origin.config, &self.reactor, self.id, is_registered) {
+        let config = self.origin.config(&stream).clone();
+        match Wire::new(stream, &config, &self.reactor, self.id, is_registered) {
             Ok(wire) => {
                 if let Some(link) = &state.link {
                     link.tie().set_stage(Stage::Handshaking);
@@ -380,9 +417,20 @@ impl Session {
         }
     }
 
-    /// The handshake is done: `peer` is there.
-    pub(super) fn meet(&self, state: &mut State, peer: &zmtp::Peer) -> Result<(), Loss> {
+    /// The handshake is done, and all agreed on: `peer` is there. Messages go by what is `agreed`, or else over the stream.
+    pub(super) fn meet(
+        &self,
+        state: &mut State,
+        peer: &zmtp::Peer,
+        agreed: Result<Agreed, UpgradeFailure>,
+    ) -> Result<(), Loss> {
         let Some(me) = self.me.upgrade() else { return Err(Loss::Here) };
+        if let Err(failure) = &agreed
+            && self.origin.options.shared_memory == SharedMemory::Require
+            && matches!(self.endpoint, Endpoint::Ipc(_))
+        {
+            return Err(Loss::Unshared(*failure));
+        }
         if self.is_retired() && state.link.is_none() {
             return Err(Loss::Here);
         }
@@ -418,26 +466,123 @@ impl Session {
             remote: state.wire.as_ref().map_or_else(String::new, |wire| wire.stream().peer_label()).into(),
             descriptor,
         });
-        let Some(wire) = &mut state.wire else { return Ok(()) };
-        if let Some(hello) = &self.origin.profile.hello {
-            wire.zmtp().send(hello);
+        let State { wire: Some(wire), link: Some(link), flight, .. } = &mut *state else { return Ok(()) };
+        wire.met();
+        let hello = self.origin.profile.hello.clone();
+        if hello.is_some() {
             self.origin.near.count_hello();
         }
-        // What the last stream did not take, if the pipe has outlived one.
-        state.flight.resend(wire.zmtp());
+        match agreed {
+            Ok(agreed) => {
+                let grows = wire.zmtp().grows();
+                let shared = Shared::begin(agreed, &me, link.settled(flight.held()), grows).map_err(Loss::System)?;
+                link.tie().set_ring_size(shared.ring_size());
+                *self.lane.lock() = Some(shared.lane.clone());
+                link.share(shared.lane.clone(), hello, &self.origin.near);
+                wire.shared = Some(Box::new(shared));
+                phase::reach("agreed");
+                self.origin.tell(|| EventKind::Upgraded { endpoint: self.endpoint.clone(), peer: PeerId::new(number) });
+            }
+            Err(reason) => {
+                if let Some(hello) = &hello {
+                    wire.zmtp().send(hello);
+                }
+                // What the last stream did not take, if the pipe has outlived one.
+                flight.resend(wire.zmtp());
+                if self.tells_of_upgrade() {
+                    let endpoint = self.endpoint.clone();
+                    self.origin.tell(|| EventKind::NotUpgraded { endpoint, peer: PeerId::new(number), reason });
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// Is it worth a word that memory is not shared? Over other roads it never is.
+    fn tells_of_upgrade(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Ipc(_))
+    }
+
+    /// The way by shared memory is over, because the stream is. What the peer has not taken, and will not, goes as what a
+    /// stream has not taken.
+    fn unshare(&self, state: &mut State, wire: &mut Wire) {
+        let Some(mut shared) = wire.shared.take() else { return };
+        shared.close(&self.reactor);
+        let leftover = shared.lane.retire(shared.is_peer_gone());
+        self.counts.add(&shared.lane);
+        *self.lane.lock() = None;
+        let Some(link) = &mut state.link else { return state.remains.messages.extend(leftover.messages) };
+        link.count_lost(Lost { undelivered: leftover.lost, unread: 0 });
+        link.unshare(leftover.direct);
+        state.flight.restore(leftover.messages.into_iter());
+        link.settle(state.flight.held());
+        light_fence();
+        link.tie().tell_producer(link.side());
+    }
+
+    /// Before the stream is given up for `loss`: if that is because its process died, which the system has not said yet, waits
+    /// for that.
+    pub(super) fn mourns(&self, state: &mut State, loss: Loss) -> Result<(), Loss> {
+        if let Some(shared) = state.wire.as_mut().and_then(|wire| wire.shared.as_mut())
+            && matches!(loss, Loss::Closed | Loss::System(_))
+            && !shared.is_peer_gone()
+        {
+            shared.mourning.get_or_insert_with(|| (loss, Instant::now() + MOURNING));
+            return Ok(());
+        }
+        Err(loss)
+    }
+
+    /// What there is to be done because messages go by shared memory. True: the stream has ended, and nothing else is to be done.
+    fn serve_shared(&self, state: &mut State, readiness: u32) -> Result<bool, Loss> {
+        let State { wire: Some(wire), link: Some(link), .. } = &mut *state else { return Ok(false) };
+        let Some(shared) = &mut wire.shared else { return Ok(false) };
+        let heard = if readiness & RUNG != 0 { shared.drain() } else { Some(false) };
+        if heard.is_none() {
+            // The peer has closed it, or does what none of ours would.
+            wire.note(true, false, true);
+        }
+        let Some(shared) = &mut wire.shared else { return Ok(false) };
+        // Not for nothing: who is about to sleep has the knocks taken first, and would be kept awake.
+        if heard != Some(false) || readiness & DEAD != 0 {
+            full_fence();
+            link.tie().tell_consumer(link.side());
+            link.tie().tell_producer(link.side());
+        }
+        if let Some((loss, until)) = shared.mourning.take() {
+            if shared.is_peer_gone() || Instant::now() >= until {
+                return Err(loss);
+            }
+            shared.mourning = Some((loss, until));
+            return Ok(true);
+        }
+        if let Some(fault) = shared.lane.fault() {
+            return Err(Loss::Segment(fault));
+        }
+        if readiness & DEAD != 0 {
+            return Err(Loss::Closed);
+        }
+        shared.lane.set_recv_hwm(self.origin.near.options().recv_hwm);
+        Ok(false)
+    }
+
+    /// One of the descriptors beside the stream has something to tell.
+    pub(super) fn note(&self, bit: u32) {
+        self.readiness.fetch_or(bit, Ordering::Release);
+        self.look_again();
     }
 
     /// The stream is lost.
     pub(super) fn lose(&self, state: &mut State, loss: Loss) {
-        let Some(wire) = state.wire.take() else { return };
+        let Some(mut wire) = state.wire.take() else { return };
         let is_met = wire.is_ready();
         self.take_flight_back(state, &wire);
+        self.unshare(state, &mut wire);
         let remote = if is_met { Box::default() } else { wire.stream().peer_label().into() };
         let descriptor = wire.stream().descriptor();
         self.close(state, *wire);
         if self.is_left(state) {
-            let has_messages = !state.flight.is_empty() || state.link.as_mut().is_some_and(|link| link.end().ready());
+            let has_messages = self.has_messages(state);
             // What is left may still go with the next stream, in the time there is.
             if state.dial.is_none() || !has_messages || !self.survives() {
                 return self.end(state);
@@ -540,15 +685,15 @@ impl Session {
             return;
         }
         let Some(link) = &mut state.link else { return };
-        link.tie().way_to(link.side()).withdraw_credit();
-        let mut unsent: Vec<Message> = state.flight.drain().collect();
+        link.close_queue();
+        let (given, mut queued): (Vec<Message>, _) = (state.flight.drain().collect(), Vec::new());
         let mut place = Message::new();
         while link.end().pop_into(&mut place) {
-            unsent.push(std::mem::take(&mut place));
+            queued.push(std::mem::take(&mut place));
         }
         link.end().publish();
-        if !unsent.is_empty() {
-            let lost = self.origin.near.take_back(unsent);
+        if !given.is_empty() || !queued.is_empty() {
+            let lost = self.origin.near.take_back(given, queued, link.has_shared());
             link.count_lost(Lost { undelivered: lost.len() as u64, unread: 0 });
             state.remains.messages.extend(lost);
         }
@@ -577,8 +722,9 @@ impl Session {
         }
         state.phase = Phase::Over;
         self.is_over.store(true, Ordering::Release);
-        if let Some(wire) = state.wire.take() {
+        if let Some(mut wire) = state.wire.take() {
             self.take_flight_back(state, &wire);
+            self.unshare(state, &mut wire);
             self.close(state, *wire);
         }
         if let Some(link) = state.link.take() {
@@ -611,14 +757,22 @@ impl Session {
         let linger = state.until.and_then(|Deadline(until)| until);
         let dial = state.dial.as_ref().filter(|_| state.phase == Phase::Dialing).and_then(|dial| dial.due());
         let wire = state.wire.as_ref().and_then(|wire| wire.due());
-        [linger, dial, wire].into_iter().flatten().min()
+        let mourning = state.wire.as_ref().and_then(|wire| wire.shared.as_ref()?.mourning.as_ref());
+        let mourning = mourning.map(|(_, until)| *until);
+        [linger, dial, wire, mourning].into_iter().flatten().min()
     }
 
     /// Reading is a receiver's from now on, if it can be.
     fn lend(&self, state: &mut State) {
         if let Some(wire) = &mut state.wire
             && !state.is_on_loan
-            && wire.lend(&self.reactor, self.id)
+            && match &mut wire.shared {
+                Some(shared) => {
+                    shared.lend(&self.reactor);
+                    true
+                }
+                None => wire.lend(&self.reactor, self.id),
+            }
         {
             state.is_on_loan = true;
             self.list();
@@ -631,7 +785,10 @@ impl Session {
             && state.is_on_loan
         {
             state.is_on_loan = false;
-            wire.take_back(&self.reactor, self.id);
+            match &mut wire.shared {
+                Some(shared) => _ = shared.take_back(&self.reactor),
+                None => wire.take_back(&self.reactor, self.id),
+            }
         }
     }
 
@@ -660,3 +817,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const READABLE: u32 = 1;
 const WRITABLE: u32 = 2;
 const HUNG_UP: u32 = 4;
+/// The peer has knocked.
+pub(super) const RUNG: u32 = 8;
+/// Its process has died.
+pub(super) const DEAD: u32 = 16;
+/// It has come because somebody asked it to.
+const VISITED: u32 = 32;

@@ -1,0 +1,124 @@
+//! Lanes over the interleavings the memory model allows, with a bound on preemptions. A ring has 64 or 128 bytes here.
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test -p ringway --release --lib --target-dir target/loom shared -- --nocapture`
+
+#![forbid(unsafe_code)]
+
+use std::cell::Cell;
+
+use super::models::{self, LoanEnds};
+use crate::sync::with_plant;
+
+std::thread_local! {
+    /// Executions of the model under way. loom's threads are coroutines of the one that started the model.
+    static EXECUTIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Explores `program` and prints how many executions that took. `preemptions` bounds the involuntary switches of an
+/// execution.
+fn explore(name: &str, preemptions: usize, program: fn()) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    EXECUTIONS.set(0);
+    builder.check(move || {
+        EXECUTIONS.set(EXECUTIONS.get() + 1);
+        program();
+    });
+    println!("loom {name}: {} executions", EXECUTIONS.get());
+}
+
+/// Asserts that `program` holds, and that it fails with any of `plants` planted.
+fn prove(name: &str, preemptions: usize, program: fn(), plants: &[&'static str]) {
+    explore(name, preemptions, program);
+    for &plant in plants {
+        assert!(with_plant(plant, || explore(name, preemptions, program)), "{name} misses {plant}");
+        println!("loom {name}: caught {plant} in execution {}", EXECUTIONS.get());
+    }
+}
+
+#[test]
+fn messages_cross_once_in_order_and_on_credit() {
+    let plants = ["lane-taken-early", "lane-partial-ignored", "lane-position-release", "lane-foreign-no-fence"];
+    prove("all_cross(4, 2, 1, 2)", 2, || models::all_cross(4, 2, 1, 2), &plants);
+}
+
+#[test]
+fn what_a_session_has_to_say_comes_first() {
+    let plants = ["lane-held-ignored", "lane-base-stays", "pen-given-away", "pen-release", "pen-acquire"];
+    prove("hello_is_first(3, 2)", 3, || models::hello_is_first(3, 2), &plants);
+}
+
+#[test]
+fn what_a_peer_did_not_take_is_left_over() {
+    let plants = [
+        "lane-close-no-fence",
+        "lane-queue-no-fence",
+        "lane-queued-release",
+        "lane-queued-acquire",
+        "lane-over-ignored",
+        "pen-release",
+        "pen-acquire",
+    ];
+    prove("none_is_lost(0, 2, 1)", 4, || models::none_is_lost(0, 2, 1), &plants);
+    prove(
+        "none_is_lost(4, 2, 1)",
+        4,
+        || models::none_is_lost(4, 2, 1),
+        &["lane-close-no-fence", "lane-queue-no-fence"],
+    );
+}
+
+#[test]
+fn a_ring_that_is_replaced_loses_nothing() {
+    let plants = ["record-commit-relaxed", "record-peek-relaxed"];
+    prove("all_cross_over(2, 1, 2)", 2, || models::all_cross_over(2, 1, 2), &plants);
+    prove("none_is_lost_between(2, 2, 2)", 3, || models::none_is_lost_between(2, 2, 2), &["lane-old-forgotten"]);
+}
+
+#[test]
+fn what_is_lent_is_written_by_one() {
+    let plants = ["lane-lent-ignored", "lane-loan-untold"];
+    prove("a_loan_is_left_alone(Committed)", 4, || models::a_loan_is_left_alone(LoanEnds::Committed), &plants);
+    prove("a_loan_is_left_alone(Dropped)", 4, || models::a_loan_is_left_alone(LoanEnds::Dropped), &plants[1..]);
+    prove("a_loan_is_left_alone(Forgotten)", 4, || models::a_loan_is_left_alone(LoanEnds::Forgotten), &plants[1..]);
+}
+
+#[test]
+fn what_is_lent_when_a_peer_goes_is_not_lost() {
+    prove("a_loan_outlives_its_lane(1, 1)", 4, || models::a_loan_outlives_its_lane(1, 1), &["lane-over-ignored"]);
+}
+
+#[test]
+fn what_came_before_the_end_is_not_missed() {
+    prove("last_ones_come(1, 2)", 4, || models::last_ones_come(1, 2), &["lane-over-release", "lane-over-acquire"]);
+}
+
+#[test]
+fn a_sleeping_reader_gets_what_is_sent() {
+    prove("short_ones_wake(1)", 4, || models::short_ones_wake(1), &["lane-send-no-fence"]);
+    prove(
+        "short_ones_wake(2)",
+        4,
+        || models::short_ones_wake(2),
+        &["lane-send-no-fence", "lane-announces-once", "lane-drains-late"],
+    );
+}
+
+#[test]
+fn a_sleeping_reader_gets_what_comes_in_parts() {
+    let plants = ["lane-announces-once", "lane-load-no-fence", "epoch-waker-no-fence", "epoch-sleeper-no-fence"];
+    prove("long_one_wakes", 3, models::long_one_wakes, &plants);
+}
+
+#[test]
+fn who_is_woken_for_nothing_is_woken_again() {
+    prove("armed_one_wakes([], long)", 2, || models::armed_one_wakes(&[], models::LONG), &["crew-heat-silent"]);
+    prove("armed_one_wakes([1], 1)", 4, || models::armed_one_wakes(&[1], 1), &["crew-heat-silent"]);
+}
+
+#[test]
+fn a_sleeping_sender_gets_credit() {
+    let plants = ["epoch-waker-no-fence", "epoch-sleeper-no-fence"];
+    prove("credit_wakes(1)", 4, || models::credit_wakes(1), &plants);
+    prove("credit_wakes(2)", 3, || models::credit_wakes(2), &plants);
+}
