@@ -245,8 +245,9 @@ fn what_is_above_the_bound_at_first_is_not_shared() {
     }
     let large = RingSize::new(4 << 20).unwrap();
     assert_eq!(DEFAULT_IPC_RING_SIZE.bytes(), FIRST);
+    // Who asked for it has room for it; who is offered it has the usual bound.
     let mut pairs = Pairs::new([Pair::builder().ipc_ring_size(large), Pair::builder()]);
-    assert_eq!(pairs.outcomes(), [Err(Here(MemoryMax)), Err(AtPeer(MemoryMax))]);
+    assert_eq!(pairs.outcomes(), [Err(AtPeer(MemoryMax)), Err(Here(MemoryMax))]);
 }
 
 /// Whatever the system refuses to either side while they would grow: the ring stays as it is, and grows when it may.
