@@ -391,11 +391,12 @@ impl End {
         }
     }
 
-    /// Nobody works for this end from now on, whose hub is `hub`: who sends next is to tell. Looks once more; false: there is
-    /// a message, and nobody will tell of it.
-    pub(crate) fn rest(&mut self, hub: &Hub) -> bool {
+    /// Nobody works for this end from now on, whose hub is `hub`, nor for `lane`: who sends next is to tell. Looks once more; false:
+    /// there is a message, or one on its way, and nobody will tell of it.
+    pub(crate) fn rest(&mut self, hub: &Hub, lane: Option<&Lane>) -> bool {
         hub.signal().arm();
-        if self.ready() && !planted("end-rests-unlooking") {
+        let is_work_there = self.ready() || lane.is_some_and(Lane::is_loading);
+        if is_work_there && !planted("end-rests-unlooking") {
             hub.signal().disarm();
             return false;
         }
@@ -451,6 +452,15 @@ impl End {
             return;
         }
         self.tie.tell_consumer(self.side);
+    }
+
+    /// Is something that was sent still to be moved on, by who comes by at the connection at the other end?
+    #[inline(always)]
+    pub(crate) fn overflows(&mut self) -> bool {
+        match &mut self.outlet {
+            Some(Outlet::Shared(outlet)) => outlet.overflows(),
+            _ => false,
+        }
     }
 
     /// Nobody looks for messages here any more: whoever sends some is to tell, if it is another process. (In this one it sees

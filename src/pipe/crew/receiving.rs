@@ -71,15 +71,23 @@ impl Crew {
         }
     }
 
-    /// Nothing is there: fetches what has arrived at the connections. False if nothing has.
+    /// Nothing is there: fetches what has arrived at the connections, and moves on what is to go there. False if nothing has
+    /// arrived.
     #[cold]
     #[inline(never)]
     fn pull(&mut self) -> bool {
         let mut came = false;
         if self.hot.len() <= HOT_PIPES {
-            let lends = self.lends;
-            let pulled = self.hot_pipes().filter(|pipe| pipe.end.is_pulled());
-            pulled.filter_map(|pipe| pipe.link.as_deref()).for_each(|link| came |= link.pull(lends));
+            for key in self.hot.keys() {
+                let Some(pipe) = self.pipes[*key as usize].as_mut() else { continue };
+                let Some(link) = pipe.link.as_deref() else { continue };
+                if pipe.end.is_pulled() {
+                    came |= link.pull(self.lends);
+                } else if pipe.end.overflows() {
+                    // What is awaited may be an answer to it.
+                    link.push_out();
+                }
+            }
         }
         // Somebody sleeps in the owner's place.
         came || (!self.lends && self.announce())

@@ -387,8 +387,7 @@ impl Lane {
                 return true;
             }
         }
-        let has_chores = outgoing.succession.has_chores(outgoing.writer.capacity());
-        self.has_chores.store(has_chores, Ordering::Relaxed);
+        self.note_chores(&outgoing);
         let done = std::mem::take(&mut outgoing.done);
         drop(outgoing);
         drop(done);
@@ -413,11 +412,17 @@ impl Lane {
         }
         phase::reach("moving");
         let size = message.size() as u64;
-        outgoing.partial = Some(Partial::new(message));
-        outgoing.weigh();
+        outgoing.put_on_its_way(message);
         add(&self.counts.messages_out, 1);
         add(&self.counts.bytes_out, size);
         true
+    }
+
+    /// Says whether there is something to do about the ring.
+    fn note_chores(&self, outgoing: &Outgoing) -> bool {
+        let has_chores = outgoing.succession.has_chores(outgoing.writer.capacity());
+        self.has_chores.store(has_chores, Ordering::Relaxed);
+        has_chores
     }
 
     /// Is something on its way in parts?
@@ -561,6 +566,12 @@ impl Drop for Lane {
 }
 
 impl Outgoing {
+    /// What is to be put into the ring next, and before anything else.
+    fn put_on_its_way(&mut self, message: Message) {
+        self.partial = Some(Partial::new(message));
+        self.weigh();
+    }
+
     /// Puts the message on its way into the ring. False: there is no room for all of it.
     fn go_on(&mut self) -> bool {
         let Some(partial) = &mut self.partial else { return true };

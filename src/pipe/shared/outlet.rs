@@ -2,7 +2,7 @@
 
 use std::sync::Arc as Counted;
 
-use super::{Lane, Loaned, add, codec, codec::Shape};
+use super::{Lane, Loaned, Outgoing, add, codec, codec::Shape, pen::Held};
 use crate::{
     Frame, Message, phase,
     pipe::{Fold, Refusal, Way, local},
@@ -27,6 +27,20 @@ pub(crate) struct Outlet {
     looks: u32,
     /// There was a loan that was not committed: it may have been forgotten.
     has_lent: bool,
+    /// Something may be queued, or on its way in parts.
+    overflows: bool,
+    /// The session is to be told: there is something for it to do that is not queued.
+    has_chores: bool,
+}
+
+/// What has become of a message that was to be put into the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Put {
+    There,
+    /// It is not its turn, or there is no room.
+    Not,
+    /// It is its turn, and it is too long for one record.
+    Long,
 }
 
 /// Messages that are queued for each time the queue is moved on by who sends them: that costs some 100 ns.
@@ -34,8 +48,19 @@ const LOOKS_PER_MOVE: u32 = 16;
 
 impl Outlet {
     pub(crate) fn new(queue: local::Outlet, lane: Counted<Lane>) -> Self {
-        let mut outlet =
-            Self { queue, lane, direct: 0, settled: 0, peer_hwm: 0, is_live: false, looks: 0, has_lent: false };
+        let mut outlet = Self {
+            queue,
+            lane,
+            direct: 0,
+            settled: 0,
+            peer_hwm: 0,
+            is_live: false,
+            looks: 0,
+            has_lent: false,
+            // From before there was a lane.
+            overflows: true,
+            has_chores: false,
+        };
         outlet.refresh();
         outlet
     }
@@ -92,13 +117,26 @@ impl Outlet {
         if way.consumer_gone() {
             return Err(Refusal::Closed);
         }
-        if !waits && self.put(message, fold) {
-            // What it owns is dropped without the pen.
-            *message = Message::from(Frame::new());
-            return Ok(());
+        match if waits { Put::Not } else { self.put(message, fold) } {
+            Put::There => {
+                // What it owns is dropped without the pen.
+                *message = Message::from(Frame::new());
+                return Ok(());
+            }
+            Put::Long => {
+                let mut long = std::mem::replace(message, Message::from(Frame::new()));
+                fold.put_before(&mut long);
+                match self.begin(long) {
+                    Ok(()) => return Ok(()),
+                    Err(back) => *message = back,
+                }
+                fold.take_off(message);
+            }
+            Put::Not => {}
         }
         self.end_forgotten();
         self.lane.queue(|| self.queue.push_folded(way, message, fold))?;
+        self.overflows = true;
         phase::reach("overflowing");
         Ok(())
     }
@@ -109,37 +147,41 @@ impl Outlet {
         if way.consumer_gone() {
             return Err(Refusal::Closed);
         }
-        if !waits && self.put(message, Fold::Nothing) {
-            return Ok(());
+        match if waits { Put::Not } else { self.put(message, Fold::Nothing) } {
+            Put::There => return Ok(()),
+            Put::Long if self.begin(message.clone()).is_ok() => return Ok(()),
+            _ => {}
         }
         self.end_forgotten();
-        self.lane.queue(|| self.queue.push_copy(way, message))
+        self.lane.queue(|| self.queue.push_copy(way, message))?;
+        self.overflows = true;
+        Ok(())
     }
 
     /// Puts `message` into the ring, if it is its turn, and there is room.
     #[inline(always)]
-    fn put(&mut self, message: &Message, fold: Fold) -> bool {
+    fn put(&mut self, message: &Message, fold: Fold) -> Put {
         if !self.is_first() || message.single().is_none() && fold != Fold::Nothing {
-            return false;
+            return Put::Not;
         }
-        let Some(mut outgoing) = self.lane.pen.try_take() else { return false };
+        let Some(mut outgoing) = self.lane.pen.try_take() else { return Put::Not };
         let is_over = outgoing.is_over && !planted("lane-over-ignored");
         let is_held = outgoing.is_held && !planted("lane-held-ignored");
         if is_over || is_held || outgoing.partial.is_some() && !planted("lane-partial-ignored") {
-            return false;
+            return Put::Not;
         }
         let shape = Shape::of(message, fold);
         if shape.size > outgoing.writer.payload_max() {
-            return false;
+            return Put::Long;
         }
         if !codec::put(&mut outgoing.writer, message, shape) {
             match self.lane.reclaim(&mut outgoing) {
                 Ok(true) if codec::put(&mut outgoing.writer, message, shape) => {}
-                Ok(_) => return false,
+                Ok(_) => return Put::Not,
                 Err(fault) => {
                     drop(outgoing);
                     self.lane.blame(fault);
-                    return false;
+                    return Put::Not;
                 }
             }
         }
@@ -154,7 +196,49 @@ impl Outlet {
         self.direct += 1;
         add(&self.lane.counts.messages_out, 1);
         add(&self.lane.counts.bytes_out, (shape.size + fold.size()) as u64);
-        true
+        Put::There
+    }
+
+    /// Puts what there is room for of a message that is too long for one record, and leaves the rest to whoever comes by next,
+    /// the owner in a later call or the session.
+    ///
+    /// # Errors
+    /// It is another's turn now: the message comes back.
+    #[cold]
+    #[inline(never)]
+    fn begin(&mut self, message: Message) -> Result<(), Message> {
+        self.end_forgotten();
+        let Some(mut outgoing) = self.lane.pen.try_take() else { return Err(message) };
+        if outgoing.is_over || outgoing.is_held || outgoing.partial.is_some() {
+            return Err(message);
+        }
+        let size = message.size() as u64;
+        outgoing.put_on_its_way(message);
+        outgoing.direct += 1;
+        self.direct += 1;
+        add(&self.lane.counts.messages_out, 1);
+        add(&self.lane.counts.bytes_out, size);
+        let mut is_in = outgoing.go_on();
+        let mut fault = None;
+        while !is_in {
+            match self.lane.reclaim(&mut outgoing) {
+                Ok(true) => is_in = outgoing.go_on(),
+                Ok(false) => break,
+                Err(what) => {
+                    fault = Some(what);
+                    break;
+                }
+            }
+        }
+        self.has_chores |= self.lane.note_chores(&outgoing);
+        let done = std::mem::take(&mut outgoing.done);
+        drop(outgoing);
+        drop(done);
+        self.overflows |= !is_in;
+        if let Some(fault) = fault {
+            self.lane.blame(fault);
+        }
+        Ok(())
     }
 
     /// Lends room for a message of one frame of `size` bytes in the ring, if such a message would be put there now.
@@ -220,12 +304,12 @@ impl Outlet {
         self.queue.sent() == self.queue.taken() || self.queue.untaken() == 0
     }
 
-    /// After a push and a full fence: tells the peer. Returns whether the session is to be told as well, because something is
-    /// queued.
+    /// After a push and a full fence: tells the peer. Returns whether the session is to be told as well, because there is
+    /// something it has to move, or to do about the ring.
     #[inline(always)]
     pub(crate) fn tell(&mut self) -> bool {
         self.lane.tell_reader();
-        self.queue.sent() != self.queue.taken() && self.move_on()
+        (self.overflows || self.has_chores) && self.move_on()
     }
 
     /// Something is queued: now and then what has found room meanwhile is moved by who comes by.
@@ -237,7 +321,23 @@ impl Outlet {
         {
             drive.push_out();
         }
-        true
+        std::mem::take(&mut self.has_chores) | self.overflows()
+    }
+
+    /// Is something queued, or on its way in parts?
+    #[inline(always)]
+    pub(crate) fn overflows(&mut self) -> bool {
+        self.overflows && self.still_overflows()
+    }
+
+    #[cold]
+    fn still_overflows(&mut self) -> bool {
+        // The session takes a message from the queue with the pen in its hand: it is in one of the two, or in the ring.
+        let is_moved =
+            |outgoing: Option<Held<'_, Outgoing>>| outgoing.is_some_and(|outgoing| outgoing.partial.is_none());
+        self.overflows =
+            self.queue.sent() != self.queue.taken() && self.queue.untaken() > 0 || !is_moved(self.lane.pen.try_take());
+        self.overflows
     }
 
     /// The owner is about to sleep until there is credit.

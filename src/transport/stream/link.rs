@@ -223,7 +223,7 @@ impl Link {
 
     /// As [`End::rest`].
     pub(super) fn rest(&mut self) -> bool {
-        self.hub.as_ref().is_none_or(|hub| self.end.rest(hub))
+        self.hub.as_ref().is_none_or(|hub| self.end.rest(hub, self.lane.as_deref()))
     }
 
     /// Takes the link apart: what is left in the end is dropped by the caller, where it may run destructors.
