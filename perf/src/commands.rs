@@ -169,7 +169,6 @@ impl Through {
             "size": route.size,
             "count": self.messages,
             "wait": value_name(route.wait),
-            "loan": route.loan,
             "batch": plan.batch,
             "senders": plan.senders,
             "msgs_per_s": rounded(self.msgs_per_s, 0),
@@ -177,6 +176,9 @@ impl Through {
             "floor_msgs_per_s": rounded(self.floor_msgs_per_s, 0),
             "vs_floor": rounded(self.vs_floor(), 3),
         });
+        if route.transport.is_between_processes() {
+            object["loan"] = json!(route.loan);
+        }
         if let Some(beside) = self.beside {
             beside.add_to(&mut object, "msgs_per_s", self.msgs_per_s);
         }

@@ -113,7 +113,6 @@ impl LatencyReport {
             "size": self.route.size,
             "count": count,
             "wait": value_name(self.route.wait),
-            "loan": self.route.loan,
             "p50_ns": p50_ns,
             "p90_ns": p90_ns,
             "p99_ns": p99_ns,
@@ -127,6 +126,7 @@ impl LatencyReport {
         });
         if self.route.transport.is_between_processes() {
             object["context"] = json!(value_name(self.route.drive));
+            object["loan"] = json!(self.route.loan);
         }
         if let Some(blocking_ns) = self.floor.blocking_ns {
             object["blocking_floor_ns"] = json!(blocking_ns);
