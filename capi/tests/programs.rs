@@ -147,7 +147,7 @@ mod examples {
     }
 
     plays! {
-        broker clean_stop coordination durable_subscriber forwarder hello_world multithreaded_server pipeline relay
+        broker clean_stop coordination durable_subscriber forwarder hello_world loan multithreaded_server pipeline relay
         two_sources weather
     }
 
