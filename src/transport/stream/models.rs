@@ -79,7 +79,7 @@ impl Porter {
                     load.taken += 1;
                 }
                 load.end.publish();
-                if load.end.rest(&load.hub) {
+                if load.end.rest(&load.hub, None) {
                     return;
                 }
             }
