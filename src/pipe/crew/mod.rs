@@ -27,7 +27,7 @@ use super::{
 use crate::{
     monitor::PeerId,
     route::Rotation,
-    sync::{Arc, AtomicU64, full_fence},
+    sync::{Arc, AtomicU64, full_fence, planted},
 };
 
 /// Who chooses the pipe a message goes to.
@@ -400,8 +400,12 @@ impl Crew {
             && pipe.end.adopt()
         {
             // This may be the last look before a sleep: what comes from here on is told of, and what has come is looked for.
-            full_fence();
-            self.heat(key);
+            if !planted("crew-adopt-no-fence") {
+                full_fence();
+            }
+            if !planted("crew-adopt-unlooking") {
+                self.heat(key);
+            }
         }
     }
 

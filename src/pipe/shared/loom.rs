@@ -118,6 +118,13 @@ fn who_is_woken_for_nothing_is_woken_again() {
 }
 
 #[test]
+fn what_comes_to_share_memory_wakes() {
+    let plants = ["crew-adopt-silent", "crew-adopt-no-fence"];
+    prove("adopted_one_wakes(hot)", 3, || models::adopted_one_wakes(false), &plants);
+    prove("adopted_one_wakes(armed)", 3, || models::adopted_one_wakes(true), &["crew-adopt-unlooking"]);
+}
+
+#[test]
 fn a_sleeping_sender_gets_credit() {
     let plants = ["epoch-waker-no-fence", "epoch-sleeper-no-fence"];
     prove("credit_wakes(1)", 4, || models::credit_wakes(1), &plants);

@@ -19,8 +19,8 @@ use crate::{
     Frame, Message,
     monitor::{PeerMetadata, Traffic},
     pipe::{
-        Crew, Directions, Drive, Fold, Hub, HubOptions, Joined, Losses, Outward, Profile, Refusal, Side, Tie, Watch,
-        Way, local, local_pair,
+        Crew, Directions, Drive, End, Fold, Hub, HubOptions, Joined, Losses, Outward, Profile, Refusal, Side, Tie,
+        Watch, Way, local, local_pair,
     },
     ring::record::{CAPACITY_MIN, Memory, heap::Heap},
     shm::{Layout, layout},
@@ -650,33 +650,70 @@ impl Awaited for Arrival<'_> {
     }
 }
 
+/// A socket that receives, and two at the other ends of its pipes.
+struct Sockets {
+    /// The near ones until they have joined.
+    ends: [(Option<End>, End); 2],
+    near: Arc<Hub>,
+    _others: [Arc<Hub>; 2],
+    _losses: Arc<Losses>,
+}
+
+/// The owner of a socket's pipes.
+struct Receiver {
+    crew: Crew,
+    waiter: Waiter,
+}
+
+impl Sockets {
+    fn new() -> ManuallyDrop<Self> {
+        let losses = Arc::default();
+        let options = HubOptions { send_hwm: 0, recv_hwm: 0, seats: 2 };
+        let hub = || Hub::new(Profile::plain(), options, Arc::clone(&losses));
+        let (near, others) = (hub(), [hub(), hub()]);
+        let ends = others.each_ref().map(|other| {
+            let tie = Tie::new(other.clone());
+            tie.introduce(Side::Second, near.clone(), near.profile());
+            let (far, end) = local_pair(&tie, Directions { forth: true, back: false });
+            (Some(end), far)
+        });
+        ManuallyDrop::new(Self { ends, near, _others: others, _losses: losses })
+    }
+
+    fn join(&mut self, place: usize) {
+        assert!(matches!(self.near.join(self.ends[place].0.take().unwrap()), Joined::Seated));
+    }
+
+    fn receiver(&self) -> ManuallyDrop<Receiver> {
+        let crew = Crew::new(self.near.clone(), Outward::Balanced);
+        ManuallyDrop::new(Receiver { crew, waiter: Waiter::new(WaitPolicy::Park) })
+    }
+}
+
+impl Receiver {
+    /// Sleeps until there is a message. `near` is its socket.
+    fn await_one(&mut self, near: &Hub) -> Message {
+        self.waiter.wait(near.signal(), None, &mut Arrival(&mut self.crew)).unwrap()
+    }
+}
+
 /// Messages of the sizes `before` come by the only pipe; then there is one pipe more than is looked at, so the other is armed, and
 /// one of `size` wakes its owner. It may find it marked when there is nothing to take: the knock is late, or what has come is a part.
 pub(super) fn armed_one_wakes(before: &'static [usize], size: usize) {
-    let losses = ManuallyDrop::new(Arc::default());
-    let options = HubOptions { send_hwm: 0, recv_hwm: 0, seats: 2 };
-    let hub = || ManuallyDrop::new(Hub::new(Profile::plain(), options, Arc::clone(&losses)));
-    let (near, others) = (hub(), [hub(), hub()]);
-    let mut ends = others.each_ref().map(|other| {
-        let tie = Tie::new(Arc::clone(other));
-        tie.introduce(Side::Second, Arc::clone(&near), near.profile());
-        let (far, end) = local_pair(&tie, Directions { forth: true, back: false });
-        ManuallyDrop::new((Some(end), far))
-    });
+    let mut sockets = Sockets::new();
     let bell = Counted::<Doorbell>::default();
-    let tie = ends[0].1.tie().clone();
+    let tie = sockets.ends[0].1.tie().clone();
     let told = Counted::default();
     let (near_lane, far_lane) = lanes(LARGE, Bells(vec![bell.clone()]), Porter(tie.clone()), &told);
     tie.leave_lane(far_lane, 0);
     drop(tie);
     let (mut owner, mut session) = sender(near_lane, 1, told);
     assert!(session.load());
-    let mut crew = ManuallyDrop::new(Crew::new(Arc::clone(&near), Outward::Balanced));
-    let mut join = |place: usize| assert!(matches!(near.join(ends[place].0.take().unwrap()), Joined::Seated));
-    join(0);
+    let mut receiver = sockets.receiver();
+    sockets.join(0);
     if before.is_empty() {
-        join(1);
-        assert!(crew.readable().is_none(), "it is armed from the beginning");
+        sockets.join(1);
+        assert!(receiver.crew.readable().is_none(), "it is armed from the beginning");
     }
     let sending = thread::spawn(move || {
         for &size in before.iter().chain([&size]) {
@@ -688,21 +725,52 @@ pub(super) fn armed_one_wakes(before: &'static [usize], size: usize) {
         }
         (owner, session)
     });
-    let mut waiter = ManuallyDrop::new(Waiter::new(WaitPolicy::Park));
-    let mut receive = || waiter.wait(near.signal(), None, &mut Arrival(&mut crew)).unwrap();
-    let got = before.iter().map(|_| receive()).collect::<Vec<_>>();
+    let got = before.iter().map(|_| receiver.await_one(&sockets.near)).collect::<Vec<_>>();
     if !before.is_empty() {
-        join(1);
+        sockets.join(1);
     }
-    for ((message, &size), number) in got.into_iter().chain([receive()]).zip(before.iter().chain([&size])).zip(1..) {
+    let all = got.into_iter().chain([receiver.await_one(&sockets.near)]);
+    for ((message, &size), number) in all.zip(before.iter().chain([&size])).zip(1..) {
         assert_eq!((number_of(&message), message.size()), (number, size));
     }
     let (owner, session) = sending.join().unwrap();
     assert_eq!(owner.lane.fault(), None);
-    drop((ManuallyDrop::into_inner(owner), ManuallyDrop::into_inner(session), ManuallyDrop::into_inner(waiter)));
-    drop((ends.map(ManuallyDrop::into_inner), ManuallyDrop::into_inner(crew)));
-    drop((ManuallyDrop::into_inner(near), others.map(ManuallyDrop::into_inner)));
-    drop::<Arc<Losses>>(ManuallyDrop::into_inner(losses));
+    drop((ManuallyDrop::into_inner(owner), ManuallyDrop::into_inner(session)));
+    drop((ManuallyDrop::into_inner(receiver), ManuallyDrop::into_inner(sockets)));
+}
+
+/// A pipe, hot or armed, comes to share memory while its owner goes to sleep, and its peer sends a message: the owner gets it.
+pub(super) fn adopted_one_wakes(is_armed: bool) {
+    let mut sockets = Sockets::new();
+    let tie = sockets.ends[0].1.tie().clone();
+    let told = Counted::default();
+    let (near_lane, far_lane) = lanes(SMALL, Bells::default(), Porter(tie.clone()), &told);
+    let (mut owner, mut session) = sender(near_lane, 1, told);
+    assert!(session.load());
+    let mut receiver = sockets.receiver();
+    sockets.join(0);
+    if is_armed {
+        sockets.join(1);
+        assert!(receiver.crew.readable().is_none());
+    }
+    let sharing = {
+        let near = sockets.near.clone();
+        thread::spawn(move || {
+            // As `Link::share`.
+            tie.leave_lane(far_lane, 0);
+            near.pipe_changed(&tie, Side::Second);
+        })
+    };
+    let sending = thread::spawn(move || {
+        assert!(!owner.push(1).unwrap(), "there is room for it");
+        owner
+    });
+    assert_eq!(number_of(&receiver.await_one(&sockets.near)), 1);
+    sharing.join().unwrap();
+    let owner = sending.join().unwrap();
+    assert_eq!(owner.lane.fault(), None);
+    drop((ManuallyDrop::into_inner(owner), ManuallyDrop::into_inner(session)));
+    drop((ManuallyDrop::into_inner(receiver), ManuallyDrop::into_inner(sockets)));
 }
 
 /// A sender without credit that sleeps is woken by a reader that takes one.

@@ -53,6 +53,8 @@ fn everybody_may_sleep() {
     explore("short_ones_wake(3)", || models::short_ones_wake(3));
     explore("long_one_wakes", models::long_one_wakes);
     explore("armed_one_wakes([long], 1)", || models::armed_one_wakes(&[models::LONG], 1));
+    explore("adopted_one_wakes(hot)", || models::adopted_one_wakes(false));
+    explore("adopted_one_wakes(armed)", || models::adopted_one_wakes(true));
     explore("credit_wakes(6)", || models::credit_wakes(6));
     explore("all_sleep(9)", || models::all_sleep(9));
 }
@@ -72,4 +74,6 @@ fn planted_bugs_are_caught() {
     assert_caught("lane-announces-once", || models::short_ones_wake(3));
     assert_caught("lane-announces-once", || models::all_sleep(9));
     assert_caught("crew-heat-silent", || models::armed_one_wakes(&[], models::LONG));
+    assert_caught("crew-adopt-silent", || models::adopted_one_wakes(false));
+    assert_caught("crew-adopt-unlooking", || models::adopted_one_wakes(true));
 }
