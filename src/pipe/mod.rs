@@ -395,6 +395,7 @@ impl End {
     /// there is a message, or one on its way, and nobody will tell of it.
     pub(crate) fn rest(&mut self, hub: &Hub, lane: Option<&Lane>) -> bool {
         hub.signal().arm();
+        let lane = lane.filter(|_| !planted("end-rests-beside-its-lane"));
         let is_work_there = self.ready() || lane.is_some_and(Lane::is_loading);
         if is_work_there && !planted("end-rests-unlooking") {
             hub.signal().disarm();

@@ -125,6 +125,13 @@ fn what_comes_to_share_memory_wakes() {
 }
 
 #[test]
+fn what_the_owner_put_on_its_way_is_moved_on() {
+    let plants = ["end-rests-beside-its-lane", "end-rests-unlooking"];
+    prove("who_rests_is_told([long])", 3, || models::who_rests_is_told(&[models::LONG]), &plants);
+    prove("who_rests_is_told([long, 1])", 2, || models::who_rests_is_told(&[models::LONG, 1]), &plants[1..]);
+}
+
+#[test]
 fn a_sleeping_sender_gets_credit() {
     let plants = ["epoch-waker-no-fence", "epoch-sleeper-no-fence"];
     prove("credit_wakes(1)", 4, || models::credit_wakes(1), &plants);

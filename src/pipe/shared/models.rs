@@ -24,8 +24,8 @@ use crate::{
     },
     ring::record::{CAPACITY_MIN, Memory, heap::Heap},
     shm::{Layout, layout},
-    sync::{Arc, Condvar, Mutex, Ordering, full_fence, planted, thread},
-    wait::{Awaited, WaitPolicy, Waiter},
+    sync::{Arc, AtomicBool, Condvar, Mutex, Ordering, full_fence, planted, thread},
+    wait::{Awaited, Sleep, WaitPolicy, Waiter},
 };
 
 /// Where the ring is: behind the last word of the header.
@@ -71,7 +71,7 @@ impl Knock for Bells {
 
 /// Whoever drives these lanes does so unasked, but for this.
 #[derive(Debug, Default)]
-struct Told(Doorbell);
+struct Told(Counted<Doorbell>);
 
 impl Drive for Told {
     fn changed(&self) {
@@ -92,6 +92,12 @@ impl Drive for Told {
     }
     fn metadata(&self) -> Option<PeerMetadata> {
         None
+    }
+}
+
+impl Sleep for Told {
+    fn wake(&self) {
+        self.0.ring();
     }
 }
 
@@ -773,6 +779,84 @@ pub(super) fn adopted_one_wakes(is_armed: bool) {
     drop((ManuallyDrop::into_inner(receiver), ManuallyDrop::into_inner(sockets)));
 }
 
+/// A session at the far end of a pipe, on a thread of its own.
+struct Porterage {
+    lane: Counted<Lane>,
+    end: End,
+    hub: Arc<Hub>,
+}
+
+impl Porterage {
+    /// As `Session::move_out`: moves on what there is, and rests if there is no more. Else it will be told of room.
+    fn look(&mut self) {
+        let Self { lane, end, hub } = self;
+        let mut place = Message::from(Frame::new());
+        loop {
+            let is_loaded = lane
+                .load(|| end.pop_into(&mut place).then(|| Load { message: mem::take(&mut place), is_of_pipe: true }));
+            end.publish();
+            if !is_loaded || end.rest(hub, Some(lane)) {
+                return;
+            }
+        }
+    }
+}
+
+/// A crew sends messages of these sizes while the session at its pipe's far end goes to rest: what the owner has put on its way by
+/// itself is moved on, too, and a reader that sleeps gets all.
+pub(super) fn who_rests_is_told(sizes: &'static [usize]) {
+    let (near_bell, far_bell) = (Counted::<Doorbell>::default(), Counted::<Doorbell>::default());
+    let told = Counted::new(Told(near_bell.clone()));
+    let (lane, far_lane) = lanes(LARGE, Bells(vec![near_bell.clone()]), Bells(vec![far_bell.clone()]), &told);
+    let options = HubOptions { send_hwm: 0, recv_hwm: 0, seats: 1 };
+    let near = ManuallyDrop::new(Hub::new(Profile::plain(), options, Arc::default()));
+    let hub = ManuallyDrop::new(Hub::of_link(Profile::plain(), &told));
+    let tie = Tie::new(Arc::clone(&near));
+    tie.introduce(Side::Second, Arc::clone(&hub), hub.profile());
+    let (near_end, end) = local_pair(&tie, Directions { forth: true, back: false });
+    tie.leave_lane(lane.clone(), 0);
+    drop(tie);
+    assert!(matches!(near.join(near_end), Joined::Seated));
+    hub.seat_link(&end);
+    let mut session = ManuallyDrop::new(Porterage { lane, end, hub: Arc::clone(&hub) });
+    assert!(session.lane.load(|| None), "it has nothing to say first");
+    // That the pipe has come is not to hide what comes by it.
+    mem::take(&mut *near_bell.is_rung.lock());
+    let (stream, inlet) = local::queue();
+    let mut inlet = Inlet::new(inlet);
+    inlet.add(far_lane.clone(), 0);
+    let popped = Counted::new(Plain::new(0));
+    let mut reader = ManuallyDrop::new(Reader { inlet, stream, lane: far_lane, got: Vec::new(), popped });
+    let mut crew = ManuallyDrop::new(Crew::new(Arc::clone(&near), Outward::Balanced));
+    let is_done = Counted::new(AtomicBool::new(false));
+    let moving = {
+        let (is_done, bell) = (is_done.clone(), near_bell.clone());
+        thread::spawn(move || {
+            while !is_done.load(Ordering::Acquire) {
+                session.look();
+                bell.sleep();
+            }
+            session
+        })
+    };
+    for (number, &size) in (1..).zip(sizes) {
+        let key = crew.writable().unwrap();
+        crew.send_to(key, &mut message(number, size)).unwrap();
+    }
+    sizes.iter().for_each(|_| reader.await_one(&far_bell));
+    is_done.store(true, Ordering::Release);
+    near_bell.ring();
+    let session = moving.join().unwrap();
+    assert_eq!(reader.got, up_to(sizes.len() as u8));
+    assert_eq!((session.lane.fault(), reader.lane.fault()), (None, None));
+    // The hub and its session hold each other.
+    hub.signal().remove();
+    drop(hub.close());
+    drop(ManuallyDrop::into_inner(crew));
+    drop((ManuallyDrop::into_inner(session), ManuallyDrop::into_inner(reader)));
+    drop((ManuallyDrop::into_inner(hub), ManuallyDrop::into_inner(near)));
+}
+
 /// A sender without credit that sleeps is woken by a reader that takes one.
 pub(super) fn credit_wakes(messages: u8) {
     let bell = Counted::<Doorbell>::default();
@@ -802,7 +886,6 @@ pub(super) fn credit_wakes(messages: u8) {
 /// So many messages cross, some of them in parts, while everybody sleeps as soon as there is nothing to do.
 #[cfg(shuttle)]
 pub(super) fn all_sleep(messages: u8) {
-    use crate::sync::AtomicBool;
     let [owners, sessions, readers] = std::array::from_fn(|_| Counted::<Doorbell>::default());
     let knocked = Bells(vec![owners.clone(), sessions.clone()]);
     let (mut owner, mut session, mut reader) = world(LARGE, 2, knocked, Bells(vec![readers.clone()]));

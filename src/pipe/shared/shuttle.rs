@@ -55,6 +55,7 @@ fn everybody_may_sleep() {
     explore("armed_one_wakes([long], 1)", || models::armed_one_wakes(&[models::LONG], 1));
     explore("adopted_one_wakes(hot)", || models::adopted_one_wakes(false));
     explore("adopted_one_wakes(armed)", || models::adopted_one_wakes(true));
+    explore("who_rests_is_told([long, 1, long])", || models::who_rests_is_told(&[models::LONG, 1, models::LONG]));
     explore("credit_wakes(6)", || models::credit_wakes(6));
     explore("all_sleep(9)", || models::all_sleep(9));
 }
@@ -76,4 +77,5 @@ fn planted_bugs_are_caught() {
     assert_caught("crew-heat-silent", || models::armed_one_wakes(&[], models::LONG));
     assert_caught("crew-adopt-silent", || models::adopted_one_wakes(false));
     assert_caught("crew-adopt-unlooking", || models::adopted_one_wakes(true));
+    assert_caught("end-rests-beside-its-lane", || models::who_rests_is_told(&[models::LONG]));
 }
