@@ -84,6 +84,19 @@ fn what_is_lent_is_written_by_one() {
 }
 
 #[test]
+fn what_is_lent_keeps_its_ring() {
+    let plants = ["lane-lent-ignored", "lane-loan-untold"];
+    prove("a_loan_keeps_its_ring(Committed, 2)", 3, || models::a_loan_keeps_its_ring(LoanEnds::Committed, 2), &plants);
+    prove("a_loan_keeps_its_ring(Dropped, 1)", 3, || models::a_loan_keeps_its_ring(LoanEnds::Dropped, 1), &plants[1..]);
+    prove(
+        "a_loan_keeps_its_ring(Forgotten, 1)",
+        3,
+        || models::a_loan_keeps_its_ring(LoanEnds::Forgotten, 1),
+        &plants[1..],
+    );
+}
+
+#[test]
 fn what_is_lent_when_a_peer_goes_is_not_lost() {
     prove("a_loan_outlives_its_lane(1, 1)", 4, || models::a_loan_outlives_its_lane(1, 1), &["lane-over-ignored"]);
 }

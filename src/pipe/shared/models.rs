@@ -487,6 +487,38 @@ pub(super) fn a_loan_is_left_alone(ends: LoanEnds) {
     end((owner, session, reader));
 }
 
+/// Room is lent, or is about to be, when a session is to go on in a larger ring: what is committed comes out of the ring before, and once,
+/// ahead of what is pushed behind it.
+pub(super) fn a_loan_keeps_its_ring(ends: LoanEnds, looks: u8) {
+    let (mut owner, mut session, mut reader) = world(SMALL, 2, Bells::default(), Bells::default());
+    assert!(session.load());
+    let (next, layout) = successor();
+    reader.lane.announce(next.clone(), layout, 1).unwrap();
+    let lending = thread::spawn(move || {
+        match (owner.lend(), ends) {
+            (Some(loan), LoanEnds::Committed) => _ = owner.push_loan(loan).unwrap(),
+            (Some(loan), LoanEnds::Forgotten) => mem::forget(loan),
+            (loan, _) => drop(loan),
+        }
+        owner.push(1).unwrap();
+        owner
+    });
+    let growing = thread::spawn(move || {
+        session.lane.grow(next, layout, 1);
+        while !session.load() {
+            session.told.0.sleep();
+        }
+        session
+    });
+    (0..looks).for_each(|_| _ = reader.receive(1));
+    let (owner, mut session) = (lending.join().unwrap(), growing.join().unwrap());
+    reader.receive_all(&mut session);
+    assert_eq!(reader.got, up_to(owner.pushed));
+    assert!(session.load());
+    assert!(session.lane.chores().spent.is_some(), "the ring before is given up");
+    end((owner, session, reader));
+}
+
 /// As [`none_is_lost`], of what is lent when the session gives up, and others before and behind it.
 pub(super) fn a_loan_outlives_its_lane(before: u8, after: u8) {
     let send_hwm = u32::from(before + after) + 1;
@@ -787,7 +819,7 @@ struct Porterage {
 }
 
 impl Porterage {
-    /// As `Session::move_out`: moves on what there is, and rests if there is no more. Else it will be told of room.
+    /// As `Session::write`: moves on what there is, and rests if there is no more. Else it will be told of room.
     fn look(&mut self) {
         let Self { lane, end, hub } = self;
         let mut place = Message::from(Frame::new());

@@ -45,6 +45,9 @@ fn what_is_lent_is_written_by_one_and_not_lost() {
     explore("a_loan_is_left_alone(Committed)", || models::a_loan_is_left_alone(LoanEnds::Committed));
     explore("a_loan_is_left_alone(Dropped)", || models::a_loan_is_left_alone(LoanEnds::Dropped));
     explore("a_loan_is_left_alone(Forgotten)", || models::a_loan_is_left_alone(LoanEnds::Forgotten));
+    explore("a_loan_keeps_its_ring(Committed, 4)", || models::a_loan_keeps_its_ring(LoanEnds::Committed, 4));
+    explore("a_loan_keeps_its_ring(Dropped, 4)", || models::a_loan_keeps_its_ring(LoanEnds::Dropped, 4));
+    explore("a_loan_keeps_its_ring(Forgotten, 4)", || models::a_loan_keeps_its_ring(LoanEnds::Forgotten, 4));
     explore("a_loan_outlives_its_lane(2, 3)", || models::a_loan_outlives_its_lane(2, 3));
 }
 
@@ -78,4 +81,6 @@ fn planted_bugs_are_caught() {
     assert_caught("crew-adopt-silent", || models::adopted_one_wakes(false));
     assert_caught("crew-adopt-unlooking", || models::adopted_one_wakes(true));
     assert_caught("end-rests-beside-its-lane", || models::who_rests_is_told(&[models::LONG]));
+    assert_caught("lane-lent-ignored", || models::a_loan_keeps_its_ring(LoanEnds::Committed, 4));
+    assert_caught("lane-loan-untold", || models::a_loan_keeps_its_ring(LoanEnds::Dropped, 4));
 }
