@@ -77,6 +77,15 @@ pub(crate) fn ready(socket_type: &str, identity: &[u8]) -> Vec<u8> {
     command("READY", &data)
 }
 
+/// READY as a socket of ours says it over `road`: with what others pass over, where memory could be shared.
+pub(crate) fn our_ready(road: super::Road, socket_type: &str, identity: &[u8]) -> Vec<u8> {
+    let ready = ready(socket_type, identity);
+    match road {
+        super::Road::Tcp => ready,
+        super::Road::Ipc => frame(COMMAND, &[&ready[2..], &property_bytes("X-Ringway-Memory", b"1")].concat()),
+    }
+}
+
 /// The value of a property in the body of READY.
 pub(crate) fn property(body: &[u8], name: &str) -> Option<Vec<u8>> {
     properties(body).into_iter().find(|(other, _)| other == name).map(|(_, value)| value)

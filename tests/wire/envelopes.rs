@@ -250,7 +250,7 @@ pub(crate) fn nothing_is_said_before_the_peers_ready_and_all_that_queued_after_i
         let mut peer = listener.accept();
         peer.write(&crate::raw::bytes::greeting(1));
         peer.expect_greeting();
-        peer.expect(&crate::raw::bytes::ready("PUSH", b""));
+        peer.expect(&crate::raw::bytes::our_ready(road, "PUSH", b""));
         peer.expect_silence();
         peer.write(&crate::raw::bytes::ready("PULL", b""));
         for number in 0..100_u8 {

@@ -5,7 +5,7 @@ use ringway::{Context, Pull, Push, monitor::EventKind, monitor::HandshakeFailure
 use crate::raw::{
     Listener, Peer, ROADS, Road,
     any::{self, Soon, TYPES, bound},
-    bytes::{self, GREETING_LEN, SIGNATURE_LEN, greeting, greeting_of, message, opening, ready},
+    bytes::{self, GREETING_LEN, SIGNATURE_LEN, greeting, greeting_of, message, opening, our_ready, ready},
     watch::Watch,
 };
 
@@ -55,7 +55,7 @@ pub(crate) fn every_byte_may_come_alone() {
         let received = pull.soon();
         assert_eq!(received.frames().iter().map(|frame| frame.len()).collect::<Vec<_>>(), [9, 0, 300]);
         peer.expect_greeting();
-        peer.expect(&ready("PULL", b""));
+        peer.expect(&our_ready(road, "PULL", b""));
     }
 }
 
@@ -151,7 +151,7 @@ fn a_connector_greets_as_a_listener_does() {
             let mut peer = listener.accept();
             peer.write_slowly(&greeting(1));
             peer.expect_greeting();
-            peer.expect(&ready(name, b""));
+            peer.expect(&our_ready(road, name, b""));
             peer.write_slowly(&ready(peers[0], b""));
             watch.joined();
         }

@@ -11,8 +11,8 @@ use crate::raw::{
     Listener, Peer, ROADS, Road,
     any::{self, Any, Soon, TYPES, bound},
     bytes::{
-        COMMAND, MORE, command, error, frame, greeting, long_frame, message, opening, ping, property_bytes, ready,
-        subscribe,
+        COMMAND, MORE, command, error, frame, greeting, long_frame, message, opening, our_ready, ping, property_bytes,
+        ready, subscribe,
     },
     watch::Watch,
 };
@@ -27,7 +27,7 @@ pub(crate) fn ready_says_the_type_and_an_identity_for_those_who_have_one() {
             let mut peer = Peer::connect(&socket.endpoint());
             peer.write(&greeting(1));
             peer.expect_greeting();
-            peer.expect(&ready(name, b""));
+            peer.expect(&our_ready(road, name, b""));
         }
     }
 }
