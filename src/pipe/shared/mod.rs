@@ -539,7 +539,8 @@ impl Lane {
         let mut looks = 0_u32;
         // Acquire: what was queued; pairs with Release in `queue`.
         while self.is_queueing.load(weakened("lane-queued-acquire", Ordering::Acquire)) {
-            // The owner has lost its core in the midst of it.
+            // The owner has lost its core in the midst of it. It tells nobody when it is done: what it queues would cost a wake-up each
+            // time, for one that a connection has once, at its end. So it is left the core for as long as a look is cheap to miss.
             looks += 1;
             if looks < 64 { spin_loop() } else { std::thread::sleep(Duration::from_micros(50)) }
         }
