@@ -191,6 +191,17 @@ impl<M: Writable> Writer<M> {
         self.memory
     }
 
+    /// Nothing is written any more: gives back what it was made of, and holds this ring's memory in its place, which it does not
+    /// touch: its reader may be there still.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new).
+    pub(crate) fn retire(&mut self, memory: M, start: usize, capacity: usize) -> M {
+        (self.ring, self.head) = (Place::new(start, capacity), self.tail);
+        std::mem::replace(&mut self.memory, memory)
+    }
+
     /// End of the last record known to be taken.
     #[cfg(any(all(test, not(any(loom, shuttle))), feature = "fuzzing"))]
     pub(crate) fn reclaimed(&self) -> u64 {

@@ -159,6 +159,21 @@ fn a_ring_that_is_overrun_grows_and_nothing_is_lost() {
     nothing.return_to();
 }
 
+/// A pipe keeps what it had of its last peer until it has another; of the rings the first alone.
+#[test]
+fn what_a_ring_has_grown_to_goes_with_its_connection() {
+    let _alone = alone();
+    let nothing = Holdings::now();
+    let mut line = Line::new(Push::builder(), Pull::builder());
+    line.grows_to(4 * FIRST);
+    let Line { push, pull, mut watch, _contexts, .. } = line;
+    drop(pull);
+    watch.disconnected();
+    Holdings { segments: nothing.segments + 2, ..Holdings::now() }.return_to();
+    drop((push, watch, _contexts));
+    nothing.return_to();
+}
+
 /// The first of them crosses in many parts, and the ring may be replaced between two.
 #[test]
 fn long_messages_make_a_ring_that_holds_them() {

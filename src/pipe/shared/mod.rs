@@ -107,7 +107,8 @@ pub(crate) enum Fault {
 pub(crate) struct Lane {
     own: Own,
     peer: Peer,
-    /// Where the peer's ring is.
+    /// Where our first ring is, and the peer's.
+    ours: Layout,
     theirs: Layout,
     pen: Pen<Outgoing>,
     knocker: Box<dyn Knock>,
@@ -221,6 +222,7 @@ impl Lane {
         Counted::new(Self {
             own,
             peer,
+            ours: own_layout,
             theirs: peer_layout,
             pen: Pen::new(outgoing),
             knocker,
@@ -488,8 +490,11 @@ impl Lane {
         leftover.messages.extend(outgoing.partial.take().map(|partial| partial.message));
         outgoing.succession.close();
         let done = (std::mem::take(&mut outgoing.done), std::mem::take(&mut outgoing.long));
+        // Nobody writes there any more. A pipe keeps its last lane until it gets another, which may be never: with no more than
+        // a lane begins with, whatever that has grown to.
+        let grown = outgoing.writer.retire(self.own.clone(), self.ours.ring, self.ours.capacity);
         drop(outgoing);
-        drop(done);
+        drop((done, grown));
         // Release: whoever finds nothing behind this comes behind all the peer has written; pairs with Acquire in
         // `Inlet::ready_behind`.
         self.is_over.store(true, weakened("lane-over-release", Ordering::Release));
