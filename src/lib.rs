@@ -2,7 +2,8 @@
 //! ZeroMQ peer.
 //!
 //! Sockets have ZeroMQ's patterns, and the endpoint names the road: `inproc://` is lock-free rings between the threads of a
-//! process; `tcp://` and `ipc://` are ZMTP 3.1, which libzmq, pyzmq and others speak, over TCP and Unix-domain sockets.
+//! process; `tcp://` and `ipc://` are ZMTP 3.1, which libzmq, pyzmq and others speak, over TCP and Unix-domain sockets. Where both ends of
+//! an `ipc://` connection are this library, messages go through lock-free rings in memory that they share.
 //!
 //! ```
 //! use ringway::{Context, Pair};

@@ -259,9 +259,9 @@ pub struct PeerInfo {
     pub routing_id: Frame,
     /// Messages it was not given because its queue was full, by a pattern that drops.
     pub dropped: u64,
-    /// What has come from it over a stream. Nothing is counted in process.
+    /// What has come from it over a stream or shared memory. Nothing is counted in process.
     pub received: Traffic,
-    /// What was written to it over a stream. Nothing is counted in process.
+    /// What was written to it over a stream or shared memory, also if it did not take it. Nothing is counted in process.
     pub sent: Traffic,
 }
 
