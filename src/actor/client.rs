@@ -144,6 +144,7 @@ impl Client {
         let deadline = Instant::now().checked_add(timeout);
         let number = self.admit_until(to.id, to.capacity, deadline).map_err(|denied| match denied {
             Denied::Full => AskError::TimedOut,
+            Denied::Gone if self.shared.is_closing() => AskError::ShutDown,
             Denied::Gone => AskError::Gone,
         })?;
         let asker = self.asker();
@@ -244,11 +245,12 @@ impl Client {
         if !lane.has_room() {
             return Err(Denied::Full);
         }
-        if lane.credit.take(to.place, capacity) == Err(Denied::Full) {
-            self.take_in();
-            self.lanes[number as usize].credit.take(to.place, capacity)?;
+        match lane.credit.take(to.place, capacity) {
+            Err(Denied::Full) => {}
+            done => return done.map(|()| number),
         }
-        Ok(number)
+        self.take_in();
+        self.lanes[number as usize].credit.take(to.place, capacity).map(|()| number)
     }
 
     fn admit_until(&mut self, to: ActorId, capacity: u32, deadline: Option<Instant>) -> Result<u32, Denied> {
@@ -279,6 +281,7 @@ impl Client {
         let lane = &mut self.lanes[number as usize];
         // The worker may have gone since: it is lost with its ring.
         _ = lane.post(envelope);
+        lane.move_on();
         // Light: what was sent against the look at a sleeper; pairs with the heavy fence of a worker that parks.
         light_fence();
         lane.tell();

@@ -76,7 +76,7 @@ pub enum Policy {
 }
 
 /// Nothing was sent, and here is the message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TellError<M> {
     /// As many messages of this worker (or client) are on their way or wait there as may be; or, with a policy that lets them wait,
@@ -111,7 +111,17 @@ impl<M> fmt::Display for TellError<M> {
     }
 }
 
-impl<M: fmt::Debug> std::error::Error for TellError<M> {}
+/// Whatever the message is: it need not be printable.
+impl<M> fmt::Debug for TellError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Gone(_) => "Gone(..)",
+        })
+    }
+}
+
+impl<M> std::error::Error for TellError<M> {}
 
 impl<'a, A: Actor> Ctx<'a, A> {
     pub(super) fn new(core: &'a mut Core) -> Self {

@@ -438,6 +438,7 @@ impl Core {
     /// Wakes whoever sleeps of those something was sent to.
     #[inline(always)]
     pub(super) fn tell_lanes(&mut self) {
+        self.lanes.iter_mut().flatten().chain(self.clients.values_mut()).for_each(Lane::move_on);
         if self.lanes.iter().flatten().any(Lane::is_fresh) || !self.clients.is_empty() {
             // Light: what was sent against the look at sleepers; pairs with the heavy fence of a worker or client that parks.
             light_fence();

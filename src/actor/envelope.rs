@@ -18,7 +18,7 @@ use std::{
 use super::{core::Core, places::Place};
 
 /// What is to be done with a body. One for each type of message and actor, in static memory.
-#[allow(unnameable_types, reason = "in a sealed trait's signature")]
+#[allow(unnameable_types, missing_debug_implementations, reason = "in a sealed trait's signature")]
 pub struct Verb {
     /// Hands the message to an actor, which is of the type the verb was made for.
     ///

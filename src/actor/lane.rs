@@ -20,6 +20,10 @@ use crate::{
 /// Envelopes of a ring: 16 KiB.
 pub(super) const RING: usize = if cfg!(any(loom, shuttle)) { 2 } else { 256 };
 
+/// Envelopes that go into a ring together: a reader that looks at each place as it is written would have its cache line taken from it, and
+/// take it back, for each.
+const BURST: usize = 16;
+
 /// How a worker or client is reached by those who have something for it.
 #[derive(Debug, Default)]
 pub(super) struct Bell {
@@ -105,30 +109,17 @@ pub(super) fn lane(bell: Counted<Bell>) -> Result<(Lane, Inlet), CapacityError> 
 }
 
 impl Lane {
-    /// Sends it. It comes back if the receiver is gone.
+    /// Sends it, with the others of a burst: the caller [moves them on](Self::move_on) before it does anything long. It comes back if the
+    /// receiver is gone.
     #[inline(always)]
     pub(super) fn post(&mut self, envelope: Envelope) -> Result<(), Envelope> {
-        self.is_fresh = true;
-        if !self.queue.is_empty() {
-            return self.post_behind(envelope);
-        }
-        match self.ring.push(envelope) {
-            Ok(()) => Ok(()),
-            Err(PushError::Full(envelope)) => self.post_behind(envelope),
-            Err(PushError::Closed(envelope)) => {
-                self.is_closed = true;
-                Err(envelope)
-            }
-        }
-    }
-
-    #[cold]
-    fn post_behind(&mut self, envelope: Envelope) -> Result<(), Envelope> {
         if self.is_closed {
             return Err(envelope);
         }
         self.queue.push_back(envelope);
-        self.move_on();
+        if self.queue.len() >= BURST {
+            self.move_on();
+        }
         Ok(())
     }
 

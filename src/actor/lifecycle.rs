@@ -337,7 +337,9 @@ impl Core {
         }
     }
 
+    /// It ends as it has failed: nothing of its state is used any more.
     fn stop_failed(&mut self, place: Place, failure: Failure) {
+        self.drop_state(place);
         if let Some(rare) = self.rare(place) {
             rare.reason = Some(failure);
         }

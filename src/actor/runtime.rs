@@ -19,7 +19,7 @@ use super::{
 use crate::{
     affinity::{self, SpawnError as ThreadError},
     ring::CapacityError,
-    sync::{AtomicU32, Ordering},
+    sync::{AtomicU32, Mutex, Ordering},
     wait::WaitPolicy,
 };
 
@@ -29,7 +29,8 @@ use crate::{
 pub struct Runtime {
     shared: Counted<Shared>,
     workers: usize,
-    said: mpsc::Receiver<(usize, Said)>,
+    /// Locked by whoever ends it.
+    said: Mutex<mpsc::Receiver<(usize, Said)>>,
     is_over: bool,
 }
 
@@ -90,7 +91,8 @@ impl RuntimeBuilder {
         let shared = Counted::new(Shared::new(base, workers.len(), on_dead_letter, on_failure));
         let (mut lanes, mut inlets) = rings(&shared)?;
         let (say, said) = mpsc::channel();
-        let runtime = Runtime { shared: shared.clone(), workers: workers.len(), said, is_over: false };
+        let runtime =
+            Runtime { shared: shared.clone(), workers: workers.len(), said: Mutex::new(said), is_over: false };
         for (number, plan) in workers.into_iter().enumerate() {
             let (shared, say) = (shared.clone(), say.clone());
             let (lanes, inlets) = (lanes.remove(0), inlets.remove(0));
@@ -135,26 +137,27 @@ impl Runtime {
         self.workers
     }
 
-    /// Ends it, within `limit` and the same again at the most.
+    /// Ends it, within `limit` and a second at the most, or twice `limit` if that is longer.
     ///
     /// No actor is started any more; those that nobody supervises stop when they have handled what was sent to them before, and those
     /// they supervise before them. What has not ended within `limit` is ended by force, as soon as its handler returns. A handler that
-    /// does not return within as long again keeps its thread, and the report says so.
+    /// does not return in the time that is left then keeps its thread, and the report says so.
     pub fn shutdown(mut self, limit: Duration) -> Report {
-        self.end(limit, limit)
+        self.end(limit, limit.max(GRACE))
     }
 
     fn end(&mut self, limit: Duration, grace: Duration) -> Report {
         self.is_over = true;
+        let said = self.said.lock();
         let mut report = Report::default();
         let mut left = self.workers;
         self.shared.give(Order::Drain);
         let mut drained = 0;
         let deadline = Instant::now() + limit;
         while drained < self.workers
-            && let Ok((_, said)) = self.said.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            && let Ok((_, what)) = said.recv_timeout(deadline.saturating_duration_since(Instant::now()))
         {
-            match said {
+            match what {
                 Said::Drained => drained += 1,
                 Said::Ended { .. } => unreachable!("no worker ends before it is told to"),
             }
@@ -162,9 +165,9 @@ impl Runtime {
         self.shared.give(Order::End);
         let deadline = Instant::now() + grace;
         while left > 0
-            && let Ok((_, said)) = self.said.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            && let Ok((_, what)) = said.recv_timeout(deadline.saturating_duration_since(Instant::now()))
         {
-            if let Said::Ended { counts, killed } = said {
+            if let Said::Ended { counts, killed } = what {
                 left -= 1;
                 report.counts.add(counts);
                 report.killed += killed;
@@ -273,5 +276,5 @@ fn number_workers(count: usize) -> Option<u32> {
     NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after).ok()
 }
 
-/// How long a runtime that is dropped waits for handlers to return.
+/// How long handlers have to return when all is ended by force.
 const GRACE: Duration = Duration::from_secs(1);

@@ -21,8 +21,9 @@ pub(super) struct Worker {
     /// From the workers and clients of those numbers.
     inlets: Vec<(u32, Inlet)>,
     bell: Counted<Bell>,
-    /// What was done of what it was to do.
+    /// What it is to do, and how far it is.
     order: Order,
+    is_draining: bool,
     is_drained: bool,
 }
 
@@ -41,7 +42,7 @@ const RUNS: u32 = 64;
 impl Worker {
     pub(super) fn new(core: Core, inlets: Vec<(u32, Inlet)>) -> Self {
         let bell = core.shared.bells[core.me as usize].clone();
-        Self { core, inlets, bell, order: Order::Run, is_drained: false }
+        Self { core, inlets, bell, order: Order::Run, is_draining: false, is_drained: false }
     }
 
     /// Turns until it is to end, and says what is to be said.
@@ -49,7 +50,7 @@ impl Worker {
         let mut waiter = Waiter::new(policy);
         loop {
             self.turn(Instant::now());
-            if self.order == Order::Drain && !self.is_drained && self.core.cells.len() == 0 {
+            if self.is_draining && !self.is_drained && self.core.cells.len() == 0 {
                 self.is_drained = true;
                 say(Said::Drained);
             }
@@ -66,7 +67,10 @@ impl Worker {
         let killed = self.core.kill_all();
         self.core.lose_deferred();
         self.core.tell_lanes();
-        say(Said::Ended { counts: self.core.counts, killed });
+        let counts = self.core.counts;
+        // Nobody is answered from here on, and those who wait hear of it.
+        drop(self);
+        say(Said::Ended { counts, killed });
     }
 
     /// One turn, at `now`.
@@ -91,6 +95,11 @@ impl Worker {
                     lane.bell().signal.notify();
                 }
             }
+        }
+        if self.order >= Order::Drain && !self.is_draining {
+            // Behind what had come before.
+            self.is_draining = true;
+            self.core.stop_roots();
         }
         self.core.fire(now);
         self.core.do_later();
@@ -125,11 +134,7 @@ impl Worker {
             }
             !is_over
         });
-        let order = core.shared.order();
-        if order >= Order::Drain && self.order < Order::Drain {
-            core.stop_roots();
-        }
-        self.order = order;
+        self.order = core.shared.order();
     }
 }
 

@@ -618,7 +618,9 @@ mod tests {
         let mut now = start();
         let mut wheel = Wheel::new(now);
         let afters = [1, 3 * TICK_NS / 2, 5 << 22, (5 << 22) + 1, 1 << 35, 3 << 47];
-        afters.map(|after| wheel.set(now + ns(after), after));
+        for after in afters {
+            wheel.set(now + ns(after), after);
+        }
         let mut woken = 0;
         while let Some(next) = wheel.next() {
             now = next;
