@@ -163,8 +163,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
         let (id, capacity) = to.place();
         match self.core.admit(id, capacity) {
             Ok(route) => {
-                let envelope = message::of_verb(to.verb(), id.place, message);
-                self.core.post(route, envelope);
+                message::post(self.core, route, to.verb(), id.place, message);
                 Ok(())
             }
             Err(denied) => Err(TellError::new(denied, message)),

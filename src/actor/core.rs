@@ -24,7 +24,7 @@ use super::{
     ask::{AskError, Asked, ReplyTo},
     credit::{Denied, GONE, Returned},
     deadletter::Loss,
-    envelope::{Envelope, Kind, State},
+    envelope::{Envelope, Kind, State, Verb},
     failure::Failure,
     lane::Lane,
     lifecycle::Rare,
@@ -72,6 +72,8 @@ pub(super) struct Core {
     /// What it handles.
     handling: fn() -> &'static str,
     pub(super) counts: Counts,
+    /// Something may have been sent to others since they were told last.
+    has_posted: bool,
 }
 
 /// An actor, to its worker.
@@ -177,6 +179,7 @@ impl Core {
             later: Vec::new(),
             handling: || "nothing",
             counts: Counts::default(),
+            has_posted: false,
         }
     }
 
@@ -234,6 +237,28 @@ impl Core {
         }
     }
 
+    /// Makes an envelope and sends it where it was admitted to, which is to an actor of the verb.
+    ///
+    /// # Safety
+    /// The verb was made for `M`.
+    #[inline(always)]
+    pub(super) unsafe fn post_new<M: Send>(&mut self, route: Route, verb: &'static Verb, to: Place, message: M) {
+        match route {
+            Route::Here(place) => {
+                let Some(cell) = self.cells.at(place) else { return };
+                // SAFETY: there is room for one; and the caller's word.
+                let write = |at| unsafe { Envelope::write(at, verb, to, message) };
+                self.pool.push_with(&mut cell.mailbox, Origin::HERE, write);
+                if cell.status == Status::Idle {
+                    cell.status = Status::Ready;
+                    self.ready.push_back(place.index);
+                }
+            }
+            // SAFETY: the caller's word.
+            Route::There(number) => self.post_to(number, unsafe { Envelope::new(verb, to, message) }),
+        }
+    }
+
     /// Sends it to a worker or client, whether there is credit or none.
     #[inline(always)]
     pub(super) fn post_to(&mut self, number: u32, envelope: Envelope) {
@@ -246,8 +271,10 @@ impl Core {
         }
     }
 
+    /// The lane there, to send something.
     #[inline(always)]
     pub(super) fn lane(&mut self, number: u32) -> Option<&mut Lane> {
+        self.has_posted = true;
         match self.lanes.get_mut(number as usize) {
             Some(lane) => lane.as_mut(),
             None => self.clients.get_mut(&number),
@@ -336,8 +363,8 @@ impl Core {
     #[inline]
     pub(super) fn run_next(&mut self) -> bool {
         let Some(index) = self.ready.pop_front() else { return false };
-        let Some(place) = self.cells.place_of(index) else { return true };
-        self.set_busy(place, true);
+        let Some((place, cell)) = self.cells.at_index(index) else { return true };
+        cell.is_busy = true;
         self.running = Some(place);
         let ended = catch_unwind(AssertUnwindSafe(|| self.run(place)));
         self.running = None;
@@ -389,16 +416,24 @@ impl Core {
                 return;
             }
             let Some(state) = cell.state else { return };
-            let Some((envelope, origin)) = self.pool.pop(&mut cell.mailbox) else {
+            let Some(origin) = self.pool.origin(&cell.mailbox) else {
                 cell.status = Status::Idle;
                 return;
             };
-            self.settle(place, origin);
-            self.handling = envelope.name();
+            if origin == Origin::HERE && self.outbox.is_empty() {
+                cell.local -= 1;
+            } else {
+                self.settle(place, origin);
+            }
+            let Some(cell) = self.cells.at(place) else { return };
+            let Some(envelope) = self.pool.pop_in_place(&mut cell.mailbox) else { return };
+            // SAFETY: it is ours, and nothing was pushed since.
+            self.handling = unsafe { (*envelope).name() };
             self.counts.handled += 1;
             // SAFETY: the state is of the actor at `place`, which the message was for: its generation is never given to another. The
-            // state is freed by this core when the handler has returned, not before.
-            unsafe { envelope.deliver(state, self) };
+            // state is freed by this core when the handler has returned, not before. The envelope is not used again, and lies where it
+            // does until something is pushed, by way of the core.
+            unsafe { Envelope::deliver_from(envelope, state, self) };
             if !matches!(self.outcome, Outcome::Goes) {
                 return;
             }
@@ -438,6 +473,13 @@ impl Core {
     /// Wakes whoever sleeps of those something was sent to.
     #[inline(always)]
     pub(super) fn tell_lanes(&mut self) {
+        if std::mem::take(&mut self.has_posted) {
+            self.tell_those_posted_to();
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn tell_those_posted_to(&mut self) {
         self.lanes.iter_mut().flatten().chain(self.clients.values_mut()).for_each(Lane::move_on);
         if self.lanes.iter().flatten().any(Lane::is_fresh) || !self.clients.is_empty() {
             // Light: what was sent against the look at sleepers; pairs with the heavy fence of a worker or client that parks.

@@ -23,13 +23,14 @@ pub struct Verb {
     /// Hands the message to an actor, which is of the type the verb was made for.
     ///
     /// # Safety
-    /// The body is of the verb and is not used again; the state is of the actor type it was made for, and nobody else uses it meanwhile.
-    pub(super) deliver: unsafe fn(State, &mut Body, &mut Core),
+    /// The body is of the verb and is not used again; it stays where it is until the core is used. The state is of the actor type
+    /// the verb was made for, and nobody else uses it meanwhile.
+    pub(super) deliver: unsafe fn(State, *mut Body, &mut Core),
     /// Drops the message; who waits for an answer is told, if there is somebody to tell it by.
     ///
     /// # Safety
     /// The body is of the verb and is not used again.
-    pub(super) discard: unsafe fn(&mut Body, Option<&mut Core>),
+    pub(super) discard: unsafe fn(*mut Body, Option<&mut Core>),
     /// The name of the message's type.
     pub(super) message: fn() -> &'static str,
     pub(super) kind: Kind,
@@ -70,6 +71,32 @@ impl Envelope {
         Self { verb, to, body: Body::new(message) }
     }
 
+    /// As [`new`](Self::new), where it is to be: of the body no more is written than there is.
+    ///
+    /// # Safety
+    /// The verb was made for `T`. There is room for an envelope, in which there is none.
+    #[inline(always)]
+    pub(super) unsafe fn write<T: Send>(at: *mut Self, verb: &'static Verb, to: Place, message: T) {
+        // SAFETY: the caller's word.
+        unsafe { (&raw mut (*at).verb).write(verb) };
+        // SAFETY: likewise.
+        unsafe { (&raw mut (*at).to).write(to) };
+        // SAFETY: likewise.
+        unsafe { Body::write(&raw mut (*at).body, message) };
+    }
+
+    /// As [`deliver`](Self::deliver), from where it is.
+    ///
+    /// # Safety
+    /// Likewise; and there is an envelope, which is not used again and stays where it is until the core is used.
+    #[inline(always)]
+    pub(super) unsafe fn deliver_from(at: *mut Self, state: State, core: &mut Core) {
+        // SAFETY: the caller's word.
+        let verb = unsafe { (*at).verb };
+        // SAFETY: the body is of the verb, as the module says; the rest is the caller's word.
+        unsafe { (verb.deliver)(state, &raw mut (*at).body, core) }
+    }
+
     #[inline(always)]
     pub(super) fn kind(&self) -> Kind {
         self.verb.kind
@@ -100,14 +127,14 @@ impl Envelope {
     pub(super) unsafe fn deliver(self, state: State, core: &mut Core) {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: the body is of the verb, as the module says, and is forgotten; the rest is the caller's word.
-        unsafe { (this.verb.deliver)(state, &mut this.body, core) }
+        unsafe { (this.verb.deliver)(state, &raw mut this.body, core) }
     }
 
     /// Drops the message, and tells who waits for an answer.
     pub(super) fn discard(self, core: &mut Core) {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: the body is of the verb, as the module says, and is forgotten.
-        unsafe { (this.verb.discard)(&mut this.body, Some(core)) }
+        unsafe { (this.verb.discard)(&raw mut this.body, Some(core)) }
     }
 
     /// What is in it.
@@ -118,14 +145,14 @@ impl Envelope {
     pub(super) unsafe fn into_message<T>(self) -> T {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: the caller's word; the body is forgotten.
-        unsafe { this.body.take() }
+        unsafe { Body::take(&raw mut this.body) }
     }
 }
 
 impl Drop for Envelope {
     fn drop(&mut self) {
         // SAFETY: the body is of the verb, as the module says, and this is the last use of it.
-        unsafe { (self.verb.discard)(&mut self.body, None) }
+        unsafe { (self.verb.discard)(&raw mut self.body, None) }
     }
 }
 
@@ -151,27 +178,35 @@ impl Body {
     #[inline(always)]
     fn new<T>(value: T) -> Self {
         let mut body = Self([MaybeUninit::uninit(); WORDS]);
-        if const { Self::fits::<T>() } {
-            // SAFETY: there is room for a `T`, aligned, and nothing there to be dropped.
-            unsafe { body.0.as_mut_ptr().cast::<T>().write(value) };
-        } else {
-            let value = Box::into_raw(Box::new(value));
-            // SAFETY: there is room for a pointer.
-            unsafe { body.0.as_mut_ptr().cast::<*mut T>().write(value) };
-        }
+        // SAFETY: there is room for a body.
+        unsafe { Self::write(&raw mut body, value) };
         body
     }
 
     /// # Safety
-    /// It was made of a `T`, which was not taken before.
+    /// There is room for a body.
     #[inline(always)]
-    pub(super) unsafe fn take<T>(&mut self) -> T {
+    unsafe fn write<T>(at: *mut Self, value: T) {
+        if const { Self::fits::<T>() } {
+            // SAFETY: there is room for a `T`, aligned, and nothing there to be dropped.
+            unsafe { at.cast::<T>().write(value) };
+        } else {
+            let value = Box::into_raw(Box::new(value));
+            // SAFETY: there is room for a pointer.
+            unsafe { at.cast::<*mut T>().write(value) };
+        }
+    }
+
+    /// # Safety
+    /// There is one, which was made of a `T`, and was not taken before.
+    #[inline(always)]
+    pub(super) unsafe fn take<T>(at: *mut Self) -> T {
         if const { Self::fits::<T>() } {
             // SAFETY: a `T` lies there, which nobody takes again.
-            unsafe { self.0.as_ptr().cast::<T>().read() }
+            unsafe { at.cast::<T>().read() }
         } else {
             // SAFETY: a pointer lies there.
-            let value = unsafe { self.0.as_ptr().cast::<*mut T>().read() };
+            let value = unsafe { at.cast::<*mut T>().read() };
             // SAFETY: it is of `Box::into_raw`, and nobody takes it again.
             *unsafe { Box::from_raw(value) }
         }
@@ -210,16 +245,16 @@ impl State {
 ///
 /// # Safety
 /// As [`Verb::discard`], for a verb that was made for `T`.
-pub(super) unsafe fn drop_message<T>(body: &mut Body, _: Option<&mut Core>) {
+pub(super) unsafe fn drop_message<T>(body: *mut Body, _: Option<&mut Core>) {
     // SAFETY: the caller's word.
-    drop(unsafe { body.take::<T>() });
+    drop(unsafe { Body::take::<T>(body) });
 }
 
 /// For verbs whose envelopes never reach an actor.
 ///
 /// # Safety
 /// None: it does nothing to what it is given.
-pub(super) unsafe fn no_delivery(_: State, _: &mut Body, _: &mut Core) {
+pub(super) unsafe fn no_delivery(_: State, _: *mut Body, _: &mut Core) {
     unreachable!("it goes to no actor");
 }
 
@@ -231,7 +266,7 @@ mod tests {
     fn there_and_back<T: PartialEq + fmt::Debug + Clone>(value: T) {
         let mut body = Body::new(value.clone());
         // SAFETY: it was made of a `T`.
-        assert_eq!(unsafe { body.take::<T>() }, value);
+        assert_eq!(unsafe { Body::take::<T>(&raw mut body) }, value);
     }
 
     #[test]

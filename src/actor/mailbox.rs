@@ -1,8 +1,11 @@
 //! Messages that wait, in lists through one pool: an actor with none has no memory for any.
 
+use std::mem::MaybeUninit;
+
 use super::envelope::Envelope;
 
-/// The messages of all actors of a worker.
+/// The messages of all actors of a worker. Invariant: *a node has an envelope if it is in the list of a mailbox, and none if it is in
+/// that of the free*. What is in a mailbox when its pool is dropped is leaked: whoever has both empties it first.
 #[derive(Debug)]
 pub(super) struct Pool {
     nodes: Vec<Node>,
@@ -13,8 +16,7 @@ pub(super) struct Pool {
 
 #[derive(Debug)]
 struct Node {
-    /// `None` while it is free.
-    envelope: Option<Envelope>,
+    envelope: MaybeUninit<Envelope>,
     next: u32,
     origin: Origin,
 }
@@ -64,11 +66,19 @@ impl Pool {
     /// Puts it behind those that wait.
     #[inline(always)]
     pub(super) fn push(&mut self, mailbox: &mut Mailbox, envelope: Envelope, origin: Origin) {
+        // SAFETY: it is a place for one.
+        self.push_with(mailbox, origin, |place| unsafe { place.write(envelope) });
+    }
+
+    /// Likewise the one that `write` writes to the place that it is given.
+    #[inline(always)]
+    pub(super) fn push_with(&mut self, mailbox: &mut Mailbox, origin: Origin, write: impl FnOnce(*mut Envelope)) {
         let index = self.free;
         let index = if index == END { self.grow() } else { index };
         let node = &mut self.nodes[index as usize];
+        write(node.envelope.as_mut_ptr());
         self.free = node.next;
-        *node = Node { envelope: Some(envelope), next: END, origin };
+        (node.next, node.origin) = (END, origin);
         match mailbox.tail {
             END => mailbox.head = index,
             tail => self.nodes[tail as usize].next = index,
@@ -77,16 +87,20 @@ impl Pool {
         self.len += 1;
     }
 
-    /// Takes the oldest.
+    /// Whose credit the oldest has.
     #[inline(always)]
-    pub(super) fn pop(&mut self, mailbox: &mut Mailbox) -> Option<(Envelope, Origin)> {
+    pub(super) fn origin(&self, mailbox: &Mailbox) -> Option<Origin> {
+        if mailbox.head == END { None } else { Some(self.nodes[mailbox.head as usize].origin) }
+    }
+
+    /// Takes the oldest: it is the caller's from here on, and lies where it is told to until something is pushed.
+    #[inline(always)]
+    pub(super) fn pop_in_place(&mut self, mailbox: &mut Mailbox) -> Option<*mut Envelope> {
         let index = mailbox.head;
         if index == END {
             return None;
         }
         let node = &mut self.nodes[index as usize];
-        let envelope = node.envelope.take()?;
-        let origin = node.origin;
         mailbox.head = node.next;
         if mailbox.head == END {
             mailbox.tail = END;
@@ -94,13 +108,21 @@ impl Pool {
         node.next = self.free;
         self.free = index;
         self.len -= 1;
-        Some((envelope, origin))
+        Some(node.envelope.as_mut_ptr())
+    }
+
+    /// Takes the oldest.
+    pub(super) fn pop(&mut self, mailbox: &mut Mailbox) -> Option<(Envelope, Origin)> {
+        let origin = self.origin(mailbox)?;
+        let place = self.pop_in_place(mailbox)?;
+        // SAFETY: it was in a mailbox's list, so it has one; and nothing was pushed since.
+        Some((unsafe { place.read() }, origin))
     }
 
     #[cold]
     fn grow(&mut self) -> u32 {
         let index = u32::try_from(self.nodes.len()).ok().filter(|index| *index < END);
-        self.nodes.push(Node { envelope: None, next: END, origin: Origin::NONE });
+        self.nodes.push(Node { envelope: MaybeUninit::uninit(), next: END, origin: Origin::NONE });
         // 256 GiB of them.
         index.expect("memory holds fewer messages than there are numbers")
     }

@@ -5,7 +5,7 @@ use std::{any::type_name, marker::PhantomData};
 use super::{
     Actor, Ctx, Handle,
     ask::{AskError, ReplyTo},
-    core::Core,
+    core::{Core, Route},
     credit::Returned,
     envelope::{Body, Envelope, Kind, State, Verb, drop_message, no_delivery},
     places::Place,
@@ -18,9 +18,11 @@ pub(super) fn tell<A: Handle<M>, M: Send + 'static>() -> &'static Verb {
         const VERB: Verb =
             Verb { deliver: Self::deliver, discard: drop_message::<M>, message: type_name::<M>, kind: Kind::Message };
 
-        unsafe fn deliver(state: State, body: &mut Body, core: &mut Core) {
+        unsafe fn deliver(state: State, body: *mut Body, core: &mut Core) {
             // SAFETY: as `Verb::deliver` asks for.
-            let (actor, message) = unsafe { (state.borrow::<A>(), body.take::<M>()) };
+            let message = unsafe { Body::take::<M>(body) };
+            // SAFETY: likewise.
+            let actor = unsafe { state.borrow::<A>() };
             actor.on(message, &mut Ctx::new(core));
         }
     }
@@ -40,6 +42,13 @@ pub(super) fn of_verb<M: Send + 'static>(verb: &'static Verb, to: Place, message
     unsafe { Envelope::new(verb, to, message) }
 }
 
+/// Sends it where it was admitted to, as [`of_verb`] makes it.
+#[inline(always)]
+pub(super) fn post<M: Send + 'static>(core: &mut Core, route: Route, verb: &'static Verb, to: Place, message: M) {
+    // SAFETY: as in `of_verb`.
+    unsafe { core.post_new(route, verb, to, message) }
+}
+
 /// A question and who asked it.
 pub(super) struct Question<M> {
     pub(super) message: M,
@@ -53,9 +62,11 @@ fn ask<A: Handle<M>, M: Send + 'static>() -> &'static Verb {
         const VERB: Verb =
             Verb { deliver: Self::deliver, discard: Self::discard, message: type_name::<M>, kind: Kind::Message };
 
-        unsafe fn deliver(state: State, body: &mut Body, core: &mut Core) {
+        unsafe fn deliver(state: State, body: *mut Body, core: &mut Core) {
             // SAFETY: as `Verb::deliver` asks for.
-            let (actor, question) = unsafe { (state.borrow::<A>(), body.take::<Question<M>>()) };
+            let question = unsafe { Body::take::<Question<M>>(body) };
+            // SAFETY: likewise.
+            let actor = unsafe { state.borrow::<A>() };
             // If it panics, whoever catches that answers.
             core.answering = Some(question.asker);
             let answer = actor.on(question.message, &mut Ctx::new(core));
@@ -65,9 +76,9 @@ fn ask<A: Handle<M>, M: Send + 'static>() -> &'static Verb {
             }
         }
 
-        unsafe fn discard(body: &mut Body, core: Option<&mut Core>) {
+        unsafe fn discard(body: *mut Body, core: Option<&mut Core>) {
             // SAFETY: as `Verb::discard` asks for.
-            let Question { asker, .. } = unsafe { body.take::<Question<M>>() };
+            let Question { asker, .. } = unsafe { Body::take::<Question<M>>(body) };
             if let Some(core) = core {
                 core.post_answer(asker, failure(asker.place, AskError::Gone));
             }
@@ -107,14 +118,17 @@ pub(super) fn failure(to: Place, error: AskError) -> Envelope {
 
 /// What was to be said of what has become of a question.
 pub(super) fn into_answer<R: 'static>(envelope: Envelope) -> Result<R, AskError> {
-    // SAFETY: a place among questions is of one type of answer, which the caller has from where it was asked; and a failure's verb is
-    // one.
-    unsafe { if envelope.kind() == Kind::Failure { Err(envelope.into_message()) } else { Ok(envelope.into_message()) } }
+    if envelope.kind() == Kind::Failure {
+        // SAFETY: of that kind there is one verb.
+        return Err(unsafe { envelope.into_message() });
+    }
+    // SAFETY: a place among questions is of one type of answer, which the caller has from where it was asked.
+    Ok(unsafe { envelope.into_message() })
 }
 
 /// Ends the actor when it comes to this.
 pub(super) fn stop(to: Place) -> Envelope {
-    unsafe fn deliver(_: State, _: &mut Body, core: &mut Core) {
+    unsafe fn deliver(_: State, _: *mut Body, core: &mut Core) {
         core.stop_current();
     }
     static VERB: Verb =
@@ -127,9 +141,9 @@ pub(super) fn stop(to: Place) -> Envelope {
 pub(super) type Job = Box<dyn FnOnce(&mut Core) + Send>;
 
 pub(super) fn job(job: impl FnOnce(&mut Core) + Send + 'static) -> Envelope {
-    unsafe fn deliver(_: State, body: &mut Body, core: &mut Core) {
+    unsafe fn deliver(_: State, body: *mut Body, core: &mut Core) {
         // SAFETY: as `Verb::deliver` asks for.
-        let job = unsafe { body.take::<Job>() };
+        let job = unsafe { Body::take::<Job>(body) };
         job(core);
     }
     static VERB: Verb = Verb { deliver, discard: drop_message::<Job>, message: || "a job", kind: Kind::Job };

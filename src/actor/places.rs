@@ -58,11 +58,12 @@ impl<T> Places<T> {
         if slot.generation == place.generation { slot.item.as_mut() } else { None }
     }
 
-    /// Whose `index` is now.
+    /// What is at `index` now, and its place.
     #[inline(always)]
-    pub(super) fn place_of(&self, index: u32) -> Option<Place> {
-        let slot = self.slots.get(index as usize)?;
-        slot.item.is_some().then_some(Place { index, generation: slot.generation })
+    pub(super) fn at_index(&mut self, index: u32) -> Option<(Place, &mut T)> {
+        let slot = self.slots.get_mut(index as usize)?;
+        let place = Place { index, generation: slot.generation };
+        slot.item.as_mut().map(|item| (place, item))
     }
 
     pub(super) fn remove(&mut self, place: Place) -> Option<T> {

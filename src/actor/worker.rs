@@ -157,8 +157,9 @@ impl Awaited for Worker {
 impl Core {
     /// What found no room in a ring goes on.
     fn move_on(&mut self) {
-        self.lanes.iter_mut().flatten().chain(self.clients.values_mut()).for_each(|lane| lane.move_on());
-        self.tell_lanes();
+        if self.can_move_on() {
+            self.tell_those_posted_to();
+        }
     }
 
     fn can_move_on(&self) -> bool {
