@@ -147,9 +147,45 @@ impl Client {
             Denied::Gone if self.shared.is_closing() => AskError::ShutDown,
             Denied::Gone => AskError::Gone,
         })?;
+        self.put_question(number, to, message);
+        self.await_answer(number, deadline)
+    }
+
+    /// Asks that worker's actor, which it has credit for.
+    fn put_question<A: Handle<M>, M: Send + 'static>(&mut self, number: u32, to: Addr<A>, message: M) {
         let asker = self.asker();
         self.post(number, message::question::<A, M>(to.id.place, Question { message, asker }));
-        self.await_answer(number, deadline)
+    }
+
+    /// Asks, if there is room now, and does not wait for the answer: [`take_answer`](Self::take_answer) has it.
+    pub(super) fn try_ask<A: Handle<M>, M: Send + 'static>(
+        &mut self,
+        to: Addr<A>,
+        message: M,
+    ) -> Result<(), TellError<M>> {
+        match self.admit(to.id, to.capacity) {
+            Ok(number) => {
+                self.put_question(number, to, message);
+                Ok(())
+            }
+            Err(denied) => Err(TellError::new(denied, message)),
+        }
+    }
+
+    /// Has a worker do something, and does not wait for what comes of it: [`take_answer`](Self::take_answer) has it.
+    pub(super) fn let_do<R: Send + 'static>(&mut self, number: u32, job: impl FnOnce(&mut Core) -> R + Send + 'static) {
+        let asker = self.asker();
+        let job = move |core: &mut Core| {
+            let done = job(core);
+            core.post_answer(asker, message::answer(asker.place, done));
+        };
+        self.post(number, message::job(job));
+    }
+
+    /// What has come of the last question, if anything has: of the type of its answer.
+    pub(super) fn take_answer<R: 'static>(&mut self) -> Option<Answer<R>> {
+        self.take_in();
+        self.answer.take().map(message::into_answer)
     }
 
     /// Starts an actor on the worker that has that number, from 0, and waits until its `start` has run. Nobody supervises it.
@@ -204,14 +240,7 @@ impl Client {
     /// Has a worker do something, and waits for what comes of it.
     fn have<R: Send + 'static>(&mut self, number: u32, job: impl FnOnce(&mut Core) -> R + Send + 'static) -> Answer<R> {
         self.await_room(number, None).map_err(|_| AskError::ShutDown)?;
-        let asker = self.asker();
-        self.post(
-            number,
-            message::job(move |core| {
-                let done = job(core);
-                core.post_answer(asker, message::answer(asker.place, done));
-            }),
-        );
+        self.let_do(number, job);
         self.await_answer(number, None)
     }
 

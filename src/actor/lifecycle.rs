@@ -495,5 +495,13 @@ impl Core {
     }
 }
 
+/// The states are the core's to free, and the mail to drop.
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.kill_all();
+        self.lose_deferred();
+    }
+}
+
 /// So many may be deferred by who has said nothing of it.
 pub(super) const DEFAULT_OUTBOX: u32 = 64;

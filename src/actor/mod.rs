@@ -49,6 +49,7 @@
 //! | `core`, `lifecycle`, `timers`, `ask` | a worker's actors: their turns, their lives, what is due, what is to be answered |
 //! | `context` | what a handler may do |
 //! | `worker`, `runtime`, `client` | the loop, the threads, and threads outside |
+//! | [`kit`] | the same without threads and clock, for tests |
 //! | `spec`, `history`, `failure` | how an actor is started, and started again |
 //! | `names`, `deadletter`, `shared` | the registry, what came to nobody, what all workers share |
 //!
@@ -72,6 +73,7 @@ mod deadletter;
 mod envelope;
 mod failure;
 mod history;
+pub mod kit;
 mod lane;
 mod lifecycle;
 mod mailbox;

@@ -110,6 +110,6 @@ mod tests {
         assert_eq!(places.remove(last), Some('a'));
         let other = places.insert('b').unwrap();
         assert_ne!(other.index, first.index);
-        assert_eq!((places.at(last), places.len()), (None, 1));
+        assert_eq!((places.at(last).copied(), places.len()), (None, 1));
     }
 }

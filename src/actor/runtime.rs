@@ -247,7 +247,7 @@ type Lanes = Vec<Vec<Option<Lane>>>;
 type Inlets = Vec<Vec<(u32, Inlet)>>;
 
 /// A ring each way between any two workers: what each has to the others, and from them.
-fn rings(shared: &Shared) -> Result<(Lanes, Inlets), CapacityError> {
+pub(super) fn rings(shared: &Shared) -> Result<(Lanes, Inlets), CapacityError> {
     let count = shared.bells.len();
     let mut inlets: Inlets = (0..count).map(|_| Vec::new()).collect();
     let mut lanes = Lanes::new();
@@ -268,7 +268,7 @@ fn rings(shared: &Shared) -> Result<(Lanes, Inlets), CapacityError> {
 }
 
 /// Numbers that no worker of the process had before: the first of so many. By them the actors of one runtime are told from another's.
-fn number_workers(count: usize) -> Option<u32> {
+pub(super) fn number_workers(count: usize) -> Option<u32> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let count = u32::try_from(count).ok()?;
     // `Core::number` wraps: what is below the first is as far from the others as what is above.

@@ -73,8 +73,22 @@ impl Worker {
         say(Said::Ended { counts, killed });
     }
 
+    /// Would a turn do anything now?
+    pub(super) fn has_work(&mut self) -> bool {
+        self.core.has_work() || self.look().is_some()
+    }
+
+    /// When a turn would do something, if nothing comes before: not later than that.
+    pub(super) fn next_alarm(&self) -> Option<Instant> {
+        self.core.alarms.next()
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.core.counts
+    }
+
     /// One turn, at `now`.
-    fn turn(&mut self, now: Instant) {
+    pub(super) fn turn(&mut self, now: Instant) {
         if self.bell.take_news() {
             self.hear();
         }
