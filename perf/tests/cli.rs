@@ -160,6 +160,38 @@ fn patterns_are_compared_with_libzmq_polled_and_blocking() {
     }
 }
 
+#[cfg(feature = "peers")]
+#[test]
+fn every_case_of_actors_ends_as_it_should_in_every_library() {
+    for (case, actors, count, units) in [
+        ("ping-pong", 2, 200, 200),
+        ("ping-pong-local", 2, 200, 200),
+        ("counting", 2, 2_000, 2_000),
+        ("counting-local", 2, 2_000, 2_000),
+        ("fan-in", 8, 300, 2_400),
+        ("spawn", 200, 1, 200),
+        ("skynet", 200, 1, 200),
+        ("fork-join", 5, 300, 1_500),
+        ("thread-ring", 10, 105, 100),
+        ("big", 10, 50, 1_000),
+    ] {
+        let size = ["--actors", &actors.to_string(), "--count", &count.to_string()];
+        let seen = json(&[&["actors", "--case", case][..], &size].concat());
+        assert_eq!((seen["case"].as_str(), seen["count"].as_u64()), (Some(case), Some(units)));
+        let has_floor = !matches!(case, "spawn" | "skynet" | "thread-ring" | "big");
+        assert_eq!(seen["floor_ns"].as_f64().is_some_and(|ns| ns > 0.0), has_floor, "{seen}");
+        let rows = seen["rows"].as_array().unwrap();
+        for library in ["actix", "ractor", "kameo"] {
+            let row = rows.iter().find(|row| row["name"].as_str().unwrap().contains(library)).unwrap();
+            for figure in ["each_ns", "per_s", "total_ns"] {
+                assert!(row[figure].as_f64().unwrap() > 0.0, "{figure} {row}");
+            }
+            assert_eq!(row["vs_floor"].is_number(), has_floor, "{row}");
+            assert_eq!(row["each_bytes"].as_f64().is_some_and(|bytes| bytes > 0.0), case == "spawn", "{row}");
+        }
+    }
+}
+
 #[test]
 fn histogram_and_plot_go_where_they_are_told() {
     let out = Folder::new("files");
