@@ -10,7 +10,6 @@
 //! - `payload`: messages whose every byte can be checked. `crew`, `pins`: threads and where they run.
 //! - `report`, `plot`, `progress`, `heap`: results, and how to get at them.
 
-#[cfg(feature = "peers")]
 mod actors;
 mod apart;
 mod base;
@@ -62,7 +61,6 @@ fn main() -> ExitCode {
         Some(Command::Memory(asked)) => commands::memory(asked),
         Some(Command::Churn(asked)) => links::churn::run(asked),
         Some(Command::Connect(asked)) => links::connect::run(asked),
-        #[cfg(feature = "peers")]
         Some(Command::Actors(asked)) => actors::run(asked),
         Some(Command::Capi(asked)) => capi::run(asked),
         Some(Command::Turn(turn)) => capi::turn::run(turn),

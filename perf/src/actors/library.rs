@@ -7,6 +7,8 @@
 
 use std::{sync::mpsc, time::Duration};
 
+use ringway::wait::WaitPolicy;
+
 use crate::{failure::Failure, pins::Pins};
 
 /// What an actor does, whatever the library.
@@ -76,6 +78,8 @@ pub(super) trait Library: Sized + 'static {
 pub(super) struct Setting {
     pub(super) cores: Cores,
     pub(super) pins: Pins,
+    /// How they wait, of Ringway: the others have one way.
+    pub(super) wait: WaitPolicy,
 }
 
 /// How many threads work for the actors.

@@ -1,16 +1,21 @@
 //! Actor libraries, each doing the same cases, taking turns in one run.
 //!
 //! - `library`: the seam between cases and libraries. `cases`: what is done.
-//! - `actix`, `kameo`, `ractor`: the libraries. `tokio`: the threads of the last two.
+//! - `ringway`: ours. `actix`, `kameo`, `ractor`: the others (feature `peers`). `tokio`: the threads of the last two.
 //! - `subject`: any of them as one value. `seen`: what came out.
 
+#[cfg(feature = "peers")]
 mod actix;
 mod cases;
+#[cfg(feature = "peers")]
 mod kameo;
 mod library;
+#[cfg(feature = "peers")]
 mod ractor;
+mod ringway;
 mod seen;
 mod subject;
+#[cfg(feature = "peers")]
 mod tokio;
 
 use self::{
@@ -29,8 +34,7 @@ use crate::{
 
 pub(crate) fn run(asked: &Actors) -> Result<(), Failure> {
     let (pins, plan) = (asked.place.pins(), plan(asked)?);
-    let subjects = subject::all();
-    let seen = measure(asked, &plan, &subjects, &pins)?;
+    let seen = measure(asked, &plan, Subject::ALL, &pins)?;
     show(asked.json.as_ref(), &seen.text(), &seen.to_json())
 }
 
@@ -53,7 +57,8 @@ fn measure(asked: &Actors, plan: &Plan, subjects: &[Subject], pins: &Pins) -> Re
         progress.done();
         for (subject, row) in subjects.iter().zip(&mut seen.rows) {
             progress.step(&format!("repetition {rep}: {}", subject.name()));
-            row.turns.push(turn(subject, plan, pins).map_err(|why| subject.failed(why))?);
+            let named = |why| Failure::Of { who: subject.name(), why: Box::new(why) };
+            row.turns.push(turn(*subject, plan, pins).map_err(named)?);
             progress.done();
         }
     }
@@ -61,8 +66,8 @@ fn measure(asked: &Actors, plan: &Plan, subjects: &[Subject], pins: &Pins) -> Re
 }
 
 /// What is counted has a run of its own: counting takes time.
-fn turn(subject: &Subject, plan: &Plan, pins: &Pins) -> Result<Turn, Failure> {
-    let setting = Setting { cores: plan.cores(), pins: pins.clone() };
+fn turn(subject: Subject, plan: &Plan, pins: &Pins) -> Result<Turn, Failure> {
+    let setting = Setting { cores: plan.cores(), pins: pins.clone(), wait: subject.wait() };
     let time = subject.run(plan, &setting, false)?.time;
     let heap_bytes = match plan.case {
         Case::Spawn => subject.run(plan, &setting, true)?.heap_bytes,

@@ -131,16 +131,16 @@ impl Seen {
         Figures { total_ns, each_ns: total_ns / units, each_bytes }
     }
 
-    /// What the others are compared with: ours, the first of them.
-    fn ours(&self) -> Option<Figures> {
-        self.rows.first().filter(|row| row.subject.is_ours()).map(|row| self.figures(row))
+    /// What the others are compared with: the first.
+    fn ours(&self) -> Figures {
+        self.figures(&self.rows[0])
     }
 
     pub(super) fn text(&self) -> String {
         let (floor_ns, ours, unit) = (self.floor_ns(), self.ours(), unit(self.plan.case));
         let mut heading = vec!["library", unit, "rate", "in all"];
         heading.extend((self.plan.case == Case::Spawn).then_some("heap"));
-        heading.extend(ours.map(|_| "× ours"));
+        heading.push("× ours");
         heading.extend(floor_ns.map(|_| "× floor"));
         let mut table = Columns::new(&heading);
         for row in &self.rows {
@@ -148,7 +148,7 @@ impl Seen {
             let mut cells =
                 vec![row.subject.name(), nanoseconds(each_ns), per_second(1e9 / each_ns), nanoseconds(total_ns)];
             cells.extend(each_bytes.map(|bytes| format!("{bytes:.0} B")));
-            cells.extend(ours.map(|ours| format!("{:.2}", each_ns / ours.each_ns)));
+            cells.push(format!("{:.2}", each_ns / ours.each_ns));
             cells.extend(floor_ns.map(|floor_ns| format!("{:.2}", each_ns / floor_ns)));
             table.row(cells);
         }
@@ -180,32 +180,25 @@ impl Seen {
             if let Some(bytes) = each_bytes {
                 object["each_bytes"] = json!(rounded(bytes, 1));
             }
-            if let Some(ours) = ours {
-                object["vs_ours"] = json!(rounded(each_ns / ours.each_ns, 3));
-            }
+            object["vs_ours"] = json!(rounded(each_ns / ours.each_ns, 3));
             object["vs_floor"] = json!(vs_floor(each_ns));
             object
         });
         let rows: Vec<Value> = rows.collect();
-        let mut object = json!({
+        json!({
             "case": value_name(self.plan.case),
             "unit": unit(self.plan.case),
             "actors": self.plan.actors,
             "count": self.plan.units(),
             "repetitions": self.reps,
             "pin": self.pins.to_string(),
-        });
-        if let Some(ours) = ours {
-            object["each_ns"] = json!(rounded(ours.each_ns, 2));
-            object["per_s"] = json!(rounded(1e9 / ours.each_ns, 0));
-        }
-        object["floor"] = json!(Floor::of(self.plan.case).name());
-        object["floor_ns"] = json!(floor_ns.map(|ns| rounded(ns, 2)));
-        if let Some(ours) = ours {
-            object["vs_floor"] = json!(vs_floor(ours.each_ns));
-        }
-        object["rows"] = json!(rows);
-        object
+            "each_ns": rounded(ours.each_ns, 2),
+            "per_s": rounded(1e9 / ours.each_ns, 0),
+            "floor": Floor::of(self.plan.case).name(),
+            "floor_ns": floor_ns.map(|ns| rounded(ns, 2)),
+            "vs_floor": vs_floor(ours.each_ns),
+            "rows": rows,
+        })
     }
 }
 
@@ -236,12 +229,10 @@ fn nanoseconds(ns: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::subject;
 
     fn seen(case: Case, floors: Vec<f64>) -> Seen {
-        let subjects = subject::all();
         let plan = Plan { case, actors: 10, count: 100 };
-        let mut seen = Seen { floors, ..Seen::new(plan, 3, &Pins::choose(), &subjects) };
+        let mut seen = Seen { floors, ..Seen::new(plan, 3, &Pins::choose(), Subject::ALL) };
         for row in &mut seen.rows {
             row.turns = [3_000, 1_000, 2_000]
                 .map(|ns| Turn { time: Duration::from_nanos(ns), heap_bytes: (case == Case::Spawn).then_some(640) })

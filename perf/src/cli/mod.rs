@@ -3,7 +3,6 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "peers")]
 mod actors;
 mod capi;
 mod links;
@@ -12,9 +11,8 @@ use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-#[cfg(feature = "peers")]
-pub(crate) use self::actors::{Actors, Case};
 pub(crate) use self::{
+    actors::{Actors, Case},
     capi::{Capi, CapiCalls, CapiWork, Turn},
     links::{Churn, Connect, Links},
 };
@@ -65,7 +63,6 @@ pub(crate) enum Command {
     #[cfg(feature = "peers")]
     Compare(Compare),
     /// Actors: messages between them, and what it takes to start them, in one library after the other.
-    #[cfg(feature = "peers")]
     Actors(Actors),
     /// The functions of the C library against libzmq's, in a program that calls either.
     Capi(Capi),

@@ -112,7 +112,6 @@ pub(crate) fn wake(pins: &Pins, effort: Effort) -> Result<Option<Summary>, Failu
 }
 
 /// A call through a pointer, nanoseconds: what no message on one thread can undercut.
-#[cfg(feature = "peers")]
 pub(crate) fn call_ns(effort: Effort) -> f64 {
     ops::call_ns(effort.limit() / 4)
 }

@@ -63,7 +63,6 @@ pub(super) fn fetch_add_contended_ns(pins: &Pins, limit: Duration) -> Result<f64
 }
 
 /// A function that is not known before it is called.
-#[cfg(feature = "peers")]
 pub(super) fn call_ns(limit: Duration) -> f64 {
     let mut next = |n: u64| n.wrapping_add(1);
     let next: &mut dyn FnMut(u64) -> u64 = black_box(&mut next);
