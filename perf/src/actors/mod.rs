@@ -20,13 +20,13 @@ mod tokio;
 
 use self::{
     cases::Plan,
-    library::Setting,
+    library::{Cores, Setting},
     seen::{Floor, Seen, Turn},
     subject::Subject,
 };
 use crate::{
     cli::{Actors, Case},
-    commands::show,
+    commands::{show, warn_of_spinning},
     failure::Failure,
     pins::Pins,
     progress::Progress,
@@ -34,6 +34,7 @@ use crate::{
 
 pub(crate) fn run(asked: &Actors) -> Result<(), Failure> {
     let (pins, plan) = (asked.place.pins(), plan(asked)?);
+    warn_of_spinning(plan.cores() == Cores::Both, &pins);
     let seen = measure(asked, &plan, Subject::ALL, &pins)?;
     show(asked.json.as_ref(), &seen.text(), &seen.to_json())
 }

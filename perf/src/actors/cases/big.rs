@@ -31,10 +31,11 @@ enum Heard<L: Library> {
     Tell,
 }
 
-/// Notes when the last is done, and then asks all of them for what they have answered.
+/// Lets them begin when all have met: what two actors send to a third comes in any order. Notes when the last is done, and then asks all of them for what they have answered.
 struct Judge<L: Library> {
     members: Arc<Vec<L::Address<Member<L>>>>,
     count: u64,
+    met: usize,
     done: usize,
     told: usize,
     answered: u64,
@@ -45,6 +46,7 @@ struct Judge<L: Library> {
 
 enum Judged<L: Library> {
     Begin(Arc<Vec<L::Address<Member<L>>>>),
+    Met,
     Done,
     Answered(u64),
 }
@@ -85,7 +87,10 @@ impl<L: Library> Role<L> for Member<L> {
     #[inline]
     fn hear(&mut self, message: Heard<L>, scene: &mut impl Scene<L, Self>) {
         match message {
-            Heard::Meet(members) => self.members = members,
+            Heard::Meet(members) => {
+                self.members = members;
+                scene.tell(&self.judge, Judged::Met);
+            }
             Heard::Ping(from) => {
                 self.answered += 1;
                 scene.tell(&self.members[from as usize], Heard::Pong);
@@ -103,8 +108,14 @@ impl<L: Library> Role<L> for Judge<L> {
         match message {
             Judged::Begin(members) => {
                 self.members = members;
-                self.begin = Instant::now();
-                self.members.iter().for_each(|member| scene.tell(member, Heard::Begin));
+                self.members.iter().for_each(|member| scene.tell(member, Heard::Meet(self.members.clone())));
+            }
+            Judged::Met => {
+                self.met += 1;
+                if self.met == self.members.len() {
+                    self.begin = Instant::now();
+                    self.members.iter().for_each(|member| scene.tell(member, Heard::Begin));
+                }
             }
             Judged::Done => {
                 self.done += 1;
@@ -133,7 +144,8 @@ pub(super) fn begin<L: Library>(
     finish: Finish,
 ) -> Result<(), Failure> {
     let (now, nobody) = (Instant::now(), Arc::new(Vec::new()));
-    let judge = Judge { members: nobody.clone(), count, done: 0, told: 0, answered: 0, begin: now, end: now, finish };
+    let judge =
+        Judge { members: nobody.clone(), count, met: 0, done: 0, told: 0, answered: 0, begin: now, end: now, finish };
     let judge = L::spawn(stage, Core::First, judge)?;
     let mut members = Vec::new();
     for n in 0..actors {
@@ -148,9 +160,5 @@ pub(super) fn begin<L: Library>(
         };
         members.push(L::spawn(stage, Core::half(n, actors), member)?);
     }
-    let members = Arc::new(members);
-    for member in &*members {
-        L::tell(stage, member, Heard::Meet(members.clone()))?;
-    }
-    L::tell(stage, &judge, Judged::Begin(members))
+    L::tell(stage, &judge, Judged::Begin(Arc::new(members)))
 }
