@@ -47,7 +47,7 @@ pub(crate) fn calibrate(asked: &cli::Calibrate) -> Result<(), Failure> {
 
 pub(crate) fn latency(asked: &cli::Latency) -> Result<(), Failure> {
     let (setup, pins) = (&asked.setup, asked.setup.place.pins());
-    warn_of_spinning(&setup.route, &pins);
+    warn_of_spinning(setup.route.wait == cli::Wait::Spin, &pins);
     let silent = asked.company.silent(setup.route.pattern, 1).map_err(Failure::Asked)?;
     let extra = match (silent, asked.idle_sockets) {
         (silent, None) => silent.map(Extra::Peers),
@@ -119,7 +119,7 @@ pub(crate) fn measure_latency(
 
 pub(crate) fn throughput(asked: &cli::Throughput) -> Result<(), Failure> {
     let (setup, pins) = (&asked.setup, asked.setup.place.pins());
-    warn_of_spinning(&setup.route, &pins);
+    warn_of_spinning(setup.route.wait == cli::Wait::Spin, &pins);
     if asked.senders > 1 && !setup.route.pattern.has_many_senders() {
         return Err(Failure::Asked(
             "--senders needs --pattern push-pull, pub-sub or dealer-router: others have one sender".to_owned(),
@@ -338,8 +338,8 @@ pub(crate) fn show(json: Option<&std::path::PathBuf>, text: &str, value: &Value)
     Ok(())
 }
 
-fn warn_of_spinning(route: &Route, pins: &Pins) {
-    if route.wait == cli::Wait::Spin && pins.share_cpu() {
+pub(crate) fn warn_of_spinning(spins: bool, pins: &Pins) {
+    if spins && pins.share_cpu() {
         eprintln!("warning: threads that spin on one CPU hold it until the scheduler takes it away");
     }
 }

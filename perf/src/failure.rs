@@ -28,7 +28,6 @@ pub(crate) enum Failure {
     /// Nothing came to an end within this time.
     Stuck { after: Duration },
     /// Of several that are compared this one failed.
-    #[cfg(feature = "peers")]
     Of { who: String, why: Box<Failure> },
     /// The other process could not be started, or spoken to.
     Child(io::Error),
@@ -72,7 +71,6 @@ impl fmt::Display for Failure {
             }
             Self::Panicked { thread } => write!(f, "thread {thread} panicked"),
             Self::Stuck { after } => write!(f, "no end after {after:?}: messages were lost or a thread is stuck"),
-            #[cfg(feature = "peers")]
             Self::Of { who, why } => write!(f, "{who}: {why}"),
             Self::Child(error) => write!(f, "the other process: {error}"),
             Self::PeerEnded => f.write_str("the other process ended before it was done"),

@@ -6,9 +6,11 @@
 //! - `end`: the seam between them and the loops in `work`. `subject`: any road as one object. `party`: whose road it is.
 //! - `apart`: roads whose other end is in a child process. `links`: what connections cost.
 //! - `zmq`: roads through a C library that has libzmq's functions. `capi`: two such libraries, taking turns.
+//! - `actors`: actor libraries, taking turns.
 //! - `payload`: messages whose every byte can be checked. `crew`, `pins`: threads and where they run.
 //! - `report`, `plot`, `progress`, `heap`: results, and how to get at them.
 
+mod actors;
 mod apart;
 mod base;
 mod capi;
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Some(Command::Memory(asked)) => commands::memory(asked),
         Some(Command::Churn(asked)) => links::churn::run(asked),
         Some(Command::Connect(asked)) => links::connect::run(asked),
+        Some(Command::Actors(asked)) => actors::run(asked),
         Some(Command::Capi(asked)) => capi::run(asked),
         Some(Command::Turn(turn)) => capi::turn::run(turn),
         Some(Command::Peer(job)) => apart::answer::run(job),

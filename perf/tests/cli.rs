@@ -161,6 +161,40 @@ fn patterns_are_compared_with_libzmq_polled_and_blocking() {
 }
 
 #[test]
+fn every_case_of_actors_ends_as_it_should_in_every_library() {
+    for (case, actors, count, units) in [
+        ("ping-pong", 2, 200, 200),
+        ("ping-pong-local", 2, 200, 200),
+        ("counting", 2, 2_000, 2_000),
+        ("counting-local", 2, 2_000, 2_000),
+        ("fan-in", 8, 300, 2_400),
+        ("spawn", 200, 1, 200),
+        ("skynet", 200, 1, 200),
+        ("fork-join", 5, 300, 1_500),
+        ("thread-ring", 10, 105, 100),
+        ("big", 10, 50, 1_000),
+    ] {
+        let size = ["--actors", &actors.to_string(), "--count", &count.to_string()];
+        let seen = json(&[&["actors", "--case", case][..], &size].concat());
+        assert_eq!((seen["case"].as_str(), seen["count"].as_u64()), (Some(case), Some(units)));
+        let has_floor = !matches!(case, "spawn" | "skynet" | "thread-ring" | "big");
+        assert_eq!(seen["floor_ns"].as_f64().is_some_and(|ns| ns > 0.0), has_floor, "{seen}");
+        assert!(seen["each_ns"].as_f64().unwrap() > 0.0 && seen["per_s"].as_f64().unwrap() > 0.0);
+        assert_eq!(seen["vs_floor"].is_number(), has_floor);
+        let rows = seen["rows"].as_array().unwrap();
+        let peers: &[&str] = if cfg!(feature = "peers") { &["actix", "ractor", "kameo"] } else { &[] };
+        for library in [&["Ringway Spin", "Ringway Adaptive"], peers].concat() {
+            let row = rows.iter().find(|row| row["name"].as_str().unwrap().contains(library)).unwrap();
+            for figure in ["each_ns", "per_s", "total_ns"] {
+                assert!(row[figure].as_f64().unwrap() > 0.0, "{figure} {row}");
+            }
+            assert_eq!(row["vs_floor"].is_number(), has_floor, "{row}");
+            assert_eq!(row["each_bytes"].as_f64().is_some_and(|bytes| bytes > 0.0), case == "spawn", "{row}");
+        }
+    }
+}
+
+#[test]
 fn histogram_and_plot_go_where_they_are_told() {
     let out = Folder::new("files");
     fs::create_dir_all(&out.0).unwrap();
@@ -184,6 +218,7 @@ fn what_cannot_be_measured_is_said_and_fails() {
         (&["latency", "--size", "7"], "8 bytes"),
         (&["latency", "--pin", "70000,70001"], "not among the usable ones"),
         (&["latency", "--wait", "never"], "adaptive"),
+        (&["actors", "--case", "big", "--actors", "1"], "two --actors"),
         (&["dance"], "unrecognized"),
     ] {
         let output = run(arguments);

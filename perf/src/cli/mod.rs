@@ -1,8 +1,9 @@
-//! The command line: what each flag means and which values make sense. `links`: of what measures connections. `capi`: of
-//! what compares C libraries.
+//! The command line: what each flag means and which values make sense. `links`: of what measures connections. `actors`: of
+//! what compares actor libraries. `capi`: of what compares C libraries.
 
 #![forbid(unsafe_code)]
 
+mod actors;
 mod capi;
 mod links;
 
@@ -11,6 +12,7 @@ use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::{
+    actors::{Actors, Case},
     capi::{Capi, CapiCalls, CapiWork, Turn},
     links::{Churn, Connect, Links},
 };
@@ -60,6 +62,8 @@ pub(crate) enum Command {
     /// Ringway and other libraries, taking turns in one run.
     #[cfg(feature = "peers")]
     Compare(Compare),
+    /// Actors: messages between them, and what it takes to start them, in one library after the other.
+    Actors(Actors),
     /// The functions of the C library against libzmq's, in a program that calls either.
     Capi(Capi),
     /// One measurement of `capi`, which starts it.
@@ -686,6 +690,9 @@ mod tests {
             "latency --peers 1",
             "latency --peers 8 --active 2",
             "latency --idle-sockets 0",
+            "actors",
+            "actors --case dancing",
+            "actors --case big --actors 0",
             "nonsense",
         ] {
             assert!(parse(line).is_err(), "{line}");

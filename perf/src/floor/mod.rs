@@ -111,6 +111,11 @@ pub(crate) fn wake(pins: &Pins, effort: Effort) -> Result<Option<Summary>, Failu
     wake::round_trips(pins.first(), pins.last(), effort.limit())
 }
 
+/// A call through a pointer, nanoseconds: what no message on one thread can undercut.
+pub(crate) fn call_ns(effort: Effort) -> f64 {
+    ops::call_ns(effort.limit() / 4)
+}
+
 fn slot(pins: &Pins, size: usize, limit: Duration) -> Result<Summary, Failure> {
     let plan = PingPong { count: u64::MAX, warmup: 1_000, rate: None, limit, pins: pins.clone(), pairs: 1 };
     let terms = Terms { size, wait: Wait::Spin, relax: pins.relax(), high_water_mark: 8 };

@@ -62,6 +62,14 @@ pub(super) fn fetch_add_contended_ns(pins: &Pins, limit: Duration) -> Result<f64
     Ok(results.into_iter().flatten().next().expect("the near thread gives one"))
 }
 
+/// A function that is not known before it is called.
+pub(super) fn call_ns(limit: Duration) -> f64 {
+    let mut next = |n: u64| n.wrapping_add(1);
+    let next: &mut dyn FnMut(u64) -> u64 = black_box(&mut next);
+    let mut n = 0;
+    each_ns(limit, || n = next(black_box(n)))
+}
+
 /// A store and the fence that a sleep protocol needs behind it.
 pub(super) fn fence_ns(limit: Duration) -> f64 {
     let word = CachePadded::new(AtomicU64::new(0));

@@ -1,0 +1,400 @@
+//! What a handler may do.
+
+#![forbid(unsafe_code)]
+
+use std::{
+    fmt,
+    marker::PhantomData,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Actor, Addr, AskError, Ended, Failure, Handle, NameError, Recipient, SpawnError, Spec, Timer,
+    address::ActorId,
+    ask::{Asked, ReplyTo},
+    core::Core,
+    credit::Denied,
+    deadletter::Loss,
+    envelope::Verb,
+    lifecycle::{DEFAULT_OUTBOX, Watcher},
+    message::{self, Question},
+    places::Place,
+    timers::Alarm,
+};
+
+/// What an actor's code may do while it runs: tell and ask others, start and stop them, set timers. Nothing here waits.
+pub struct Ctx<'a, A> {
+    core: &'a mut Core,
+    of: PhantomData<fn(A)>,
+}
+
+/// Whom messages of type `M` are for: an [`Addr`] or a [`Recipient`].
+pub trait To<M>: Sealed<M> {}
+
+impl<M, T: Sealed<M>> To<M> for T {}
+
+#[allow(unnameable_types, reason = "sealed: nobody else is to implement it")]
+pub trait Sealed<M>: Copy {
+    fn place(self) -> (ActorId, u32);
+    fn verb(self) -> &'static Verb;
+}
+
+impl<A: Handle<M>, M: Send + 'static> Sealed<M> for Addr<A> {
+    #[inline(always)]
+    fn place(self) -> (ActorId, u32) {
+        (self.id, self.capacity)
+    }
+
+    #[inline(always)]
+    fn verb(self) -> &'static Verb {
+        message::tell::<A, M>()
+    }
+}
+
+impl<M: Send + 'static> Sealed<M> for Recipient<M> {
+    #[inline(always)]
+    fn place(self) -> (ActorId, u32) {
+        (self.id, self.capacity)
+    }
+
+    #[inline(always)]
+    fn verb(self) -> &'static Verb {
+        self.verb
+    }
+}
+
+/// What is done with a message for an actor that has no room for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Policy {
+    /// It is dropped, and counted.
+    DropNewest,
+    /// It waits, and if too many of this sender's wait, the oldest of those for the same receiver is dropped, and counted.
+    DropOldest,
+    /// It waits on the sender's side, as many as its [outbox](Spec::outbox) has room for, and goes when there is room, in order.
+    Defer,
+}
+
+/// Nothing was sent, and here is the message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TellError<M> {
+    /// As many messages of this worker (or client) are on their way or wait there as may be; or, with a policy that lets them wait,
+    /// as many wait here.
+    Full(M),
+    /// The actor has ended, or is of another runtime.
+    Gone(M),
+}
+
+impl<M> TellError<M> {
+    /// The message.
+    pub fn into_message(self) -> M {
+        match self {
+            Self::Full(message) | Self::Gone(message) => message,
+        }
+    }
+
+    pub(super) fn new(denied: Denied, message: M) -> Self {
+        match denied {
+            Denied::Full => Self::Full(message),
+            Denied::Gone => Self::Gone(message),
+        }
+    }
+}
+
+impl<M> fmt::Display for TellError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "the actor has no room for another message",
+            Self::Gone(_) => "the actor has ended, or is of another runtime",
+        })
+    }
+}
+
+/// Whatever the message is: it need not be printable.
+impl<M> fmt::Debug for TellError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Gone(_) => "Gone(..)",
+        })
+    }
+}
+
+impl<M> std::error::Error for TellError<M> {}
+
+impl<'a, A: Actor> Ctx<'a, A> {
+    pub(super) fn new(core: &'a mut Core) -> Self {
+        Self { core, of: PhantomData }
+    }
+
+    fn place(&self) -> Place {
+        self.core.running.expect("a context is made for an actor whose code runs")
+    }
+
+    /// Its own address.
+    pub fn addr(&mut self) -> Addr<A> {
+        let place = self.place();
+        let capacity = self.core.cells.at(place).map_or(0, |cell| cell.capacity);
+        Addr::new(self.core.id(place), capacity)
+    }
+
+    /// The number of the worker it runs on, of its runtime: from 0.
+    pub fn worker(&self) -> usize {
+        self.core.me as usize
+    }
+
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.core.shared.bells.len()
+    }
+
+    /// The time, as it was when this turn of the worker began.
+    pub fn now(&self) -> Instant {
+        self.core.now
+    }
+
+    /// Sends `message`, if there is room. Never waits. To an actor of the same worker without an atomic operation.
+    ///
+    /// # Errors
+    /// Gives the message back.
+    #[inline]
+    pub fn try_tell<M: Send + 'static>(&mut self, to: impl To<M>, message: M) -> Result<(), TellError<M>> {
+        let (id, capacity) = to.place();
+        match self.core.admit(id, capacity) {
+            Ok(route) => {
+                message::post(self.core, route, to.verb(), id.place, message);
+                Ok(())
+            }
+            Err(denied) => Err(TellError::new(denied, message)),
+        }
+    }
+
+    /// Sends `message`; if there is no room now, `policy` says what becomes of it. Never waits.
+    ///
+    /// # Errors
+    /// Gives the message back: the actor has ended, or more would be deferred than may be.
+    #[inline]
+    pub fn tell<M: Send + 'static>(&mut self, to: impl To<M>, message: M, policy: Policy) -> Result<(), TellError<M>> {
+        match self.try_tell(to, message) {
+            Err(TellError::Full(message)) => self.tell_later(to, message, policy),
+            done => done,
+        }
+    }
+
+    #[cold]
+    fn tell_later<M: Send + 'static>(
+        &mut self,
+        to: impl To<M>,
+        message: M,
+        policy: Policy,
+    ) -> Result<(), TellError<M>> {
+        let (from, (id, capacity)) = (self.place(), to.place());
+        let of = |message| message::of_verb(to.verb(), id.place, message);
+        let limit =
+            self.core.cells.at(from).and_then(|cell| cell.rare.as_ref()).map_or(DEFAULT_OUTBOX, |rare| rare.outbox);
+        let has_room = self.core.outbox.count(from) < limit;
+        match policy {
+            Policy::DropNewest => self.core.lose(of(message), Loss::Dropped),
+            Policy::Defer if !has_room => return Err(TellError::Full(message)),
+            Policy::DropOldest if !has_room => {
+                match self.core.outbox.take_oldest(from, id) {
+                    Some(oldest) => {
+                        self.core.lose(oldest, Loss::Dropped);
+                        self.core.outbox.push(from, id, capacity, of(message));
+                    }
+                    None => self.core.lose(of(message), Loss::Dropped),
+                };
+            }
+            Policy::Defer | Policy::DropOldest => self.core.outbox.push(from, id, capacity, of(message)),
+        }
+        Ok(())
+    }
+
+    /// Asks `to`, and has what `then` makes of the answer as a message of its own: also if there is none within `timeout`. Never waits.
+    /// The answer to a question is always told, once.
+    ///
+    /// A `then` that captures nothing costs no allocation.
+    ///
+    /// # Errors
+    /// Gives the message back, and `then` is not called.
+    pub fn ask<B, M, N>(
+        &mut self,
+        to: Addr<B>,
+        message: M,
+        timeout: Duration,
+        then: impl FnOnce(Result<B::Reply, AskError>) -> N + 'static,
+    ) -> Result<(), TellError<M>>
+    where
+        B: Handle<M>,
+        M: Send + 'static,
+        A: Handle<N>,
+        N: Send + 'static,
+    {
+        let route = match self.core.admit(to.id, to.capacity) {
+            Ok(route) => route,
+            Err(denied) => return Err(TellError::new(denied, message)),
+        };
+        let asker = self.ask_of(Asked::new::<A, N, B::Reply>(self.place(), then), Some(timeout));
+        self.core.post(route, message::question::<B, M>(to.id.place, Question { message, asker }));
+        Ok(())
+    }
+
+    fn ask_of(&mut self, asked: Asked, timeout: Option<Duration>) -> ReplyTo {
+        let place = self.core.asked.insert((asked, None)).expect("memory holds fewer questions than there are numbers");
+        if let Some(timeout) = timeout {
+            let key = self.core.alarms.set(self.core.now + timeout, Alarm::Answer(place));
+            if let Some((_, slot)) = self.core.asked.at(place) {
+                *slot = Some(key);
+            }
+        }
+        ReplyTo { lane: self.core.me, place }
+    }
+
+    /// Starts an actor on this worker, which this one supervises: when this ends that is stopped first. `start` has run when this
+    /// returns.
+    ///
+    /// # Errors
+    /// It was not started, and nothing is left of it.
+    pub fn spawn<B: Actor>(&mut self, spec: Spec<B>) -> Result<Addr<B>, SpawnError> {
+        let place = self.place();
+        let parent = self.core.id(place);
+        let rank = self.core.next_rank(place).ok_or(SpawnError::NoPlace)?;
+        let addr = self.core.spawn(spec, Some((parent, rank)))?;
+        self.core.adopt(place, rank, addr.id);
+        Ok(addr)
+    }
+
+    /// Starts an actor on the worker of that number, as [`spawn`](Self::spawn) does here; what `then` makes of what has become of it
+    /// comes as a message.
+    pub fn spawn_on<B, N>(
+        &mut self,
+        worker: usize,
+        spec: Spec<B>,
+        then: impl FnOnce(Result<Addr<B>, SpawnError>) -> N + 'static,
+    ) where
+        B: Actor,
+        A: Handle<N>,
+        N: Send + 'static,
+    {
+        let place = self.place();
+        let parent = self.core.id(place);
+        let rank = self.core.next_rank(place);
+        let then =
+            |answer: Result<Result<Addr<B>, SpawnError>, AskError>| then(answer.unwrap_or(Err(SpawnError::ShutDown)));
+        let asker = self.ask_of(Asked::new::<A, N, _>(place, then), None);
+        let number = u32::try_from(worker).ok().filter(|number| (*number as usize) < self.workers());
+        let (Some(number), Some(rank)) = (number, rank) else {
+            let none: Result<Addr<B>, SpawnError> = Err(SpawnError::NoPlace);
+            return self.core.post_answer(asker, message::answer(asker.place, none));
+        };
+        let parent_number = self.core.me;
+        self.core.have(number, move |core| {
+            let spawned = core.spawn(spec, Some((parent, rank)));
+            if let Ok(addr) = &spawned {
+                let child = addr.id;
+                core.have(parent_number, move |core| core.adopt(parent.place, rank, child));
+            }
+            core.post_answer(asker, message::answer(asker.place, spawned));
+        });
+    }
+
+    /// This actor ends when its handler has returned. What waits for it is lost, and counted.
+    pub fn stop(&mut self) {
+        self.core.stop_current();
+    }
+
+    /// This actor has failed: what its [`Spec`] says is done when the handler has returned.
+    pub fn fail(&mut self, failure: impl Into<Failure>) {
+        self.core.outcome = super::core::Outcome::Fails(failure.into());
+    }
+
+    /// An actor of this runtime is to stop when it has handled what was sent to it before.
+    pub fn stop_actor(&mut self, id: ActorId) {
+        let number = self.core.number(id);
+        if (number as usize) < self.workers() {
+            self.core.have(number, move |core| core.let_stop(id.place));
+        }
+    }
+
+    /// Sends itself `message` after `delay`.
+    pub fn after<M: Send + 'static>(&mut self, delay: Duration, message: M) -> Timer
+    where
+        A: Handle<M>,
+    {
+        let envelope = message::envelope::<A, M>(self.place(), message);
+        let at = self.core.now + delay;
+        self.core.set_timer(at, |timer| Alarm::Once { timer, envelope }).expect("timers have numbers enough")
+    }
+
+    /// Sends itself what `make` makes, the first time after `period` and then again and again. What it has no room for, or what is
+    /// due while it is busy for more than a period, is left out.
+    pub fn every<M: Send + 'static>(&mut self, period: Duration, mut make: impl FnMut() -> M + 'static) -> Timer
+    where
+        A: Handle<M>,
+    {
+        let to = self.place();
+        let make = Box::new(move || message::envelope::<A, M>(to, make()));
+        let due = self.core.now + period;
+        let alarm = |timer| Alarm::Every { timer, to, due, period, make };
+        self.core.set_timer(due, alarm).expect("timers have numbers enough")
+    }
+
+    /// Takes a timer back. False: it was over.
+    pub fn cancel(&mut self, timer: Timer) -> bool {
+        self.core.cancel_timer(timer)
+    }
+
+    /// Sends itself what `then` makes of it when that actor ends; at once, if it has ended.
+    pub fn watch<N: Send + 'static>(&mut self, id: ActorId, then: impl FnOnce(Ended) -> N + Send + 'static)
+    where
+        A: Handle<N>,
+    {
+        let place = self.place();
+        let who = self.core.id(place);
+        let tell = Box::new(move |ended| message::envelope::<A, N>(place, then(ended)));
+        let watcher = Watcher { who, tell };
+        let number = self.core.number(id);
+        if (number as usize) < self.workers() {
+            self.core.have(number, move |core| core.watch(id, watcher));
+        } else {
+            self.core.watch_nobody(id, watcher);
+        }
+    }
+
+    /// Watches that actor no more. What is on its way comes still.
+    pub fn unwatch(&mut self, id: ActorId) {
+        let who = self.core.id(self.place());
+        let number = self.core.number(id);
+        if (number as usize) < self.workers() {
+            self.core.have(number, move |core| core.unwatch(id.place, who));
+        }
+    }
+
+    /// Gives itself a name, by which it is found in this runtime until it ends.
+    ///
+    /// # Errors
+    /// Another has it.
+    pub fn register(&mut self, name: impl Into<String>) -> Result<(), NameError> {
+        let addr = self.addr();
+        self.core.shared.names.give(name.into(), addr)?;
+        if let Some(rare) = self.core.rare(addr.id.place) {
+            rare.is_named = true;
+        }
+        Ok(())
+    }
+
+    /// Who has that name.
+    ///
+    /// # Errors
+    /// Nobody, or an actor of another type.
+    pub fn find<B: Actor>(&self, name: &str) -> Result<Addr<B>, NameError> {
+        self.core.shared.names.find(name)
+    }
+}
+
+impl<A> fmt::Debug for Ctx<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ctx").field("worker", &self.core.me).field("place", &self.core.running).finish_non_exhaustive()
+    }
+}

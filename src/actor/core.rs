@@ -1,0 +1,515 @@
+//! A worker's actors, and all that a handler may reach: its tables, its lanes, what is due.
+//!
+//! One thread has it. A handler runs with the core borrowed and its own state beside it; what it asks for that would touch that state (to
+//! stop, to fail) is noted and done when it has returned.
+//!
+//! | status | runs | next |
+//! |---|---|---|
+//! | `Starting` | in `start` | `Idle` or `Ready`; or it never was |
+//! | `Idle` | has no messages | `Ready` with the first |
+//! | `Ready` | is in `ready`, once | `Idle`, `Paused`, `Stopping` |
+//! | `Paused` | has failed, and what becomes of it is not decided, or not due | `Idle` or `Ready`, with another state; `Stopping` |
+//! | `Stopping` | its children are to end first | – |
+
+use std::{
+    collections::{HashMap, VecDeque},
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc as Counted,
+    time::Instant,
+};
+
+use super::{
+    address::ActorId,
+    ask::{AskError, Asked, ReplyTo},
+    credit::{Denied, GONE, Returned},
+    deadletter::Loss,
+    envelope::{Envelope, Kind, State, Verb},
+    failure::Failure,
+    lane::Lane,
+    lifecycle::Rare,
+    mailbox::{Mailbox, Origin, Pool},
+    message::{self, Species},
+    outbox::Outbox,
+    places::{Place, Places},
+    shared::Shared,
+    timers::Alarm,
+};
+use crate::{
+    sync::light_fence,
+    timer::{Key, Wheel},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Core {
+    /// The worker's number in its runtime.
+    pub(super) me: u32,
+    pub(super) shared: Counted<Shared>,
+    pub(super) cells: Places<Cell>,
+    pool: Pool,
+    /// Who has messages, in the order of their turns.
+    ready: VecDeque<u32>,
+    /// To the workers, by their numbers; none to itself.
+    pub(super) lanes: Vec<Option<Lane>>,
+    /// To clients, likewise; they are asked of less often.
+    pub(super) clients: HashMap<u32, Lane, ahash::RandomState>,
+    pub(super) asked: Places<(Asked, Option<Key>)>,
+    pub(super) alarms: Wheel<Alarm>,
+    /// Timers of actors, which an interval sets again and again.
+    pub(super) timers: Places<Option<Key>>,
+    /// What found no credit, and waits for it.
+    pub(super) outbox: Outbox,
+    /// As it was when the turn began.
+    pub(super) now: Instant,
+    /// Whose handler is running, and what it has asked for.
+    pub(super) running: Option<Place>,
+    pub(super) outcome: Outcome,
+    /// Who is to have what the handler returns.
+    pub(super) answering: Option<ReplyTo>,
+    /// What is to become of actors whose code runs, beside the one that asked for it by itself.
+    pub(super) later: Vec<(Place, Outcome)>,
+    /// What it handles.
+    handling: fn() -> &'static str,
+    pub(super) counts: Counts,
+    /// Something may have been sent to others since they were told last.
+    has_posted: bool,
+}
+
+/// An actor, to its worker.
+#[derive(Debug)]
+pub(super) struct Cell {
+    /// `None` while it starts, and after it has failed.
+    pub(super) state: Option<State>,
+    pub(super) species: &'static Species,
+    pub(super) mailbox: Mailbox,
+    pub(super) status: Status,
+    /// Its code runs: what ends it waits until that has returned.
+    pub(super) is_busy: bool,
+    pub(super) capacity: u32,
+    /// Messages of actors of this worker that wait.
+    pub(super) local: u32,
+    /// Who supervises it, and its rank among their children.
+    pub(super) parent: Option<ActorId>,
+    pub(super) rank: u32,
+    /// What most have not got.
+    pub(super) rare: Option<Box<Rare>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    Starting,
+    Idle,
+    Ready,
+    Paused,
+    Stopping,
+}
+
+/// What a handler has asked for.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Goes,
+    Stops,
+    Fails(Failure),
+}
+
+/// What a worker did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Messages handled.
+    pub handled: u64,
+    /// Actors that were started, and of those that have ended.
+    pub started: u64,
+    /// See there.
+    pub ended: u64,
+    /// Times an actor failed.
+    pub failures: u64,
+    /// Times one was started anew.
+    pub restarts: u64,
+    /// Messages for actors that had ended, or ended with them unread.
+    pub dead_letters: u64,
+    /// Messages a [policy](super::Policy) has dropped.
+    pub dropped: u64,
+    /// Answers that came when nobody waited for them any more.
+    pub late_answers: u64,
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, other: Self) {
+        self.handled += other.handled;
+        self.started += other.started;
+        self.ended += other.ended;
+        self.failures += other.failures;
+        self.restarts += other.restarts;
+        self.dead_letters += other.dead_letters;
+        self.dropped += other.dropped;
+        self.late_answers += other.late_answers;
+    }
+}
+
+/// Messages of one actor before it is the next one's turn.
+const QUANTUM: u32 = 64;
+
+/// Where a message goes that has credit.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Route {
+    Here(Place),
+    There(u32),
+}
+
+impl Core {
+    pub(super) fn new(me: u32, shared: Counted<Shared>, lanes: Vec<Option<Lane>>, now: Instant) -> Self {
+        Self {
+            me,
+            shared,
+            cells: Places::new(),
+            pool: Pool::new(),
+            ready: VecDeque::new(),
+            lanes,
+            clients: HashMap::default(),
+            asked: Places::new(),
+            alarms: Wheel::new(now),
+            timers: Places::new(),
+            outbox: Outbox::default(),
+            now,
+            running: None,
+            outcome: Outcome::Goes,
+            answering: None,
+            later: Vec::new(),
+            handling: || "nothing",
+            counts: Counts::default(),
+            has_posted: false,
+        }
+    }
+
+    /// The name of the actor at `place`, of this worker.
+    #[inline]
+    pub(super) fn id(&self, place: Place) -> ActorId {
+        ActorId { worker: self.shared.base + self.me, place }
+    }
+
+    /// The number of a worker in this runtime. One that is too high is of another.
+    #[inline(always)]
+    pub(super) fn number(&self, id: ActorId) -> u32 {
+        id.worker.wrapping_sub(self.shared.base)
+    }
+
+    /// Takes credit for a message. Whoever has it posts one.
+    ///
+    /// # Errors
+    /// There is none, the actor has ended, or (`Gone`, too) is of another runtime.
+    #[inline(always)]
+    pub(super) fn admit(&mut self, to: ActorId, capacity: u32) -> Result<Route, Denied> {
+        if self.outbox.holds_for(to) {
+            // What waits for credit is to go first.
+            return Err(Denied::Full);
+        }
+        self.admit_first(to, capacity)
+    }
+
+    #[inline(always)]
+    pub(super) fn admit_first(&mut self, to: ActorId, capacity: u32) -> Result<Route, Denied> {
+        let number = self.number(to);
+        if number == self.me {
+            let cell = self.cells.at(to.place).ok_or(Denied::Gone)?;
+            if cell.local >= capacity {
+                return Err(Denied::Full);
+            }
+            cell.local += 1;
+            return Ok(Route::Here(to.place));
+        }
+        match self.lanes.get_mut(number as usize) {
+            Some(Some(lane)) => {
+                lane.credit.take(to.place, capacity)?;
+                Ok(Route::There(number))
+            }
+            _ => Err(Denied::Gone),
+        }
+    }
+
+    /// Sends it where it was admitted to.
+    #[inline(always)]
+    pub(super) fn post(&mut self, route: Route, envelope: Envelope) {
+        match route {
+            Route::Here(place) => self.enqueue(place, envelope, Origin::HERE),
+            Route::There(number) => self.post_to(number, envelope),
+        }
+    }
+
+    /// Makes an envelope and sends it where it was admitted to, which is to an actor of the verb.
+    ///
+    /// # Safety
+    /// The verb was made for `M`.
+    #[inline(always)]
+    pub(super) unsafe fn post_new<M: Send>(&mut self, route: Route, verb: &'static Verb, to: Place, message: M) {
+        match route {
+            Route::Here(place) => {
+                let Some(cell) = self.cells.at(place) else { return };
+                // SAFETY: there is room for one; and the caller's word.
+                let write = |at| unsafe { Envelope::write(at, verb, to, message) };
+                self.pool.push_with(&mut cell.mailbox, Origin::HERE, write);
+                if cell.status == Status::Idle {
+                    cell.status = Status::Ready;
+                    self.ready.push_back(place.index);
+                }
+            }
+            // SAFETY: the caller's word.
+            Route::There(number) => self.post_to(number, unsafe { Envelope::new(verb, to, message) }),
+        }
+    }
+
+    /// Sends it to a worker or client, whether there is credit or none.
+    #[inline(always)]
+    pub(super) fn post_to(&mut self, number: u32, envelope: Envelope) {
+        let sent = match self.lane(number) {
+            Some(lane) => lane.post(envelope),
+            None => Err(envelope),
+        };
+        if let Err(envelope) = sent {
+            self.lose(envelope, Loss::NobodyThere);
+        }
+    }
+
+    /// The lane there, to send something.
+    #[inline(always)]
+    pub(super) fn lane(&mut self, number: u32) -> Option<&mut Lane> {
+        self.has_posted = true;
+        match self.lanes.get_mut(number as usize) {
+            Some(lane) => lane.as_mut(),
+            None => self.clients.get_mut(&number),
+        }
+    }
+
+    /// Has a worker of this runtime do something, this one included, which does it at once.
+    pub(super) fn have(&mut self, number: u32, job: impl FnOnce(&mut Core) + Send + 'static) {
+        if number == self.me { job(self) } else { self.post_to(number, message::job(job)) }
+    }
+
+    /// Answers a question.
+    #[inline]
+    pub(super) fn post_answer(&mut self, to: ReplyTo, answer: Envelope) {
+        if to.lane == self.me { self.answered(answer) } else { self.post_to(to.lane, answer) }
+    }
+
+    /// Puts a message into the mailbox of an actor here.
+    #[inline(always)]
+    pub(super) fn enqueue(&mut self, to: Place, envelope: Envelope, origin: Origin) {
+        let Some(cell) = self.cells.at(to) else { return self.bounce(to, envelope, origin) };
+        self.pool.push(&mut cell.mailbox, envelope, origin);
+        if cell.status == Status::Idle {
+            cell.status = Status::Ready;
+            self.ready.push_back(to.index);
+        }
+    }
+
+    /// There is no such actor any more.
+    #[cold]
+    fn bounce(&mut self, place: Place, envelope: Envelope, origin: Origin) {
+        if let Some(lane) = self.lane(origin.0) {
+            // Lost with the lane if that is gone.
+            _ = lane.post(message::credit(Returned { place, count: GONE }));
+        }
+        self.lose(envelope, Loss::ActorEnded);
+    }
+
+    /// Something has come from a worker or client.
+    #[inline(always)]
+    pub(super) fn arrive(&mut self, from: u32, envelope: Envelope) {
+        match envelope.kind() {
+            Kind::Message => self.enqueue(envelope.to(), envelope, Origin(from)),
+            Kind::Reply | Kind::Failure => self.answered(envelope),
+            Kind::Credit => self.credited(from, message::into_credit(envelope)),
+            Kind::Job => message::do_job(envelope, self),
+        }
+    }
+
+    fn credited(&mut self, from: u32, returned: Returned) {
+        if let Some(lane) = self.lane(from) {
+            lane.credit.give_back(returned);
+        }
+        if !self.outbox.is_empty() {
+            self.send_deferred(ActorId { worker: self.shared.base.wrapping_add(from), place: returned.place });
+        }
+    }
+
+    /// A question has its answer, or a failure.
+    fn answered(&mut self, answer: Envelope) {
+        match self.asked.remove(answer.to()) {
+            Some((asked, key)) => {
+                key.map(|key| self.alarms.cancel(key));
+                self.put_answer(asked, Ok(answer));
+            }
+            None => self.counts.late_answers += 1,
+        }
+    }
+
+    /// The one who asked is told. What it makes a message of the answer with is its own code, and may panic.
+    pub(super) fn put_answer(&mut self, asked: Asked, answer: Result<Envelope, AskError>) {
+        let asker = asked.asker;
+        match catch_unwind(AssertUnwindSafe(|| asked.answered(answer))) {
+            Ok(message) => self.enqueue(asker, message, Origin::NONE),
+            Err(panic) => self.fail(asker, Failure::of_panic(panic, "an answer")),
+        }
+    }
+
+    /// Is there an actor with something to do?
+    #[inline(always)]
+    pub(super) fn has_work(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// It is the next actor's turn: some of its messages. False: nobody has any.
+    #[inline]
+    pub(super) fn run_next(&mut self) -> bool {
+        let Some(index) = self.ready.pop_front() else { return false };
+        let Some((place, cell)) = self.cells.at_index(index) else { return true };
+        cell.is_busy = true;
+        self.running = Some(place);
+        let ended = catch_unwind(AssertUnwindSafe(|| self.run(place)));
+        self.running = None;
+        self.set_busy(place, false);
+        if let Err(panic) = ended {
+            if let Some(asker) = self.answering.take() {
+                self.post_answer(asker, message::failure(asker.place, AskError::Failed));
+            }
+            self.outcome = Outcome::Fails(Failure::of_panic(panic, (self.handling)()));
+        }
+        match mem::replace(&mut self.outcome, Outcome::Goes) {
+            Outcome::Goes => {}
+            outcome => self.conclude(place, outcome),
+        }
+        self.do_later();
+        self.tell_lanes();
+        true
+    }
+
+    /// What was put off until no code of the actors concerned runs.
+    #[inline(always)]
+    pub(super) fn do_later(&mut self) {
+        while let Some((place, outcome)) = self.later.pop() {
+            self.conclude(place, outcome);
+        }
+    }
+
+    fn conclude(&mut self, place: Place, outcome: Outcome) {
+        match outcome {
+            Outcome::Goes => {}
+            Outcome::Stops => self.stop(place),
+            Outcome::Fails(failure) => self.fail(place, failure),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn set_busy(&mut self, place: Place, is_busy: bool) {
+        if let Some(cell) = self.cells.at(place) {
+            cell.is_busy = is_busy;
+        }
+    }
+
+    #[inline(always)]
+    fn run(&mut self, place: Place) {
+        for _ in 0..QUANTUM {
+            let Some(cell) = self.cells.at(place) else { return };
+            if cell.status != Status::Ready {
+                // Stopped or failed by somebody else since it was put there.
+                return;
+            }
+            let Some(state) = cell.state else { return };
+            let Some(origin) = self.pool.origin(&cell.mailbox) else {
+                cell.status = Status::Idle;
+                return;
+            };
+            if origin == Origin::HERE && self.outbox.is_empty() {
+                cell.local -= 1;
+            } else {
+                self.settle(place, origin);
+            }
+            let Some(cell) = self.cells.at(place) else { return };
+            let Some(envelope) = self.pool.pop_in_place(&mut cell.mailbox) else { return };
+            // SAFETY: it is ours, and nothing was pushed since.
+            self.handling = unsafe { (*envelope).name() };
+            self.counts.handled += 1;
+            // SAFETY: the state is of the actor at `place`, which the message was for: its generation is never given to another. The
+            // state is freed by this core when the handler has returned, not before. The envelope is not used again, and lies where it
+            // does until something is pushed, by way of the core.
+            unsafe { Envelope::deliver_from(envelope, state, self) };
+            if !matches!(self.outcome, Outcome::Goes) {
+                return;
+            }
+        }
+        if let Some(cell) = self.cells.at(place)
+            && cell.status == Status::Ready
+        {
+            self.ready.push_back(place.index);
+        }
+    }
+
+    /// A message of its has been taken: there is room for another.
+    #[inline(always)]
+    fn settle(&mut self, place: Place, origin: Origin) {
+        match origin {
+            Origin::NONE => {}
+            Origin::HERE => {
+                if let Some(cell) = self.cells.at(place) {
+                    cell.local -= 1;
+                }
+                if !self.outbox.is_empty() {
+                    self.send_deferred(self.id(place));
+                }
+            }
+            Origin(number) => {
+                let Some(capacity) = self.cells.at(place).map(|cell| cell.capacity) else { return };
+                if let Some(lane) = self.lane(number)
+                    && let Some(returned) = lane.settled.handled(place, capacity)
+                {
+                    // Lost with the lane if that is gone.
+                    _ = lane.post(message::credit(returned));
+                }
+            }
+        }
+    }
+
+    /// Wakes whoever sleeps of those something was sent to.
+    #[inline(always)]
+    pub(super) fn tell_lanes(&mut self) {
+        if std::mem::take(&mut self.has_posted) {
+            self.tell_those_posted_to();
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn tell_those_posted_to(&mut self) {
+        self.lanes.iter_mut().flatten().chain(self.clients.values_mut()).for_each(Lane::move_on);
+        if self.lanes.iter().flatten().any(Lane::is_fresh) || !self.clients.is_empty() {
+            // Light: what was sent against the look at sleepers; pairs with the heavy fence of a worker or client that parks.
+            light_fence();
+            self.lanes.iter_mut().flatten().chain(self.clients.values_mut()).for_each(Lane::tell);
+        }
+    }
+
+    /// What waited in a mailbox, when nobody will read it.
+    pub(super) fn lose_all(&mut self, mailbox: &mut Mailbox) {
+        while let Some((envelope, _)) = self.pool.pop(mailbox) {
+            self.lose(envelope, Loss::ActorEnded);
+        }
+    }
+
+    /// The actor may run (again).
+    pub(super) fn wake(&mut self, place: Place) {
+        let Some(cell) = self.cells.at(place) else { return };
+        cell.status = Status::Idle;
+        if !cell.mailbox.is_empty() {
+            cell.status = Status::Ready;
+            // It may be there still, from before it was paused: then it has two turns for one, and its status says when it has none.
+            self.ready.push_back(place.index);
+        }
+    }
+
+    /// The actor whose handler runs ends when that has returned.
+    pub(super) fn stop_current(&mut self) {
+        if !matches!(self.outcome, Outcome::Fails(_)) {
+            self.outcome = Outcome::Stops;
+        }
+    }
+}

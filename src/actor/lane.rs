@@ -1,0 +1,214 @@
+//! A way from one worker or client to another: a ring, what finds no room there, the credit, and the bell.
+//!
+//! Nobody waits for room: what finds none is queued on the sender's side and goes first, which credit bounds. A sender that goes to sleep
+//! with something queued asks to be told of room; the receiver, which looks after it has taken something, rings.
+
+#![forbid(unsafe_code)]
+
+use std::{collections::VecDeque, sync::Arc as Counted};
+
+use super::{
+    credit::{Outstanding, Settled},
+    envelope::Envelope,
+};
+use crate::{
+    ring::{CapacityError, PopError, PushError, spsc},
+    sync::{Arc, AtomicBool, CachePadded, Mutex, Ordering, planted},
+    wait::Signal,
+};
+
+/// Envelopes of a ring: 16 KiB.
+pub(super) const RING: usize = if cfg!(any(loom, shuttle)) { 2 } else { 256 };
+
+/// Envelopes that go into a ring together: a reader that looks at each place as it is written would have its cache line taken from it, and
+/// take it back, for each.
+const BURST: usize = 16;
+
+/// How a worker or client is reached by those who have something for it.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    pub(super) signal: CachePadded<Signal>,
+    /// There is something in `newcomers`, or the worker is to end.
+    has_news: AtomicBool,
+    /// Lanes it has not taken yet.
+    pub(super) newcomers: Mutex<Vec<Newcomer>>,
+}
+
+impl Bell {
+    /// There is news: whoever has the bell looks at it.
+    pub(super) fn tell(&self) {
+        // Release: what the news is; pairs with Acquire in `take_news`.
+        self.has_news.store(true, Ordering::Release);
+        self.signal.fence_and_notify();
+    }
+
+    /// Is there news? Takes note that it is looked at.
+    #[inline(always)]
+    pub(super) fn take_news(&self) -> bool {
+        // Relaxed: a look; who finds something swaps. Acquire: pairs with Release in `tell`.
+        self.has_news.load(Ordering::Relaxed) && self.has_news.swap(false, Ordering::Acquire)
+    }
+
+    #[inline(always)]
+    pub(super) fn has_news(&self) -> bool {
+        self.has_news.load(Ordering::Relaxed)
+    }
+}
+
+/// Both ways with somebody who has come.
+#[derive(Debug)]
+pub(super) struct Newcomer {
+    pub(super) number: u32,
+    pub(super) inlet: Inlet,
+    pub(super) lane: Lane,
+}
+
+/// The sender's end.
+#[derive(Debug)]
+pub(super) struct Lane {
+    ring: spsc::Producer<Envelope>,
+    /// What found no room: before all that comes.
+    queue: VecDeque<Envelope>,
+    /// Of what was sent.
+    pub(super) credit: Outstanding,
+    /// Of what came from there: its credit goes back this way.
+    pub(super) settled: Settled,
+    bell: Counted<Bell>,
+    wants_room: Arc<AtomicBool>,
+    /// Something was put there since the bell was looked at.
+    is_fresh: bool,
+    /// The receiver is gone.
+    is_closed: bool,
+}
+
+/// The receiver's end.
+#[derive(Debug)]
+pub(super) struct Inlet {
+    ring: spsc::Consumer<Envelope>,
+    wants_room: Arc<AtomicBool>,
+}
+
+/// A lane to whoever has this bell.
+///
+/// # Errors
+/// There is no memory.
+pub(super) fn lane(bell: Counted<Bell>) -> Result<(Lane, Inlet), CapacityError> {
+    let (producer, consumer) = spsc::ring(RING)?;
+    let wants_room = Arc::new(AtomicBool::new(false));
+    let lane = Lane {
+        ring: producer,
+        queue: VecDeque::new(),
+        credit: Outstanding::default(),
+        settled: Settled::default(),
+        bell,
+        wants_room: wants_room.clone(),
+        is_fresh: false,
+        is_closed: false,
+    };
+    Ok((lane, Inlet { ring: consumer, wants_room }))
+}
+
+impl Lane {
+    /// Sends it, with the others of a burst: the caller [moves them on](Self::move_on) before it does anything long. It comes back if the
+    /// receiver is gone.
+    #[inline(always)]
+    pub(super) fn post(&mut self, envelope: Envelope) -> Result<(), Envelope> {
+        if self.is_closed {
+            return Err(envelope);
+        }
+        self.queue.push_back(envelope);
+        if self.queue.len() >= BURST {
+            self.move_on();
+        }
+        Ok(())
+    }
+
+    /// Moves what is queued into the ring, as far as there is room.
+    pub(super) fn move_on(&mut self) {
+        while let Some(envelope) = self.queue.pop_front() {
+            match self.ring.push(envelope) {
+                Ok(()) => self.is_fresh = true,
+                Err(PushError::Full(envelope)) => {
+                    self.queue.push_front(envelope);
+                    return;
+                }
+                Err(PushError::Closed(envelope)) => {
+                    self.is_closed = true;
+                    self.queue.push_front(envelope);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Is something queued that could go on, or never will? The sender asks before it sleeps.
+    pub(super) fn can_move_on(&self) -> bool {
+        !self.queue.is_empty() && !self.is_closed && (!self.ring.is_full() || self.ring.is_closed())
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed || self.ring.is_closed()
+    }
+
+    /// Is there room for one now? For senders that wait for room before they send: it stays true until they do.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.is_empty() && !self.ring.is_full()
+    }
+
+    /// The sender is about to sleep, and may wait for room. A heavy fence and a look follow.
+    pub(super) fn want_room(&self) {
+        self.wants_room.store(true, Ordering::Relaxed);
+    }
+
+    /// The sender is about to sleep: it is to be told of room, if it waits for any. A heavy fence and a look follow.
+    pub(super) fn announce(&self) {
+        if !self.queue.is_empty() {
+            self.wants_room.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// After a light fence: wakes the receiver if it sleeps and something was sent since.
+    #[inline(always)]
+    pub(super) fn tell(&mut self) {
+        if std::mem::take(&mut self.is_fresh) {
+            self.bell.signal.notify();
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_fresh(&self) -> bool {
+        self.is_fresh
+    }
+
+    pub(super) fn bell(&self) -> &Counted<Bell> {
+        &self.bell
+    }
+}
+
+impl Inlet {
+    #[inline(always)]
+    pub(super) fn pop(&mut self) -> Result<Envelope, PopError> {
+        self.ring.pop()
+    }
+
+    #[inline(always)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.ring.is_empty()
+    }
+
+    /// Nobody sends any more. Asked when it was found empty; there may be something still.
+    pub(super) fn is_closed(&self) -> bool {
+        self.ring.is_closed()
+    }
+
+    /// After something was taken and a light fence: does the sender sleep until there is room?
+    #[inline(always)]
+    pub(super) fn is_wanted(&self) -> bool {
+        // Relaxed: ordered by the fence; the sender looks once more behind its own.
+        self.wants_room.load(Ordering::Relaxed) && !planted("actor-room-untold") && {
+            self.wants_room.store(false, Ordering::Relaxed);
+            true
+        }
+    }
+}

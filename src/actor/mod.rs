@@ -1,0 +1,130 @@
+//! Actors on pinned cores: state that lives on one worker's thread and handles typed messages one at a time.
+//!
+//! A [`Runtime`] is workers, each a thread, pinned to a core if it is told so. An [`Actor`] starts on one of them and stays there, so its
+//! state need not be [`Send`]; it [handles](Handle) messages to completion, and nothing inside a handler ever waits. Between two workers
+//! there is a ring each way, so a small message crosses in one cache-line transfer; on one worker it crosses no atomic operation.
+//!
+//! ```
+//! use ringway::actor::{Actor, Ctx, Failure, Handle, Runtime, Spec};
+//! use std::time::Duration;
+//!
+//! struct Counter(u64);
+//!
+//! impl Actor for Counter {
+//!     type Args = u64;
+//!
+//!     fn start(from: u64, _: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
+//!         Ok(Self(from))
+//!     }
+//! }
+//!
+//! struct Add(u64);
+//!
+//! impl Handle<Add> for Counter {
+//!     type Reply = u64;
+//!
+//!     fn on(&mut self, Add(more): Add, _: &mut Ctx<'_, Self>) -> u64 {
+//!         self.0 += more;
+//!         self.0
+//!     }
+//! }
+//!
+//! let runtime = Runtime::builder().start()?;
+//! let mut client = runtime.client()?;
+//! let counter = client.spawn(Spec::<Counter>::new(40))?;
+//! client.tell(counter, Add(1))?;
+//! assert_eq!(client.ask(counter, Add(1), Duration::from_secs(5))?, 42);
+//! let report = runtime.shutdown(Duration::from_secs(5));
+//! assert_eq!((report.counts.handled, report.counts.dead_letters, report.killed), (2, 0, 0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | file | job |
+//! |---|---|
+//! | `address` | names and addresses |
+//! | `places` | tables whose old names name nothing |
+//! | `envelope`, `message` | a message without its type, and what is done with it |
+//! | `credit`, `mailbox`, `outbox` | what bounds the messages under way, where they wait, and where they wait for room |
+//! | `lane` | the way from one worker or client to another |
+//! | `core`, `lifecycle`, `timers`, `ask` | a worker's actors: their turns, their lives, what is due, what is to be answered |
+//! | `context` | what a handler may do |
+//! | `worker`, `runtime`, `client` | the loop, the threads, and threads outside |
+//! | [`kit`] | the same without threads and clock, for tests |
+//! | `spec`, `history`, `failure` | how an actor is started, and started again |
+//! | `names`, `deadletter`, `shared` | the registry, what came to nobody, what all workers share |
+//!
+//! # What bounds a mailbox
+//!
+//! Each worker, and each client, may have as many messages on their way to an actor or waiting there as the actor's
+//! [capacity](Spec::capacity) says. It counts them by itself and hears in batches of those that were handled, so *full* is known without
+//! asking anybody. Answers and the ends of actors that are watched are not counted: there are no more than were asked for.
+//!
+//! # Order
+//!
+//! What one actor sends to another is handled in the order it was sent. Nothing is said of what two send to a third.
+
+mod address;
+mod ask;
+mod client;
+mod context;
+mod core;
+mod credit;
+mod deadletter;
+mod envelope;
+mod failure;
+mod history;
+pub mod kit;
+mod lane;
+mod lifecycle;
+mod mailbox;
+mod message;
+mod names;
+mod outbox;
+mod places;
+mod runtime;
+mod shared;
+mod spec;
+mod timers;
+mod worker;
+
+pub use self::core::Counts;
+pub use address::{ActorId, Addr, Recipient};
+pub use ask::AskError;
+pub use client::{Client, ClientError};
+pub use context::{Ctx, Policy, TellError, To};
+pub use deadletter::{DeadLetter, Loss};
+pub use failure::Failure;
+pub use lifecycle::{Ended, Reason, SpawnError};
+pub use names::NameError;
+pub use runtime::{Report, Runtime, RuntimeBuilder, StartError};
+pub use spec::{BackOff, Intensity, Restarts, Spec, Strategy};
+pub use timers::Timer;
+
+/// State that lives on a worker and handles messages: see the [module](self).
+///
+/// Its code runs on its worker's thread: it is to return soon, as all other actors there wait for it. If it panics the actor has failed,
+/// and no other; with `panic = "abort"` the process ends, as everywhere.
+pub trait Actor: Sized + 'static {
+    /// What it starts from: that crosses threads, not the actor.
+    type Args: Send + 'static;
+
+    /// Makes it, on the worker it is to live on.
+    ///
+    /// # Errors
+    /// It cannot start: whoever wanted it is told.
+    fn start(args: Self::Args, ctx: &mut Ctx<'_, Self>) -> Result<Self, Failure>;
+
+    /// It ends: those it supervised have ended, and it handles nothing any more. Not called if it failed, or is ended by force.
+    fn stopping(&mut self, ctx: &mut Ctx<'_, Self>) {
+        let _ = ctx;
+    }
+}
+
+/// An actor that handles messages of type `M`.
+pub trait Handle<M: Send + 'static>: Actor {
+    /// What whoever asks it gets; who only tells it does not.
+    type Reply: Send + 'static;
+
+    /// Handles one message, to completion.
+    fn on(&mut self, message: M, ctx: &mut Ctx<'_, Self>) -> Self::Reply;
+}

@@ -1,0 +1,118 @@
+//! Messages that actors of a worker have sent and that found no credit, in order for each receiver.
+//!
+//! Invariant: while something waits here for a receiver nothing else of this worker is sent to it, so that what an actor sends to another
+//! arrives in the order it was sent.
+
+#![forbid(unsafe_code)]
+
+use std::collections::{HashMap, VecDeque};
+
+use super::{address::ActorId, core::Core, credit::Denied, deadletter::Loss, envelope::Envelope, places::Place};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    waiting: HashMap<ActorId, VecDeque<Deferred>, ahash::RandomState>,
+    /// How many of each sender.
+    counts: HashMap<Place, u32, ahash::RandomState>,
+}
+
+#[derive(Debug)]
+struct Deferred {
+    from: Place,
+    capacity: u32,
+    envelope: Envelope,
+}
+
+impl Outbox {
+    #[inline(always)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Does something wait for that receiver?
+    #[inline(always)]
+    pub(super) fn holds_for(&self, to: ActorId) -> bool {
+        !self.is_empty() && self.waiting.contains_key(&to)
+    }
+
+    /// How many messages of this sender wait.
+    pub(super) fn count(&self, from: Place) -> u32 {
+        self.counts.get(&from).copied().unwrap_or(0)
+    }
+
+    pub(super) fn push(&mut self, from: Place, to: ActorId, capacity: u32, envelope: Envelope) {
+        self.waiting.entry(to).or_default().push_back(Deferred { from, capacity, envelope });
+        *self.counts.entry(from).or_default() += 1;
+    }
+
+    /// Takes the oldest that this sender has for that receiver.
+    pub(super) fn take_oldest(&mut self, from: Place, to: ActorId) -> Option<Envelope> {
+        let waiting = self.waiting.get_mut(&to)?;
+        let index = waiting.iter().position(|deferred| deferred.from == from)?;
+        let oldest = waiting.remove(index)?;
+        if waiting.is_empty() {
+            self.waiting.remove(&to);
+        }
+        self.uncount(from);
+        Some(oldest.envelope)
+    }
+
+    fn first(&mut self, to: ActorId) -> Option<&Deferred> {
+        self.waiting.get(&to)?.front()
+    }
+
+    fn take_first(&mut self, to: ActorId) -> Option<Envelope> {
+        let waiting = self.waiting.get_mut(&to)?;
+        let Deferred { from, envelope, .. } = waiting.pop_front()?;
+        if waiting.is_empty() {
+            self.waiting.remove(&to);
+        }
+        self.uncount(from);
+        Some(envelope)
+    }
+
+    fn uncount(&mut self, from: Place) {
+        if let Some(count) = self.counts.get_mut(&from) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&from);
+            }
+        }
+    }
+
+    /// Whose receivers have not come to have room: what they are.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Envelope> {
+        self.counts.clear();
+        std::mem::take(&mut self.waiting).into_values().flatten().map(|deferred| deferred.envelope)
+    }
+}
+
+impl Core {
+    /// Nobody will have what waits for credit.
+    pub(super) fn lose_deferred(&mut self) {
+        for envelope in self.outbox.drain().collect::<Vec<_>>() {
+            self.lose(envelope, Loss::ActorEnded);
+        }
+    }
+
+    /// There is credit again for that receiver, or it has ended.
+    #[cold]
+    pub(super) fn send_deferred(&mut self, to: ActorId) {
+        while let Some(capacity) = self.outbox.first(to).map(|first| first.capacity) {
+            match self.admit_first(to, capacity) {
+                Err(Denied::Full) => return,
+                Ok(route) => {
+                    if let Some(envelope) = self.outbox.take_first(to) {
+                        self.post(route, envelope);
+                    }
+                }
+                Err(Denied::Gone) => {
+                    if let Some(envelope) = self.outbox.take_first(to) {
+                        self.lose(envelope, Loss::ActorEnded);
+                    }
+                }
+            }
+        }
+    }
+}

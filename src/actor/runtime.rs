@@ -1,0 +1,280 @@
+//! The workers and their threads: how a runtime is started, and how it ends.
+
+#![forbid(unsafe_code)]
+
+use std::{
+    fmt, io,
+    sync::{Arc as Counted, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    ActorId, Client, ClientError, DeadLetter, Failure,
+    core::{Core, Counts},
+    lane::{Inlet, Lane, lane},
+    shared::{DeadLetterHook, FailureHook, Order, Shared},
+    worker::{Said, Worker},
+};
+use crate::{
+    affinity::{self, SpawnError as ThreadError},
+    ring::CapacityError,
+    sync::{AtomicU32, Mutex, Ordering},
+    wait::WaitPolicy,
+};
+
+/// Actors and the threads they live on.
+///
+/// Dropping it ends all actors at once; [`shutdown`](Self::shutdown) lets them finish first.
+pub struct Runtime {
+    shared: Counted<Shared>,
+    workers: usize,
+    /// Locked by whoever ends it.
+    said: Mutex<mpsc::Receiver<(usize, Said)>>,
+    is_over: bool,
+}
+
+/// How a runtime is to be.
+#[derive(Default)]
+pub struct RuntimeBuilder {
+    workers: Vec<Plan>,
+    on_dead_letter: Option<DeadLetterHook>,
+    on_failure: Option<FailureHook>,
+}
+
+/// One worker's.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    cpu: Option<usize>,
+    policy: WaitPolicy,
+}
+
+impl RuntimeBuilder {
+    /// Another worker, whose thread is pinned to that CPU.
+    pub fn worker_on(mut self, cpu: usize, policy: WaitPolicy) -> Self {
+        self.workers.push(Plan { cpu: Some(cpu), policy });
+        self
+    }
+
+    /// Another worker, wherever the system lets it run.
+    pub fn worker(mut self, policy: WaitPolicy) -> Self {
+        self.workers.push(Plan { cpu: None, policy });
+        self
+    }
+
+    /// Another worker on each CPU this process may use.
+    pub fn workers_on_all(mut self, policy: WaitPolicy) -> Self {
+        self.workers.extend(affinity::usable().iter().map(|&cpu| Plan { cpu: Some(cpu), policy }));
+        self
+    }
+
+    /// Is called with each message that nobody will read, by whichever worker finds that out: it is to return soon, and not to panic.
+    pub fn on_dead_letter(mut self, hook: impl Fn(DeadLetter) + Send + Sync + 'static) -> Self {
+        self.on_dead_letter = Some(Box::new(hook));
+        self
+    }
+
+    /// Is called when an actor fails, before it is done about it what its [`Spec`](super::Spec) says; likewise.
+    pub fn on_failure(mut self, hook: impl Fn(ActorId, &Failure) + Send + Sync + 'static) -> Self {
+        self.on_failure = Some(Box::new(hook));
+        self
+    }
+
+    /// Starts it. With no worker named there is one on each CPU this process may use, with the adaptive policy.
+    ///
+    /// # Errors
+    /// A thread could not be started or pinned, or there is no memory for the rings. Those that were started have ended.
+    pub fn start(self) -> Result<Runtime, StartError> {
+        let Self { workers, on_dead_letter, on_failure } =
+            if self.workers.is_empty() { self.workers_on_all(WaitPolicy::Adaptive) } else { self };
+        let base = number_workers(workers.len()).ok_or(StartError::TooMany)?;
+        let shared = Counted::new(Shared::new(base, workers.len(), on_dead_letter, on_failure));
+        let (mut lanes, mut inlets) = rings(&shared)?;
+        let (say, said) = mpsc::channel();
+        let runtime =
+            Runtime { shared: shared.clone(), workers: workers.len(), said: Mutex::new(said), is_over: false };
+        for (number, plan) in workers.into_iter().enumerate() {
+            let (shared, say) = (shared.clone(), say.clone());
+            let (lanes, inlets) = (lanes.remove(0), inlets.remove(0));
+            let run = move || {
+                let core = Core::new(number as u32, shared, lanes, Instant::now());
+                // Whoever is to hear it may have gone.
+                Worker::new(core, inlets).run(plan.policy, |what| _ = say.send((number, what)));
+            };
+            let name = format!("ringway-actor-{number}");
+            // If it fails, those before are ended as the runtime is dropped.
+            match plan.cpu {
+                Some(cpu) => _ = affinity::spawn_pinned(&name, cpu, run)?,
+                None => _ = thread::Builder::new().name(name).spawn(run).map_err(StartError::Thread)?,
+            }
+        }
+        Ok(runtime)
+    }
+}
+
+impl fmt::Debug for RuntimeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuntimeBuilder").field("workers", &self.workers).finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    /// How a runtime is to be.
+    pub fn builder() -> RuntimeBuilder {
+        RuntimeBuilder::default()
+    }
+
+    /// The runtime as another thread sees it.
+    ///
+    /// # Errors
+    /// There is no memory for its rings, or the runtime shuts down.
+    pub fn client(&self) -> Result<Client, ClientError> {
+        Client::new(self.shared.clone())
+    }
+
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Ends it, within `limit` and a second at the most, or twice `limit` if that is longer.
+    ///
+    /// No actor is started any more; those that nobody supervises stop when they have handled what was sent to them before, and those
+    /// they supervise before them. What has not ended within `limit` is ended by force, as soon as its handler returns. A handler that
+    /// does not return in the time that is left then keeps its thread, and the report says so.
+    pub fn shutdown(mut self, limit: Duration) -> Report {
+        self.end(limit, limit.max(GRACE))
+    }
+
+    fn end(&mut self, limit: Duration, grace: Duration) -> Report {
+        self.is_over = true;
+        let said = self.said.lock();
+        let mut report = Report::default();
+        let mut left = self.workers;
+        self.shared.give(Order::Drain);
+        let mut drained = 0;
+        let deadline = Instant::now() + limit;
+        while drained < self.workers
+            && let Ok((_, what)) = said.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
+            match what {
+                Said::Drained => drained += 1,
+                Said::Ended { .. } => unreachable!("no worker ends before it is told to"),
+            }
+        }
+        self.shared.give(Order::End);
+        let deadline = Instant::now() + grace;
+        while left > 0
+            && let Ok((_, what)) = said.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
+            if let Said::Ended { counts, killed } = what {
+                left -= 1;
+                report.counts.add(counts);
+                report.killed += killed;
+            }
+        }
+        report.stuck = left;
+        report
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.end(Duration::ZERO, GRACE);
+        }
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("workers", &self.workers).finish_non_exhaustive()
+    }
+}
+
+/// What became of a runtime.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// What the workers did, all together.
+    pub counts: Counts,
+    /// Actors that were ended by force.
+    pub killed: usize,
+    /// Workers whose handler has not returned: their threads and actors are left as they are, and counted nowhere.
+    pub stuck: usize,
+}
+
+/// Why a runtime was not started.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A thread could not be pinned, or not be started.
+    Pinned(ThreadError),
+    /// A thread could not be started.
+    Thread(io::Error),
+    /// There is no memory for the rings.
+    OutOfMemory(CapacityError),
+    /// Four thousand million workers were started by this process.
+    TooMany,
+}
+
+impl From<ThreadError> for StartError {
+    fn from(error: ThreadError) -> Self {
+        Self::Pinned(error)
+    }
+}
+
+impl From<CapacityError> for StartError {
+    fn from(error: CapacityError) -> Self {
+        Self::OutOfMemory(error)
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pinned(error) => error.fmt(f),
+            Self::Thread(error) => write!(f, "a worker's thread could not be started: {error}"),
+            Self::OutOfMemory(error) => error.fmt(f),
+            Self::TooMany => f.write_str("there are no numbers left for workers"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+type Lanes = Vec<Vec<Option<Lane>>>;
+type Inlets = Vec<Vec<(u32, Inlet)>>;
+
+/// A ring each way between any two workers: what each has to the others, and from them.
+pub(super) fn rings(shared: &Shared) -> Result<(Lanes, Inlets), CapacityError> {
+    let count = shared.bells.len();
+    let mut inlets: Inlets = (0..count).map(|_| Vec::new()).collect();
+    let mut lanes = Lanes::new();
+    for from in 0..count {
+        let mut of = Vec::new();
+        for (to, bell) in shared.bells.iter().enumerate() {
+            of.push(if from == to {
+                None
+            } else {
+                let (lane, inlet) = lane(bell.clone())?;
+                inlets[to].push((from as u32, inlet));
+                Some(lane)
+            });
+        }
+        lanes.push(of);
+    }
+    Ok((lanes, inlets))
+}
+
+/// Numbers that no worker of the process had before: the first of so many. By them the actors of one runtime are told from another's.
+pub(super) fn number_workers(count: usize) -> Option<u32> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let count = u32::try_from(count).ok()?;
+    // `Core::number` wraps: what is below the first is as far from the others as what is above.
+    let after = |next: u32| next.checked_add(count).filter(|next| *next < u32::MAX / 2);
+    NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after).ok()
+}
+
+/// How long handlers have to return when all is ended by force.
+const GRACE: Duration = Duration::from_secs(1);

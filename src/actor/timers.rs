@@ -1,0 +1,123 @@
+//! What is due at some time: answers that have not come, messages of timers, restarts.
+
+#![forbid(unsafe_code)]
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
+
+use super::{
+    ask::AskError, core::Core, credit::Denied, deadletter::Loss, envelope::Envelope, failure::Failure, mailbox::Origin,
+    places::Place,
+};
+
+/// A timer of the actor that has set it: see [`Ctx::after`](super::Ctx::after) and [`Ctx::every`](super::Ctx::every).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Timer(pub(super) Place);
+
+/// What is due.
+pub(super) enum Alarm {
+    /// The question's answer has not come.
+    Answer(Place),
+    /// A message, once.
+    Once { timer: Place, envelope: Envelope },
+    /// Again and again.
+    Every { timer: Place, to: Place, due: Instant, period: Duration, make: Box<dyn FnMut() -> Envelope> },
+    /// The actor is to be started again.
+    Restart(Place),
+}
+
+impl fmt::Debug for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer(place) => f.debug_tuple("Answer").field(place).finish(),
+            Self::Once { envelope, .. } => f.debug_tuple("Once").field(envelope).finish(),
+            Self::Every { to, period, .. } => f.debug_tuple("Every").field(to).field(period).finish(),
+            Self::Restart(place) => f.debug_tuple("Restart").field(place).finish(),
+        }
+    }
+}
+
+impl Core {
+    /// Does what is due at `now`.
+    #[inline(always)]
+    pub(super) fn fire(&mut self, now: Instant) {
+        self.now = now;
+        while let Some((_, alarm)) = self.alarms.pop_due(now) {
+            self.ring(alarm);
+        }
+    }
+
+    #[cold]
+    fn ring(&mut self, alarm: Alarm) {
+        match alarm {
+            Alarm::Answer(place) => {
+                if let Some((asked, _)) = self.asked.remove(place) {
+                    self.put_answer(asked, Err(AskError::TimedOut));
+                }
+            }
+            Alarm::Once { timer, envelope } => {
+                self.timers.remove(timer);
+                self.enqueue(envelope.to(), envelope, Origin::NONE);
+            }
+            Alarm::Every { timer, to, due, period, make } => self.tick((timer, to), due, period, make),
+            Alarm::Restart(place) => self.restart(place),
+        }
+    }
+
+    /// An interval has passed. One that is missed, as the actor or its worker was busy, does not come later.
+    fn tick(
+        &mut self,
+        (timer, to): (Place, Place),
+        due: Instant,
+        period: Duration,
+        mut make: Box<dyn FnMut() -> Envelope>,
+    ) {
+        if self.cells.at(to).is_none() {
+            self.timers.remove(timer);
+            return;
+        }
+        match catch_unwind(AssertUnwindSafe(&mut make)) {
+            Err(panic) => {
+                self.timers.remove(timer);
+                return self.fail(to, Failure::of_panic(panic, "an interval"));
+            }
+            Ok(envelope) => {
+                // As what its own worker sends: a slow actor is not to drown in ticks.
+                let capacity = self.cells.at(to).map_or(0, |cell| cell.capacity);
+                match self.admit_first(self.id(to), capacity) {
+                    Ok(route) => self.post(route, envelope),
+                    Err(Denied::Full) => self.lose(envelope, Loss::Dropped),
+                    Err(Denied::Gone) => self.lose(envelope, Loss::ActorEnded),
+                }
+            }
+        }
+        let behind = self.now.saturating_duration_since(due).as_nanos() / period.as_nanos().max(1);
+        let periods = u32::try_from(behind + 1).unwrap_or(u32::MAX);
+        let due = due + period.saturating_mul(periods);
+        let key = self.alarms.set(due, Alarm::Every { timer, to, due, period, make });
+        if let Some(place) = self.timers.at(timer) {
+            *place = Some(key);
+        }
+    }
+
+    /// Sets an alarm under a name that stays.
+    pub(super) fn set_timer(&mut self, at: Instant, alarm: impl FnOnce(Place) -> Alarm) -> Option<Timer> {
+        // A key of its own, until the alarm is set: it needs the name.
+        let timer = self.timers.insert(None)?;
+        let key = self.alarms.set(at, alarm(timer));
+        if let Some(place) = self.timers.at(timer) {
+            *place = Some(key);
+        }
+        Some(Timer(timer))
+    }
+
+    pub(super) fn cancel_timer(&mut self, timer: Timer) -> bool {
+        match self.timers.remove(timer.0) {
+            Some(Some(key)) => self.alarms.cancel(key).is_some(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! What is told arrives, in order, once; what finds no room says so; what nobody reads is counted.
+
+use std::{
+    rc::Rc,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use ringway::actor::{
+    Actor, Addr, AskError, Client, Ctx, DeadLetter, Failure, Handle, Loss, Policy, Recipient, Spec, TellError,
+};
+
+use crate::{
+    PATIENCE,
+    cast::{Block, Number, Numbers, Puppet, Scribe, act, two},
+};
+
+#[test]
+fn what_a_client_tells_arrives_in_order() {
+    let runtime = two().start().unwrap();
+    let mut client = runtime.client().unwrap();
+    for worker in 0..2 {
+        let scribe = client.spawn_on(worker, Spec::<Scribe>::new(())).unwrap();
+        (0..10_000).for_each(|number| client.tell(scribe, Number(number)).unwrap());
+        assert_eq!(client.ask(scribe, Numbers, PATIENCE).unwrap(), Vec::from_iter(0..10_000));
+    }
+    let report = runtime.shutdown(PATIENCE);
+    assert_eq!((report.counts.handled, report.counts.started, report.counts.ended), (20_004, 2, 2));
+    assert_eq!((report.counts.dead_letters, report.killed, report.stuck), (0, 0, 0));
+}
+
+/// What a scribe has when it has so many, or takes too long to.
+fn all(client: &mut Client, scribe: Addr<Scribe>, count: usize) -> Vec<u64> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let numbers = client.ask(scribe, Numbers, PATIENCE).unwrap();
+        if numbers.len() >= count || Instant::now() > deadline {
+            return numbers;
+        }
+    }
+}
+
+/// Not `Send`, nor are its messages small.
+struct Still(Rc<u8>);
+
+impl Actor for Still {
+    type Args = u8;
+
+    fn start(from: u8, _: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
+        Ok(Self(Rc::new(from)))
+    }
+}
+
+impl Handle<[u8; 1000]> for Still {
+    type Reply = [u8; 1000];
+
+    fn on(&mut self, message: [u8; 1000], _: &mut Ctx<'_, Self>) -> [u8; 1000] {
+        message.map(|byte| byte + *self.0)
+    }
+}
+
+#[test]
+fn state_stays_on_its_worker_and_long_messages_cross() {
+    let runtime = two().start().unwrap();
+    let mut client = runtime.client().unwrap();
+    let still = client.spawn_on(1, Spec::<Still>::new(3)).unwrap();
+    assert_eq!(client.ask(still, [4; 1000], PATIENCE).unwrap(), [7; 1000]);
+}
+
+/// Sends so many numbers to a scribe, some at a time.
+struct Sender {
+    to: Recipient<Number>,
+    next: u64,
+    end: u64,
+}
+
+impl Actor for Sender {
+    type Args = (Recipient<Number>, u64);
+
+    fn start((to, end): Self::Args, ctx: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
+        ctx.after(Duration::ZERO, Go);
+        Ok(Self { to, next: 0, end })
+    }
+}
+
+struct Go;
+
+impl Handle<Go> for Sender {
+    type Reply = ();
+
+    fn on(&mut self, _: Go, ctx: &mut Ctx<'_, Self>) {
+        while self.next < self.end {
+            match ctx.try_tell(self.to, Number(self.next)) {
+                Ok(()) => self.next += 1,
+                Err(TellError::Full(Number(number))) => {
+                    assert_eq!(number, self.next);
+                    ctx.after(Duration::ZERO, Go);
+                    return;
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+        ctx.stop();
+    }
+}
+
+#[test]
+fn what_actors_tell_arrives_in_order_on_one_worker_and_on_two() {
+    let runtime = two().start().unwrap();
+    let mut client = runtime.client().unwrap();
+    for (here, there, capacity) in [(0, 0, 1), (0, 0, 1000), (0, 1, 1), (0, 1, 64), (1, 0, 5000)] {
+        let scribe = client.spawn_on(here, Spec::<Scribe>::new(()).capacity(capacity)).unwrap();
+        let count = if capacity == 1 { 300 } else { 20_000 };
+        let sender = client.spawn_on(there, Spec::<Sender>::new((scribe.recipient(), count))).unwrap();
+        assert!(client.wait_for_end(sender.id(), PATIENCE));
+        // What it sent may be on its way still.
+        assert!(all(&mut client, scribe, count as usize) == Vec::from_iter(0..count), "{here} {there} {capacity}");
+    }
+}
+
+/// A scribe that handles nothing until what is returned is dropped.
+fn blocked(client: &mut Client, worker: usize, capacity: u32) -> (Addr<Scribe>, mpsc::Sender<()>) {
+    let scribe = client.spawn_on(worker, Spec::<Scribe>::new(()).capacity(capacity)).unwrap();
+    let (until, block) = mpsc::channel();
+    client.tell(scribe, Block(block)).unwrap();
+    (scribe, until)
+}
+
+#[test]
+fn full_is_exact_for_a_client() {
+    let runtime = two().start().unwrap();
+    let mut client = runtime.client().unwrap();
+    for capacity in [1, 2, 7] {
+        let scribe = client.spawn_on(0, Spec::<Scribe>::new(()).capacity(capacity)).unwrap();
+        let (until, block) = mpsc::channel::<()>();
+        let (entered, has_entered) = mpsc::channel();
+        let puppet = client.spawn_on(0, Spec::<Puppet>::new(())).unwrap();
+        let stop = move |_: &mut Ctx<'_, Puppet>| {
+            entered.send(()).unwrap();
+            _ = block.recv();
+        };
+        client.tell(puppet, act(stop)).unwrap();
+        has_entered.recv().unwrap();
+        // Its worker does nothing else.
+        (0..capacity).for_each(|number| client.try_tell(scribe, Number(number.into())).unwrap());
+        assert_eq!(client.try_tell(scribe, Number(99)), Err(TellError::Full(Number(99))));
+        assert_eq!(client.tell_timeout(scribe, Number(98), Duration::from_millis(2)), Err(TellError::Full(Number(98))));
+        assert_eq!(client.ask(scribe, Numbers, Duration::from_millis(2)), Err(AskError::TimedOut));
+        drop(until);
+        assert_eq!(client.ask(scribe, Numbers, PATIENCE).unwrap(), Vec::from_iter(0..u64::from(capacity)));
+    }
+}
+
+/// What a puppet, at `place`, has told a blocked scribe by a policy, and what the scribe has then.
+fn told_to_one_that_is_full(places: [usize; 2], policy: Policy, outbox: u32, count: u64) -> (u64, Vec<u64>, u64) {
+    let runtime = two().worker(ringway::WaitPolicy::Adaptive).start().unwrap();
+    let mut client = runtime.client().unwrap();
+    let scribe = client.spawn_on(places[0], Spec::<Scribe>::new(()).capacity(4)).unwrap();
+    let puppet = client.spawn_on(places[1], Spec::<Puppet>::new(()).outbox(outbox)).unwrap();
+    let (until, block) = mpsc::channel();
+    if places[0] != places[1] {
+        client.tell(scribe, Block(block)).unwrap();
+    }
+    let tell = move |ctx: &mut Ctx<'_, Puppet>| {
+        (0..count).take_while(|&number| ctx.tell(scribe, Number(number), policy).is_ok()).count() as u64
+    };
+    let accepted = client.ask(puppet, act(tell), PATIENCE).unwrap();
+    drop(until);
+    let due = if policy == Policy::DropNewest { 4 } else { accepted.min(4 + u64::from(outbox)) };
+    let numbers = all(&mut client, scribe, due as usize);
+    (accepted, numbers, runtime.shutdown(PATIENCE).counts.dropped)
+}
+
+#[test]
+fn a_policy_says_what_becomes_of_what_finds_no_room() {
+    for places in [[0, 0], [0, 1], [1, 0]] {
+        let (accepted, numbers, dropped) = told_to_one_that_is_full(places, Policy::DropNewest, 3, 20);
+        assert_eq!((accepted, numbers, dropped), (20, vec![0, 1, 2, 3], 16), "{places:?}");
+        let (accepted, numbers, dropped) = told_to_one_that_is_full(places, Policy::DropOldest, 3, 20);
+        assert_eq!((accepted, numbers, dropped), (20, vec![0, 1, 2, 3, 17, 18, 19], 13), "{places:?}");
+        let (accepted, numbers, dropped) = told_to_one_that_is_full(places, Policy::Defer, 3, 20);
+        assert_eq!((accepted, numbers, dropped), (7, vec![0, 1, 2, 3, 4, 5, 6], 0), "{places:?}");
+    }
+}
+
+/// Passes what it gets on to the next, twice, with less to go.
+struct Link {
+    next: Option<Addr<Link>>,
+    policy: Option<Policy>,
+    handled: u64,
+}
+
+impl Actor for Link {
+    type Args = Option<Policy>;
+
+    fn start(policy: Self::Args, _: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
+        Ok(Self { next: None, policy, handled: 0 })
+    }
+}
+
+struct Next(Addr<Link>);
+
+impl Handle<Next> for Link {
+    type Reply = ();
+
+    fn on(&mut self, Next(next): Next, _: &mut Ctx<'_, Self>) {
+        self.next = Some(next);
+    }
+}
+
+struct Left(u32);
+
+impl Handle<Left> for Link {
+    type Reply = ();
+
+    fn on(&mut self, Left(left): Left, ctx: &mut Ctx<'_, Self>) {
+        self.handled += 1;
+        if let (Some(next), Some(left)) = (self.next, left.checked_sub(1)) {
+            for _ in 0..2 {
+                // Told or not: that it goes on is what counts.
+                _ = match self.policy {
+                    Some(policy) => ctx.tell(next, Left(left), policy),
+                    None => ctx.try_tell(next, Left(left)),
+                };
+            }
+        }
+    }
+}
+
+struct Handled;
+
+impl Handle<Handled> for Link {
+    type Reply = u64;
+
+    fn on(&mut self, _: Handled, _: &mut Ctx<'_, Self>) -> u64 {
+        self.handled
+    }
+}
+
+/// Each fills the next, all around: whatever the policy they go on, as nobody waits, and come to an end.
+#[test]
+fn a_ring_of_actors_that_fill_each_other_goes_on() {
+    for policy in [None, Some(Policy::DropNewest), Some(Policy::DropOldest), Some(Policy::Defer)] {
+        for workers in [1, 2] {
+            let runtime = two().start().unwrap();
+            let mut client = runtime.client().unwrap();
+            let spec = || Spec::<Link>::new(policy).capacity(2).outbox(3);
+            let links: Vec<_> = (0..6).map(|nth| client.spawn_on(nth % workers, spec()).unwrap()).collect();
+            for (nth, link) in links.iter().enumerate() {
+                client.ask(*link, Next(links[(nth + 1) % links.len()]), PATIENCE).unwrap();
+            }
+            for link in &links {
+                client.tell(*link, Left(14)).unwrap();
+            }
+            let mut last = None;
+            loop {
+                let handled: u64 = links.iter().map(|link| client.ask(*link, Handled, PATIENCE).unwrap()).sum();
+                if last.replace(handled) == Some(handled) {
+                    assert!(handled >= 6, "{handled} with {policy:?} on {workers}");
+                    break;
+                }
+            }
+            let report = runtime.shutdown(PATIENCE);
+            assert_eq!((report.killed, report.stuck, report.counts.dead_letters), (0, 0, 0), "{policy:?}");
+        }
+    }
+}
+
+#[test]
+fn who_has_ended_is_gone_and_what_comes_too_late_is_a_dead_letter() {
+    let (lost, letters) = mpsc::channel();
+    let lost = std::sync::Mutex::new(lost);
+    let hook = move |letter: DeadLetter| lost.lock().unwrap().send(letter).unwrap();
+    let runtime = two().on_dead_letter(hook).start().unwrap();
+    let mut client = runtime.client().unwrap();
+    let (scribe, until) = blocked(&mut client, 1, 8);
+    client.stop(scribe.id());
+    client.tell(scribe, Number(1)).unwrap();
+    let question = {
+        let (until, block) = mpsc::channel();
+        drop(until);
+        client.tell(scribe, Block(block))
+    };
+    assert_eq!(question.map_err(|_| ()), Ok(()));
+    drop(until);
+    assert!(client.wait_for_end(scribe.id(), PATIENCE));
+    let letters: Vec<_> = (0..2).map(|_| letters.recv_timeout(PATIENCE).unwrap()).collect();
+    assert!(letters.iter().all(|letter| letter.to == scribe.id() && letter.loss == Loss::ActorEnded));
+    assert_eq!(letters.iter().filter(|letter| letter.message.ends_with("Number")).count(), 1);
+    assert_eq!(client.ask(scribe, Numbers, PATIENCE), Err(AskError::Gone));
+    assert_eq!(client.try_tell(scribe, Number(2)), Err(TellError::Gone(Number(2))));
+    // Of actors, too, here and there.
+    for worker in 0..2 {
+        let puppet = client.spawn_on(worker, Spec::<Puppet>::new(())).unwrap();
+        let try_it = move |ctx: &mut Ctx<'_, Puppet>| ctx.try_tell(scribe, Number(3));
+        let deadline = Instant::now() + PATIENCE;
+        while client.ask(puppet, act(try_it), PATIENCE).unwrap() != Err(TellError::Gone(Number(3))) {
+            assert!(Instant::now() < deadline, "it is never found out on worker {worker}");
+        }
+    }
+}
+
+#[test]
+fn an_address_of_another_runtime_leads_nowhere() {
+    let runtimes = [two().start().unwrap(), two().start().unwrap()];
+    let mut clients = runtimes.each_ref().map(|runtime| runtime.client().unwrap());
+    let stranger = clients[0].spawn(Spec::<Scribe>::new(())).unwrap();
+    assert_eq!(clients[1].try_tell(stranger, Number(1)), Err(TellError::Gone(Number(1))));
+    let puppet = clients[1].spawn(Spec::<Puppet>::new(())).unwrap();
+    let try_it = move |ctx: &mut Ctx<'_, Puppet>| ctx.try_tell(stranger, Number(2));
+    assert_eq!(clients[1].ask(puppet, act(try_it), PATIENCE).unwrap(), Err(TellError::Gone(Number(2))));
+    assert_eq!(clients[0].ask(stranger, Numbers, PATIENCE).unwrap(), []);
+}
+
+/// Threads that come and go, all telling one.
+#[test]
+fn clients_come_and_go() {
+    let runtime = Arc::new(two().start().unwrap());
+    let scribe = runtime.client().unwrap().spawn_on(1, Spec::<Scribe>::new(())).unwrap();
+    let threads: Vec<_> = (0..4)
+        .map(|thread| {
+            let runtime = runtime.clone();
+            std::thread::spawn(move || {
+                for turn in 0..20 {
+                    let mut client = runtime.client().unwrap();
+                    (0..100).for_each(|nth| client.tell(scribe, Number(thread * 10_000 + turn * 100 + nth)).unwrap());
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let mut client = runtime.client().unwrap();
+    let numbers = all(&mut client, scribe, 8_000);
+    for thread in 0..4 {
+        for turn in 0..20 {
+            let from = thread * 10_000 + turn * 100;
+            let own: Vec<_> = numbers.iter().copied().filter(|number| (from..from + 100).contains(number)).collect();
+            assert_eq!(own, Vec::from_iter(from..from + 100));
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Actors: their mail, their lives, their ends.
+
+mod cast;
+mod life;
+mod mail;
+mod time;
+
+use std::time::Duration;
+
+/// What takes longer than this does not end.
+const PATIENCE: Duration = Duration::from_secs(30);
