@@ -2,9 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-use std::fmt;
+use std::{any::TypeId, fmt, marker::PhantomData};
 
-use super::{Handle, envelope::Envelope, message, places::Place};
+use super::{Handle, core::Core, envelope::Envelope, message, places::Place};
 
 /// Where an answer goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,82 @@ pub(super) struct ReplyTo {
     pub(super) lane: u32,
     /// Among its questions.
     pub(super) place: Place,
+}
+
+/// The question that a handler has before it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before {
+    pub(super) asker: ReplyTo,
+    /// Its type: with the actor's that says what it is answered with.
+    pub(super) message: TypeId,
+}
+
+/// A question whose answer is given later.
+#[derive(Debug)]
+pub(super) struct Open {
+    asker: ReplyTo,
+    /// Who is to answer.
+    owner: Place,
+}
+
+/// Whoever is to have an `R` for an answer, later: see [`Ctx::asker`](super::Ctx::asker).
+///
+/// It stays with the actor that was asked. Dropped, it leaves the asker to their time-out; when the actor fails or ends they are told.
+pub struct Asker<R> {
+    /// The worker that has the question, of all of the process.
+    pub(super) worker: u32,
+    pub(super) place: Place,
+    /// It is of no use on another thread.
+    of: PhantomData<*const R>,
+}
+
+impl<R> Asker<R> {
+    pub(super) fn new(worker: u32, place: Place) -> Self {
+        Self { worker, place, of: PhantomData }
+    }
+}
+
+impl<R> fmt::Debug for Asker<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asker").field("worker", &self.worker).field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// The question before the handler that runs is to be answered later, if there is one, and it is an `M`.
+    pub(super) fn open<M: 'static>(&mut self, owner: Place) -> Option<Place> {
+        let Before { asker, .. } = self.answering.take_if(|before| before.message == TypeId::of::<M>())?;
+        let place =
+            self.open.insert(Open { asker, owner }).expect("memory holds fewer questions than there are numbers");
+        if let Some(rare) = self.rare(owner) {
+            rare.open += 1;
+        }
+        Some(place)
+    }
+
+    /// Who has asked it. `None`: it was answered, or has been told that there is no answer.
+    pub(super) fn close(&mut self, place: Place) -> Option<ReplyTo> {
+        let Open { asker, owner } = self.open.remove(place)?;
+        if let Some(rare) = self.rare(owner) {
+            rare.open -= 1;
+        }
+        Some(asker)
+    }
+
+    /// The actor does not answer any more.
+    pub(super) fn close_all(&mut self, owner: Place, why: AskError) {
+        let is_any = self.cells.at(owner).and_then(|cell| cell.rare.as_ref()).is_some_and(|rare| rare.open > 0);
+        if is_any {
+            let places: Vec<Place> = self.open.places().collect();
+            for place in places {
+                if self.open.at(place).is_some_and(|open| open.owner == owner)
+                    && let Some(asker) = self.close(place)
+                {
+                    self.post_answer(asker, message::failure(asker.place, why));
+                }
+            }
+        }
+    }
 }
 
 /// Why there is no answer.

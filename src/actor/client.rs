@@ -9,13 +9,14 @@ use std::{
 };
 
 use super::{
-    Actor, Addr, AskError, Handle, NameError, SpawnError, Spec, TellError, To,
+    Actor, Addr, AskError, Ended, Handle, NameError, Published, Reason, SpawnError, Spec, TellError, To,
     address::ActorId,
     ask::ReplyTo,
     core::Core,
     credit::Denied,
     envelope::{Envelope, Kind},
     lane::{Bell, Inlet, Lane, Newcomer, lane},
+    lifecycle::{Watcher, Who},
     message::{self, Question},
     places::Place,
     shared::Shared,
@@ -213,20 +214,48 @@ impl Client {
         }
     }
 
-    /// Waits until the actor has ended, at most `timeout`. False: it has not.
-    pub fn wait_for_end(&mut self, id: ActorId, timeout: Duration) -> bool {
-        let deadline = Instant::now() + timeout;
-        loop {
-            let number = id.worker.wrapping_sub(self.shared.base);
-            if number as usize >= self.lanes.len() {
-                return true;
-            }
-            match self.have(number, move |core| core.cells.at(id.place).is_some()) {
-                Ok(true) if Instant::now() < deadline => std::thread::sleep(Duration::from_micros(200)),
-                Ok(is_there) => return !is_there,
-                Err(_) => return true,
-            }
+    /// The actor is to stop before it handles anything else. What waits for it is lost, and counted.
+    pub fn stop_now(&mut self, id: ActorId) {
+        let number = id.worker.wrapping_sub(self.shared.base);
+        if (number as usize) < self.lanes.len() && self.await_room(number, None).is_ok() {
+            self.post(number, message::job(move |core: &mut Core| core.stop(id.place)));
         }
+    }
+
+    /// Waits until the actor has ended, at most `timeout`; how it came to that.
+    ///
+    /// # Errors
+    /// It has not ended in that time, or the runtime has before.
+    pub fn wait_for_end(&mut self, id: ActorId, timeout: Duration) -> Result<Reason, AskError> {
+        let deadline = Instant::now().checked_add(timeout);
+        let number = id.worker.wrapping_sub(self.shared.base);
+        if number as usize >= self.lanes.len() {
+            return Ok(Reason::Gone);
+        }
+        self.await_room(number, deadline).map_err(|denied| match denied {
+            Denied::Full => AskError::TimedOut,
+            Denied::Gone => AskError::ShutDown,
+        })?;
+        let asker = self.asker();
+        let tell = Box::new(move |core: &mut Core, ended: Ended| {
+            core.post_answer(asker, message::answer(asker.place, ended.reason));
+        });
+        let who = Who::Client(asker);
+        self.post(number, message::job(move |core: &mut Core| core.watch(id, Watcher { who, tell })));
+        let answer = self.await_answer(number, deadline);
+        if answer == Err(AskError::TimedOut) && self.await_room(number, None).is_ok() {
+            self.post(number, message::job(move |core: &mut Core| core.unwatch(id.place, who)));
+        }
+        answer
+    }
+
+    /// Tells a clone of `event` to all actors that have [subscribed](super::Ctx::subscribe) to its type and have room for it; waits
+    /// until the first worker has.
+    ///
+    /// # Errors
+    /// The runtime shuts down.
+    pub fn publish<E: Clone + Send + 'static>(&mut self, event: E) -> Result<Published, AskError> {
+        self.have(0, move |core| core.publish(&event))
     }
 
     /// Who has that name.

@@ -9,14 +9,15 @@ use std::{
 };
 
 use super::{
-    Actor, Addr, AskError, Ended, Failure, Handle, NameError, Recipient, SpawnError, Spec, Timer,
+    Actor, Addr, AskError, Asker, Client, ClientError, Ended, Failure, Handle, NameError, Published, Recipient,
+    SpawnError, Spec, Timer,
     address::ActorId,
     ask::{Asked, ReplyTo},
     core::Core,
     credit::Denied,
     deadletter::Loss,
     envelope::Verb,
-    lifecycle::{DEFAULT_OUTBOX, Watcher},
+    lifecycle::{DEFAULT_OUTBOX, Watcher, Who},
     message::{self, Question},
     places::Place,
     timers::Alarm,
@@ -34,17 +35,40 @@ pub trait To<M>: Sealed<M> {}
 impl<M, T: Sealed<M>> To<M> for T {}
 
 #[allow(unnameable_types, reason = "sealed: nobody else is to implement it")]
-pub trait Sealed<M>: Copy {
-    fn place(self) -> (ActorId, u32);
+pub trait Sealed<M>: Whom {
     fn verb(self) -> &'static Verb;
 }
 
-impl<A: Handle<M>, M: Send + 'static> Sealed<M> for Addr<A> {
+/// An actor, whatever is sent to it: an [`Addr`] or a [`Recipient`].
+pub trait Whom: Copy + placed::Placed {}
+
+impl<T: Copy + placed::Placed> Whom for T {}
+
+pub(super) mod placed {
+    use crate::actor::ActorId;
+
+    #[allow(unnameable_types, reason = "sealed: nobody else is to implement it")]
+    pub trait Placed {
+        /// Where it is, and how many messages of one sender may be under way to it.
+        fn place(self) -> (ActorId, u32);
+    }
+}
+
+impl<A> placed::Placed for Addr<A> {
     #[inline(always)]
     fn place(self) -> (ActorId, u32) {
         (self.id, self.capacity)
     }
+}
 
+impl<M> placed::Placed for Recipient<M> {
+    #[inline(always)]
+    fn place(self) -> (ActorId, u32) {
+        (self.id, self.capacity)
+    }
+}
+
+impl<A: Handle<M>, M: Send + 'static> Sealed<M> for Addr<A> {
     #[inline(always)]
     fn verb(self) -> &'static Verb {
         message::tell::<A, M>()
@@ -52,11 +76,6 @@ impl<A: Handle<M>, M: Send + 'static> Sealed<M> for Addr<A> {
 }
 
 impl<M: Send + 'static> Sealed<M> for Recipient<M> {
-    #[inline(always)]
-    fn place(self) -> (ActorId, u32) {
-        (self.id, self.capacity)
-    }
-
     #[inline(always)]
     fn verb(self) -> &'static Verb {
         self.verb
@@ -147,6 +166,14 @@ impl<'a, A: Actor> Ctx<'a, A> {
     /// How many workers there are.
     pub fn workers(&self) -> usize {
         self.core.shared.bells.len()
+    }
+
+    /// The runtime as another thread sees it: to be moved to one. Here it would wait for its own worker.
+    ///
+    /// # Errors
+    /// There is no memory for its rings, or the runtime shuts down.
+    pub fn client(&self) -> Result<Client, ClientError> {
+        Client::new(self.core.shared.clone())
     }
 
     /// The time, as it was when this turn of the worker began.
@@ -240,6 +267,123 @@ impl<'a, A: Actor> Ctx<'a, A> {
         Ok(())
     }
 
+    /// Takes it upon itself to answer the question that is being handled, of type `M`, at a later time, with
+    /// [`answer`](Self::answer). What the handler returns goes to nobody then: let its reply be one that can say so, an `Option`, say.
+    /// `None`: nobody has asked (it was told), what is handled is no `M`, or it was taken before.
+    ///
+    /// ```
+    /// # use ringway::actor::{Actor, Asker, Ctx, Failure, Handle, Runtime, Spec};
+    /// # use std::time::Duration;
+    /// /// Says what it was asked, a little later.
+    /// struct Echo(Vec<(Asker<Option<u32>>, u32)>);
+    ///
+    /// struct Late;
+    ///
+    /// # impl Actor for Echo {
+    /// #     type Args = ();
+    /// #     fn start((): (), _: &mut Ctx<'_, Self>) -> Result<Self, Failure> { Ok(Self(Vec::new())) }
+    /// # }
+    /// impl Handle<u32> for Echo {
+    ///     type Reply = Option<u32>;
+    ///
+    ///     fn on(&mut self, number: u32, ctx: &mut Ctx<'_, Self>) -> Option<u32> {
+    ///         if let Some(asker) = ctx.asker::<u32>() {
+    ///             self.0.push((asker, number));
+    ///             ctx.after(Duration::from_millis(1), Late);
+    ///         }
+    ///         None
+    ///     }
+    /// }
+    ///
+    /// impl Handle<Late> for Echo {
+    ///     type Reply = ();
+    ///
+    ///     fn on(&mut self, _: Late, ctx: &mut Ctx<'_, Self>) {
+    ///         for (asker, number) in self.0.drain(..) {
+    ///             ctx.answer(asker, Some(number));
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let runtime = Runtime::builder().start()?;
+    /// let mut client = runtime.client()?;
+    /// let echo = client.spawn(Spec::<Echo>::new(()))?;
+    /// assert_eq!(client.ask(echo, 7, Duration::from_secs(5))?, Some(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn asker<M: Send + 'static>(&mut self) -> Option<Asker<A::Reply>>
+    where
+        A: Handle<M>,
+    {
+        let place = self.place();
+        let place = self.core.open::<M>(place)?;
+        Some(Asker::new(self.core.shared.base + self.core.me, place))
+    }
+
+    /// Answers who has asked. False: nobody waits for it any more, as far as this worker knows.
+    pub fn answer<R: Send + 'static>(&mut self, asker: Asker<R>, answer: R) -> bool {
+        // One of another worker can be come by on a stage, where they are all on one thread: its place here is another's.
+        if asker.worker != self.core.shared.base + self.core.me {
+            return false;
+        }
+        let Some(to) = self.core.close(asker.place) else { return false };
+        self.core.post_answer(to, message::answer(to.place, answer));
+        true
+    }
+
+    /// Sends itself `message` as soon as `to` has room for half of what it can have from this worker; now, if it has. Or when it has ended:
+    /// whoever sends then is told. It comes before other messages that wait.
+    ///
+    /// With [`hold`](Self::hold) that is how an actor passes on what it is told no faster than it is taken.
+    pub fn when_room<M: Send + 'static>(&mut self, to: impl Whom, message: M)
+    where
+        A: Handle<M>,
+    {
+        let (seeker, (to, capacity)) = (self.place(), to.place());
+        self.core.seek_room(seeker, to, capacity, message::envelope::<A, M>(seeker, message));
+    }
+
+    /// Takes none of the messages that others send, until it [resumes](Self::resume): they wait, and those who send more find it full.
+    /// What it has asked for itself comes: answers, timers, room, ends of others.
+    pub fn hold(&mut self) {
+        self.set_held(true);
+    }
+
+    /// Takes messages again.
+    pub fn resume(&mut self) {
+        self.set_held(false);
+    }
+
+    fn set_held(&mut self, is_held: bool) {
+        let place = self.place();
+        if let Some(cell) = self.core.cells.at(place) {
+            cell.is_held = is_held;
+        }
+    }
+
+    /// Is told what is published of type `E`, by whomever, until it ends or [unsubscribes](Self::unsubscribe). Once, however often it asks
+    /// for that. Started again it has its subscriptions still.
+    ///
+    /// Those who are told that it has subscribed have it among their subscribers.
+    pub fn subscribe<E: Clone + Send + 'static>(&mut self)
+    where
+        A: Handle<E>,
+    {
+        let subscriber = self.addr().recipient::<E>();
+        self.core.subscribe(subscriber);
+    }
+
+    /// Is told no more of what is published of type `E`, but what is on its way.
+    pub fn unsubscribe<E: 'static>(&mut self) {
+        let place = self.place();
+        self.core.unsubscribe::<E>(self.core.id(place));
+    }
+
+    /// Tells a clone of `event` to all who have [subscribed](Self::subscribe) to its type and have room for it. Never waits.
+    pub fn publish<E: Clone + Send + 'static>(&mut self, event: &E) -> Published {
+        self.core.publish(event)
+    }
+
     fn ask_of(&mut self, asked: Asked, timeout: Option<Duration>) -> ReplyTo {
         let place = self.core.asked.insert((asked, None)).expect("memory holds fewer questions than there are numbers");
         if let Some(timeout) = timeout {
@@ -317,6 +461,14 @@ impl<'a, A: Actor> Ctx<'a, A> {
         }
     }
 
+    /// An actor of this runtime is to stop before it handles anything else. What waits for it is lost, and counted.
+    pub fn stop_actor_now(&mut self, id: ActorId) {
+        let number = self.core.number(id);
+        if (number as usize) < self.workers() {
+            self.core.have(number, move |core| core.stop(id.place));
+        }
+    }
+
     /// Sends itself `message` after `delay`.
     pub fn after<M: Send + 'static>(&mut self, delay: Duration, message: M) -> Timer
     where
@@ -352,8 +504,9 @@ impl<'a, A: Actor> Ctx<'a, A> {
     {
         let place = self.place();
         let who = self.core.id(place);
-        let tell = Box::new(move |ended| message::envelope::<A, N>(place, then(ended)));
-        let watcher = Watcher { who, tell };
+        let then = move |ended| message::envelope::<A, N>(place, then(ended));
+        let tell = Box::new(move |core: &mut Core, ended| core.tell_end(who, then, ended));
+        let watcher = Watcher { who: Who::Actor(who), tell };
         let number = self.core.number(id);
         if (number as usize) < self.workers() {
             self.core.have(number, move |core| core.watch(id, watcher));
@@ -367,7 +520,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
         let who = self.core.id(self.place());
         let number = self.core.number(id);
         if (number as usize) < self.workers() {
-            self.core.have(number, move |core| core.unwatch(id.place, who));
+            self.core.have(number, move |core| core.unwatch(id.place, Who::Actor(who)));
         }
     }
 

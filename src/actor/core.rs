@@ -19,9 +19,11 @@ use std::{
     time::Instant,
 };
 
+use smallvec::SmallVec;
+
 use super::{
     address::ActorId,
-    ask::{AskError, Asked, ReplyTo},
+    ask::{AskError, Asked, Before, Open, ReplyTo},
     credit::{Denied, GONE, Returned},
     deadletter::Loss,
     envelope::{Envelope, Kind, State, Verb},
@@ -34,6 +36,7 @@ use super::{
     places::{Place, Places},
     shared::Shared,
     timers::Alarm,
+    topics::Topics,
 };
 use crate::{
     sync::light_fence,
@@ -66,7 +69,11 @@ pub(super) struct Core {
     pub(super) running: Option<Place>,
     pub(super) outcome: Outcome,
     /// Who is to have what the handler returns.
-    pub(super) answering: Option<ReplyTo>,
+    pub(super) answering: Option<Before>,
+    /// Questions that are answered later.
+    pub(super) open: Places<Open>,
+    /// Who is told what is published, by its type.
+    pub(super) topics: Topics,
     /// What is to become of actors whose code runs, beside the one that asked for it by itself.
     pub(super) later: Vec<(Place, Outcome)>,
     /// What it handles.
@@ -83,7 +90,11 @@ pub(super) struct Cell {
     pub(super) state: Option<State>,
     pub(super) species: &'static Species,
     pub(super) mailbox: Mailbox,
+    /// What is not to wait behind the rest: see [`Core::hurry`].
+    pub(super) urgent: Mailbox,
     pub(super) status: Status,
+    /// It takes nothing of its mailbox for now.
+    pub(super) is_held: bool,
     /// Its code runs: what ends it waits until that has returned.
     pub(super) is_busy: bool,
     pub(super) capacity: u32,
@@ -94,6 +105,22 @@ pub(super) struct Cell {
     pub(super) rank: u32,
     /// What most have not got.
     pub(super) rare: Option<Box<Rare>>,
+}
+
+impl Cell {
+    /// The list that its next message is in, which is its `nth` of this turn.
+    #[inline(always)]
+    fn next(&mut self, nth: u32) -> &mut Mailbox {
+        let is_urgent =
+            !self.urgent.is_empty() && (self.is_held || self.mailbox.is_empty() || nth % URGENT_RUN != URGENT_RUN - 1);
+        if is_urgent { &mut self.urgent } else { &mut self.mailbox }
+    }
+
+    /// Has it something that it would handle?
+    #[inline(always)]
+    fn has_mail(&self) -> bool {
+        !self.urgent.is_empty() || !(self.is_held || self.mailbox.is_empty())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +178,9 @@ impl Counts {
 /// Messages of one actor before it is the next one's turn.
 const QUANTUM: u32 = 64;
 
+/// Of so many messages one at least is of those that are not urgent, if there is one.
+const URGENT_RUN: u32 = 8;
+
 /// Where a message goes that has credit.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Route {
@@ -176,6 +206,8 @@ impl Core {
             running: None,
             outcome: Outcome::Goes,
             answering: None,
+            open: Places::new(),
+            topics: Topics::default(),
             later: Vec::new(),
             handling: || "nothing",
             counts: Counts::default(),
@@ -303,14 +335,30 @@ impl Core {
         }
     }
 
+    /// Puts what an actor here has asked for before those that wait: answers, timers, ends of others, room. None of it has credit, as
+    /// there is no more of it than was asked for.
+    pub(super) fn hurry(&mut self, to: Place, envelope: Envelope) {
+        let Some(cell) = self.cells.at(to) else { return self.lose(envelope, Loss::ActorEnded) };
+        self.pool.push(&mut cell.urgent, envelope, Origin::NONE);
+        if cell.status == Status::Idle {
+            cell.status = Status::Ready;
+            self.ready.push_back(to.index);
+        }
+    }
+
     /// There is no such actor any more.
     #[cold]
     fn bounce(&mut self, place: Place, envelope: Envelope, origin: Origin) {
+        self.tell_gone(place, origin);
+        self.lose(envelope, Loss::ActorEnded);
+    }
+
+    /// Whoever has sent from there gets no credit back any more, and is to know.
+    fn tell_gone(&mut self, place: Place, origin: Origin) {
         if let Some(lane) = self.lane(origin.0) {
             // Lost with the lane if that is gone.
             _ = lane.post(message::credit(Returned { place, count: GONE }));
         }
-        self.lose(envelope, Loss::ActorEnded);
     }
 
     /// Something has come from a worker or client.
@@ -348,7 +396,7 @@ impl Core {
     pub(super) fn put_answer(&mut self, asked: Asked, answer: Result<Envelope, AskError>) {
         let asker = asked.asker;
         match catch_unwind(AssertUnwindSafe(|| asked.answered(answer))) {
-            Ok(message) => self.enqueue(asker, message, Origin::NONE),
+            Ok(message) => self.hurry(asker, message),
             Err(panic) => self.fail(asker, Failure::of_panic(panic, "an answer")),
         }
     }
@@ -370,7 +418,7 @@ impl Core {
         self.running = None;
         self.set_busy(place, false);
         if let Err(panic) = ended {
-            if let Some(asker) = self.answering.take() {
+            if let Some(Before { asker, .. }) = self.answering.take() {
                 self.post_answer(asker, message::failure(asker.place, AskError::Failed));
             }
             self.outcome = Outcome::Fails(Failure::of_panic(panic, (self.handling)()));
@@ -409,24 +457,25 @@ impl Core {
 
     #[inline(always)]
     fn run(&mut self, place: Place) {
-        for _ in 0..QUANTUM {
+        for nth in 0..QUANTUM {
             let Some(cell) = self.cells.at(place) else { return };
             if cell.status != Status::Ready {
                 // Stopped or failed by somebody else since it was put there.
                 return;
             }
             let Some(state) = cell.state else { return };
-            let Some(origin) = self.pool.origin(&cell.mailbox) else {
+            if !cell.has_mail() {
                 cell.status = Status::Idle;
                 return;
-            };
+            }
+            let Some(origin) = self.pool.origin(cell.next(nth)) else { return };
             if origin == Origin::HERE && self.outbox.is_empty() {
                 cell.local -= 1;
             } else {
                 self.settle(place, origin);
             }
             let Some(cell) = self.cells.at(place) else { return };
-            let Some(envelope) = self.pool.pop_in_place(&mut cell.mailbox) else { return };
+            let Some(envelope) = self.pool.pop_in_place(cell.next(nth)) else { return };
             // SAFETY: it is ours, and nothing was pushed since.
             self.handling = unsafe { (*envelope).name() };
             self.counts.handled += 1;
@@ -488,9 +537,15 @@ impl Core {
         }
     }
 
-    /// What waited in a mailbox, when nobody will read it.
-    pub(super) fn lose_all(&mut self, mailbox: &mut Mailbox) {
-        while let Some((envelope, _)) = self.pool.pop(mailbox) {
+    /// What waited for an actor that has ended, when nobody will read it. Those whose credit is among it hear that none comes back:
+    /// they may have no more to send by which they would learn it.
+    pub(super) fn lose_all(&mut self, place: Place, mailbox: &mut Mailbox) {
+        let mut told = SmallVec::<[Origin; 8]>::new();
+        while let Some((envelope, origin)) = self.pool.pop(mailbox) {
+            if !told.contains(&origin) {
+                told.push(origin);
+                self.tell_gone(place, origin);
+            }
             self.lose(envelope, Loss::ActorEnded);
         }
     }
@@ -499,7 +554,7 @@ impl Core {
     pub(super) fn wake(&mut self, place: Place) {
         let Some(cell) = self.cells.at(place) else { return };
         cell.status = Status::Idle;
-        if !cell.mailbox.is_empty() {
+        if cell.has_mail() {
             cell.status = Status::Ready;
             // It may be there still, from before it was paused: then it has two turns for one, and its status says when it has none.
             self.ready.push_back(place.index);

@@ -83,6 +83,11 @@ impl Outstanding {
         }
     }
 
+    /// How many are under way. `None`: the actor has ended.
+    pub(super) fn count(&mut self, to: Place) -> Option<u32> {
+        at(&mut self.0, to).map(|count| *count).filter(|&count| count != GONE)
+    }
+
     pub(super) fn give_back(&mut self, returned: Returned) {
         if let Some(count) = at(&mut self.0, returned.place)
             && *count != GONE

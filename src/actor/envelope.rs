@@ -163,6 +163,7 @@ impl fmt::Debug for Envelope {
 }
 
 /// A value of a type that is known elsewhere: itself if it fits, otherwise in memory of its own.
+#[allow(dead_code, reason = "reached by pointers of other types only")]
 pub(super) struct Body([MaybeUninit<u64>; WORDS]);
 
 const WORDS: usize = 5;

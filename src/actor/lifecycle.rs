@@ -8,6 +8,7 @@
 //! ```
 
 use std::{
+    any::TypeId,
     collections::BTreeMap,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -17,6 +18,7 @@ use std::{
 use super::{
     Actor, Addr, Ctx,
     address::ActorId,
+    ask::{AskError, ReplyTo},
     core::{Cell, Core, Outcome, Status},
     envelope::{Envelope, State},
     failure::Failure,
@@ -45,6 +47,10 @@ pub(super) struct Rare {
     /// How it came to its end.
     reason: Option<Failure>,
     pub(super) is_named: bool,
+    /// Questions it is to answer later.
+    pub(super) open: u32,
+    /// What it has subscribed to.
+    pub(super) topics: Vec<TypeId>,
 }
 
 impl Rare {
@@ -60,6 +66,8 @@ impl Rare {
             outbox,
             reason: None,
             is_named: false,
+            open: 0,
+            topics: Vec::new(),
         }
     }
 }
@@ -72,10 +80,19 @@ impl std::fmt::Debug for Maker {
     }
 }
 
-/// Who wants to know of an end, and how they are told.
+/// Who wants to know of an end, and how the worker of the actor that ends tells them.
 pub(super) struct Watcher {
-    pub(super) who: ActorId,
-    pub(super) tell: Box<dyn FnOnce(Ended) -> Envelope + Send>,
+    pub(super) who: Who,
+    pub(super) tell: Box<dyn FnOnce(&mut Core, Ended) + Send>,
+}
+
+/// An actor that watches, or a client that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    Actor(ActorId),
+    Client(ReplyTo),
+    /// Who runs the runtime.
+    Main,
 }
 
 impl std::fmt::Debug for Watcher {
@@ -151,6 +168,8 @@ impl Core {
             state: None,
             species: species::<A>(),
             mailbox: Mailbox::EMPTY,
+            urgent: Mailbox::EMPTY,
+            is_held: false,
             status: Status::Starting,
             is_busy: true,
             capacity,
@@ -311,6 +330,7 @@ impl Core {
         let Some(cell) = self.cells.at(place).filter(|cell| cell.status == Status::Paused) else { return };
         let Some(mut maker) = cell.rare.as_mut().and_then(|rare| rare.maker.take()) else { return };
         cell.status = Status::Starting;
+        cell.is_held = false;
         self.counts.restarts += 1;
         let started = self.starting(place, |core| (maker.0)(core));
         if let Some(rare) = self.rare(place) {
@@ -413,7 +433,7 @@ impl Core {
         if let Some(Rare { reason, watchers, .. }) = cell.rare.map(|rare| *rare) {
             let reason = reason.map_or(Reason::Stopped, |failure| Reason::Failed(failure.to_string()));
             for watcher in watchers {
-                self.tell_watcher(watcher, Ended { id, reason: reason.clone() });
+                (watcher.tell)(self, Ended { id, reason: reason.clone() });
             }
         }
         if let Some(parent) = parent {
@@ -427,12 +447,17 @@ impl Core {
         let id = self.id(place);
         let mut cell = self.cells.remove(place)?;
         self.counts.ended += 1;
-        self.lose_all(&mut cell.mailbox);
+        self.lose_all(place, &mut cell.urgent);
+        self.lose_all(place, &mut cell.mailbox);
         if !self.outbox.is_empty() {
             self.send_deferred(id);
         }
-        if cell.rare.as_ref().is_some_and(|rare| rare.is_named) {
-            self.shared.names.forget(id);
+        if let Some(rare) = &mut cell.rare {
+            if rare.is_named {
+                self.shared.names.forget(id);
+            }
+            let topics = mem::take(&mut rare.topics);
+            self.unsubscribe_all(id, topics);
         }
         Some((id, cell))
     }
@@ -441,7 +466,8 @@ impl Core {
     fn drop_state(&mut self, place: Place) {
         let Some(cell) = self.cells.at(place) else { return };
         let Some(state) = cell.state.take() else { return };
-        let species = cell.species;
+        let (species, status) = (cell.species, cell.status);
+        self.close_all(place, if status == Status::Paused { AskError::Failed } else { AskError::Gone });
         // SAFETY: the state is of this cell, whose species it is; it was taken out, and its code does not run.
         let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { (species.drop)(state) }));
         self.counts.failures += u64::from(dropped.is_err());
@@ -457,24 +483,26 @@ impl Core {
 
     /// An actor that is not of this runtime.
     pub(super) fn watch_nobody(&mut self, id: ActorId, watcher: Watcher) {
-        self.tell_watcher(watcher, Ended { id, reason: Reason::Gone });
+        (watcher.tell)(self, Ended { id, reason: Reason::Gone });
     }
 
     /// `who` watches no more.
-    pub(super) fn unwatch(&mut self, place: Place, who: ActorId) {
+    pub(super) fn unwatch(&mut self, place: Place, who: Who) {
         if let Some(rare) = self.cells.at(place).and_then(|cell| cell.rare.as_mut()) {
             rare.watchers.retain(|watcher| watcher.who != who);
         }
     }
 
-    fn tell_watcher(&mut self, watcher: Watcher, ended: Ended) {
-        let Watcher { who, tell } = watcher;
-        self.have(self.number(who), move |core| {
-            // What makes a message of it is its own code.
-            match catch_unwind(AssertUnwindSafe(|| tell(ended))) {
-                Ok(message) => core.enqueue(who.place, message, Origin::NONE),
-                Err(panic) => core.fail(who.place, Failure::of_panic(panic, "the end of another")),
-            }
+    /// Tells the actor `who` what `then` makes of an end: that is its own code, and runs where it is.
+    pub(super) fn tell_end(
+        &mut self,
+        who: ActorId,
+        then: impl FnOnce(Ended) -> Envelope + Send + 'static,
+        ended: Ended,
+    ) {
+        self.have(self.number(who), move |core| match catch_unwind(AssertUnwindSafe(|| then(ended))) {
+            Ok(message) => core.hurry(who.place, message),
+            Err(panic) => core.fail(who.place, Failure::of_panic(panic, "the end of another")),
         });
     }
 

@@ -1,10 +1,13 @@
 //! The verbs there are: how a message of each kind meets the actor it is for.
 
-use std::{any::type_name, marker::PhantomData};
+use std::{
+    any::{TypeId, type_name},
+    marker::PhantomData,
+};
 
 use super::{
     Actor, Ctx, Handle,
-    ask::{AskError, ReplyTo},
+    ask::{AskError, Before, ReplyTo},
     core::{Core, Route},
     credit::Returned,
     envelope::{Body, Envelope, Kind, State, Verb, drop_message, no_delivery},
@@ -68,9 +71,9 @@ fn ask<A: Handle<M>, M: Send + 'static>() -> &'static Verb {
             // SAFETY: likewise.
             let actor = unsafe { state.borrow::<A>() };
             // If it panics, whoever catches that answers.
-            core.answering = Some(question.asker);
+            core.answering = Some(Before { asker: question.asker, message: TypeId::of::<M>() });
             let answer = actor.on(question.message, &mut Ctx::new(core));
-            if let Some(asker) = core.answering.take() {
+            if let Some(Before { asker, .. }) = core.answering.take() {
                 // It is what was asked for: `Handle` has one type of answer for `A` and `M`.
                 core.post_answer(asker, self::answer(asker.place, answer));
             }

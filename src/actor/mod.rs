@@ -51,7 +51,8 @@
 //! | `worker`, `runtime`, `client` | the loop, the threads, and threads outside |
 //! | [`kit`] | the same without threads and clock, for tests |
 //! | `spec`, `history`, `failure` | how an actor is started, and started again |
-//! | `names`, `deadletter`, `shared` | the registry, what came to nobody, what all workers share |
+//! | `names`, `topics` | the registry, and what is published |
+//! | `deadletter`, `shared` | what came to nobody, what all workers share |
 //!
 //! # What bounds a mailbox
 //!
@@ -85,13 +86,14 @@ mod runtime;
 mod shared;
 mod spec;
 mod timers;
+mod topics;
 mod worker;
 
 pub use self::core::Counts;
 pub use address::{ActorId, Addr, Recipient};
-pub use ask::AskError;
+pub use ask::{AskError, Asker};
 pub use client::{Client, ClientError};
-pub use context::{Ctx, Policy, TellError, To};
+pub use context::{Ctx, Policy, TellError, To, Whom};
 pub use deadletter::{DeadLetter, Loss};
 pub use failure::Failure;
 pub use lifecycle::{Ended, Reason, SpawnError};
@@ -99,6 +101,7 @@ pub use names::NameError;
 pub use runtime::{Report, Runtime, RuntimeBuilder, StartError};
 pub use spec::{BackOff, Intensity, Restarts, Spec, Strategy};
 pub use timers::Timer;
+pub use topics::Published;
 
 /// State that lives on a worker and handles messages: see the [module](self).
 ///

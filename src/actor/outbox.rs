@@ -15,6 +15,15 @@ pub(super) struct Outbox {
     waiting: HashMap<ActorId, VecDeque<Deferred>, ahash::RandomState>,
     /// How many of each sender.
     counts: HashMap<Place, u32, ahash::RandomState>,
+    /// Who is to be told when there is room for more.
+    seekers: HashMap<ActorId, Seekers, ahash::RandomState>,
+}
+
+/// Actors that wait for room at one receiver, with what each is told then.
+#[derive(Debug, Default)]
+struct Seekers {
+    capacity: u32,
+    waiting: Vec<(Place, Envelope)>,
 }
 
 #[derive(Debug)]
@@ -27,13 +36,13 @@ struct Deferred {
 impl Outbox {
     #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.seekers.is_empty()
     }
 
     /// Does something wait for that receiver?
     #[inline(always)]
     pub(super) fn holds_for(&self, to: ActorId) -> bool {
-        !self.is_empty() && self.waiting.contains_key(&to)
+        !self.waiting.is_empty() && self.waiting.contains_key(&to)
     }
 
     /// How many messages of this sender wait.
@@ -83,6 +92,7 @@ impl Outbox {
 
     /// Whose receivers have not come to have room: what they are.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Envelope> {
+        self.seekers.clear();
         self.counts.clear();
         std::mem::take(&mut self.waiting).into_values().flatten().map(|deferred| deferred.envelope)
     }
@@ -99,6 +109,47 @@ impl Core {
     /// There is credit again for that receiver, or it has ended.
     #[cold]
     pub(super) fn send_deferred(&mut self, to: ActorId) {
+        self.send_what_waits(to);
+        let Some(capacity) = self.outbox.seekers.get(&to).map(|seekers| seekers.capacity) else { return };
+        if self.has_much_room(to, capacity)
+            && let Some(seekers) = self.outbox.seekers.remove(&to)
+        {
+            for (seeker, message) in seekers.waiting {
+                self.tell_of_room(seeker, message);
+            }
+        }
+    }
+
+    /// `seeker` is told when it may send to that actor again, or never will.
+    pub(super) fn seek_room(&mut self, seeker: Place, to: ActorId, capacity: u32, message: Envelope) {
+        if !self.outbox.holds_for(to) && self.has_much_room(to, capacity) {
+            return self.tell_of_room(seeker, message);
+        }
+        let seekers = self.outbox.seekers.entry(to).or_default();
+        seekers.capacity = capacity;
+        seekers.waiting.push((seeker, message));
+    }
+
+    fn tell_of_room(&mut self, seeker: Place, message: Envelope) {
+        // Who has ended meanwhile has asked for nothing that would be lost.
+        if self.cells.at(seeker).is_some() {
+            self.hurry(seeker, message);
+        }
+    }
+
+    /// Is half of it free, or nobody there? Less would be to go to and fro for each message.
+    fn has_much_room(&mut self, to: ActorId, capacity: u32) -> bool {
+        let number = self.number(to);
+        if number == self.me {
+            return self.cells.at(to.place).is_none_or(|cell| cell.local <= capacity / 2);
+        }
+        match self.lanes.get_mut(number as usize) {
+            Some(Some(lane)) => lane.credit.count(to.place).is_none_or(|count| count <= capacity / 2),
+            _ => true,
+        }
+    }
+
+    fn send_what_waits(&mut self, to: ActorId) {
         while let Some(capacity) = self.outbox.first(to).map(|first| first.capacity) {
             match self.admit_first(to, capacity) {
                 Err(Denied::Full) => return,

@@ -10,9 +10,10 @@ use std::{
 };
 
 use super::{
-    ActorId, Client, ClientError, DeadLetter, Failure,
+    Actor, ActorId, Client, ClientError, DeadLetter, Ended, Failure, Reason, SpawnError, Spec,
     core::{Core, Counts},
     lane::{Inlet, Lane, lane},
+    lifecycle::{Watcher, Who},
     shared::{DeadLetterHook, FailureHook, Order, Shared},
     worker::{Said, Worker},
 };
@@ -85,6 +86,75 @@ impl RuntimeBuilder {
     /// # Errors
     /// A thread could not be started or pinned, or there is no memory for the rings. Those that were started have ended.
     pub fn start(self) -> Result<Runtime, StartError> {
+        let (runtime, crew) = self.hire()?;
+        // If one fails, those before are ended as the runtime is dropped.
+        crew.into_iter().try_for_each(Hired::start)?;
+        Ok(runtime)
+    }
+
+    /// Starts it with the calling thread as its first worker, and `main` there. Returns when that has ended, and after it the runtime,
+    /// as [`shutdown`](Runtime::shutdown) with that `limit` ends it: but a handler of this worker that does not return keeps this thread.
+    ///
+    /// If the first worker was told a CPU, this thread is pinned to it, and stays so. Threads outside get their [`Client`] from
+    /// [`Ctx::client`](super::Ctx::client).
+    ///
+    /// ```
+    /// # use ringway::actor::{Actor, Ctx, Failure, Handle, Reason, Runtime, Spec};
+    /// # use std::time::Duration;
+    /// struct Main;
+    ///
+    /// impl Actor for Main {
+    ///     type Args = ();
+    ///
+    ///     fn start((): (), ctx: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
+    ///         ctx.after(Duration::from_millis(1), ());
+    ///         Ok(Self)
+    ///     }
+    /// }
+    ///
+    /// impl Handle<()> for Main {
+    ///     type Reply = ();
+    ///
+    ///     fn on(&mut self, (): (), ctx: &mut Ctx<'_, Self>) {
+    ///         ctx.stop();
+    ///     }
+    /// }
+    ///
+    /// let (reason, report) = Runtime::builder().run(Spec::<Main>::new(()), Duration::from_secs(1))?;
+    /// assert_eq!((reason, report.killed), (Reason::Stopped, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), or `main` was not started: then nothing of it runs any more.
+    pub fn run<A: Actor>(self, main: Spec<A>, limit: Duration) -> Result<(Reason, Report), StartError> {
+        let (mut runtime, mut crew) = self.hire()?;
+        let first = crew.remove(0);
+        crew.into_iter().try_for_each(Hired::start)?;
+        if let Some(cpu) = first.plan.cpu {
+            affinity::pin_current(cpu).map_err(|error| StartError::Pinned(ThreadError::Pin(error)))?;
+        }
+        // This one is busy: another waits for the end.
+        let (tell, told) = mpsc::channel();
+        let end = move || {
+            let how = told.recv().unwrap_or(Ok(Reason::Gone));
+            (how, runtime.end(limit, limit.max(GRACE)))
+        };
+        let end = thread::Builder::new().name("ringway-actor-end".into()).spawn(end).map_err(StartError::Thread)?;
+        first.work(|core| {
+            let on_end = tell.clone();
+            let on_end = Box::new(move |_: &mut Core, ended: Ended| _ = on_end.send(Ok(ended.reason)));
+            match core.spawn(main, None) {
+                Ok(addr) => core.watch(addr.id, Watcher { who: Who::Main, tell: on_end }),
+                Err(error) => _ = tell.send(Err(error)),
+            }
+        });
+        let (how, report) = end.join().map_err(|_| StartError::Thread(io::ErrorKind::Other.into()))?;
+        how.map(|reason| (reason, report)).map_err(StartError::Main)
+    }
+
+    /// All that is to be there before the first thread.
+    fn hire(self) -> Result<(Runtime, Vec<Hired>), StartError> {
         let Self { workers, on_dead_letter, on_failure } =
             if self.workers.is_empty() { self.workers_on_all(WaitPolicy::Adaptive) } else { self };
         let base = number_workers(workers.len()).ok_or(StartError::TooMany)?;
@@ -93,22 +163,49 @@ impl RuntimeBuilder {
         let (say, said) = mpsc::channel();
         let runtime =
             Runtime { shared: shared.clone(), workers: workers.len(), said: Mutex::new(said), is_over: false };
-        for (number, plan) in workers.into_iter().enumerate() {
-            let (shared, say) = (shared.clone(), say.clone());
-            let (lanes, inlets) = (lanes.remove(0), inlets.remove(0));
-            let run = move || {
-                let core = Core::new(number as u32, shared, lanes, Instant::now());
-                // Whoever is to hear it may have gone.
-                Worker::new(core, inlets).run(plan.policy, |what| _ = say.send((number, what)));
-            };
-            let name = format!("ringway-actor-{number}");
-            // If it fails, those before are ended as the runtime is dropped.
-            match plan.cpu {
-                Some(cpu) => _ = affinity::spawn_pinned(&name, cpu, run)?,
-                None => _ = thread::Builder::new().name(name).spawn(run).map_err(StartError::Thread)?,
-            }
+        let hired = |(number, plan)| Hired {
+            number,
+            plan,
+            shared: shared.clone(),
+            say: say.clone(),
+            lanes: lanes.remove(0),
+            inlets: inlets.remove(0),
+        };
+        let crew = workers.into_iter().enumerate().map(hired).collect();
+        Ok((runtime, crew))
+    }
+}
+
+/// A worker without its thread.
+struct Hired {
+    number: usize,
+    plan: Plan,
+    shared: Counted<Shared>,
+    say: mpsc::Sender<(usize, Said)>,
+    lanes: Vec<Option<Lane>>,
+    inlets: Vec<(u32, Inlet)>,
+}
+
+impl Hired {
+    /// Gives it one.
+    fn start(self) -> Result<(), StartError> {
+        let name = format!("ringway-actor-{}", self.number);
+        let cpu = self.plan.cpu;
+        let run = move || self.work(|_| ());
+        match cpu {
+            Some(cpu) => _ = affinity::spawn_pinned(&name, cpu, run)?,
+            None => _ = thread::Builder::new().name(name).spawn(run).map_err(StartError::Thread)?,
         }
-        Ok(runtime)
+        Ok(())
+    }
+
+    /// Is the worker, on this thread, from `first` to its end.
+    fn work(self, first: impl FnOnce(&mut Core)) {
+        let Self { number, plan, shared, say, lanes, inlets } = self;
+        let mut core = Core::new(number as u32, shared, lanes, Instant::now());
+        first(&mut core);
+        // Whoever is to hear it may have gone.
+        Worker::new(core, inlets).run(plan.policy, |what| _ = say.send((number, what)));
     }
 }
 
@@ -216,6 +313,8 @@ pub enum StartError {
     OutOfMemory(CapacityError),
     /// Four thousand million workers were started by this process.
     TooMany,
+    /// The actor that was to run did not start.
+    Main(SpawnError),
 }
 
 impl From<ThreadError> for StartError {
@@ -236,6 +335,7 @@ impl fmt::Display for StartError {
             Self::Pinned(error) => error.fmt(f),
             Self::Thread(error) => write!(f, "a worker's thread could not be started: {error}"),
             Self::OutOfMemory(error) => error.fmt(f),
+            Self::Main(error) => error.fmt(f),
             Self::TooMany => f.write_str("there are no numbers left for workers"),
         }
     }

@@ -9,8 +9,7 @@ use std::{
 };
 
 use super::{
-    ask::AskError, core::Core, credit::Denied, deadletter::Loss, envelope::Envelope, failure::Failure, mailbox::Origin,
-    places::Place,
+    ask::AskError, core::Core, credit::Denied, deadletter::Loss, envelope::Envelope, failure::Failure, places::Place,
 };
 
 /// A timer of the actor that has set it: see [`Ctx::after`](super::Ctx::after) and [`Ctx::every`](super::Ctx::every).
@@ -60,7 +59,7 @@ impl Core {
             }
             Alarm::Once { timer, envelope } => {
                 self.timers.remove(timer);
-                self.enqueue(envelope.to(), envelope, Origin::NONE);
+                self.hurry(envelope.to(), envelope);
             }
             Alarm::Every { timer, to, due, period, make } => self.tick((timer, to), due, period, make),
             Alarm::Restart(place) => self.restart(place),

@@ -198,18 +198,6 @@ impl<T> Wheel<T> {
         (self.len > 0).then_some(self.alarm)
     }
 
-    /// How many timers there are.
-    #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Is there none?
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Opens slots until a timer is ripe or no slot has a due one.
     fn ripen(&mut self, now: Instant) {
         while self.ripe.is_empty() {
@@ -359,7 +347,7 @@ impl<T> Wheel<T> {
         debug_assert!(self.ripe.peek().is_none_or(|Reverse(ripe)| is_alive(&self.nodes, ripe.key)));
         debug_assert!((0..LEVELS).all(|level| self.occupied[level] & up_to(digit(self.reached, level)) == 0));
         debug_assert!(self.first().is_none_or(|slot| self.tick(self.slots[slot].earliest) > self.reached));
-        debug_assert_eq!(self.earliest().is_none(), self.is_empty());
+        debug_assert_eq!(self.earliest().is_none(), self.len == 0);
         debug_assert!(self.earliest().is_none_or(|earliest| self.alarm <= earliest));
     }
 }
@@ -489,7 +477,7 @@ mod tests {
             let key = wheel.set(now + after, after);
             assert_eq!(wheel.pop_due(now + after - ns(1)), None);
             assert_eq!(wheel.pop_due(now + after), Some((key, after)));
-            assert!(wheel.is_empty());
+            assert_eq!(wheel.len, 0);
             wheel.every_invariant();
         }
     }
@@ -783,7 +771,7 @@ mod tests {
 
         fn compare(&self) {
             self.wheel.every_invariant();
-            assert_eq!((self.wheel.len(), self.wheel.is_empty()), (self.sorted.len(), self.sorted.is_empty()));
+            assert_eq!(self.wheel.len, self.sorted.len());
             let earliest = self.sorted.first_key_value().map(|(&(at, _), _)| at);
             assert_eq!(self.wheel.next().is_some(), earliest.is_some());
             assert!(self.wheel.next() <= earliest);

@@ -122,7 +122,7 @@ fn one_that_fails_too_often_is_stopped_and_its_mail_is_lost() {
     let twice = Restarts { intensity: Intensity { restarts: 2, within: PATIENCE }, ..Restarts::default() };
     let mortal = client.spawn(Spec::<Mortal>::new(("it", log.clone())).restarts(twice)).unwrap();
     (0..3).for_each(|_| assert_eq!(client.ask(mortal, Panic, PATIENCE), Err(AskError::Failed)));
-    assert!(client.wait_for_end(mortal.id(), PATIENCE));
+    client.wait_for_end(mortal.id(), PATIENCE).unwrap();
     assert_eq!(client.ask(mortal, Say("nothing"), PATIENCE), Err(AskError::Gone));
     assert_eq!(log.all().iter().filter(|said| *said == "it starts").count(), 3);
     assert!(!log.all().contains(&"it stops".into()));
@@ -247,7 +247,7 @@ fn a_group_that_fails_too_often_is_its_supervisors_failure() {
     let end = end.recv_timeout(PATIENCE).unwrap();
     assert!(matches!(&end.reason, Reason::Failed(why) if why.contains("as it was told")), "{end:?}");
     for child in children {
-        assert!(client.wait_for_end(child.id(), PATIENCE));
+        client.wait_for_end(child.id(), PATIENCE).unwrap();
     }
 }
 
@@ -304,7 +304,7 @@ fn those_who_are_supervised_end_first() {
     let log = Log::default();
     let (parent, _) = family(&mut client, Spec::new(log.clone()));
     client.stop(parent.id());
-    assert!(client.wait_for_end(parent.id(), PATIENCE));
+    client.wait_for_end(parent.id(), PATIENCE).unwrap();
     let said = log.all();
     assert_eq!(said.iter().filter(|said| said.ends_with("is dropped")).count(), 3, "{said:?}");
     let report = runtime.shutdown(PATIENCE);
@@ -349,7 +349,7 @@ fn a_name_is_of_one_actor_of_one_type_until_it_ends() {
     assert_eq!(client.find::<Puppet>("it"), Ok(first));
     assert!(matches!(client.find::<Scribe>("it"), Err(NameError::OtherType(name)) if name.ends_with("Puppet")));
     client.stop(first.id());
-    assert!(client.wait_for_end(first.id(), PATIENCE));
+    client.wait_for_end(first.id(), PATIENCE).unwrap();
     assert_eq!(client.find::<Puppet>("it"), Err(NameError::Unknown));
     client.ask(second, register(), PATIENCE).unwrap().unwrap();
 }

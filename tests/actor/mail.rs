@@ -112,7 +112,7 @@ fn what_actors_tell_arrives_in_order_on_one_worker_and_on_two() {
         let scribe = client.spawn_on(here, Spec::<Scribe>::new(()).capacity(capacity)).unwrap();
         let count = if capacity == 1 { 300 } else { 20_000 };
         let sender = client.spawn_on(there, Spec::<Sender>::new((scribe.recipient(), count))).unwrap();
-        assert!(client.wait_for_end(sender.id(), PATIENCE));
+        client.wait_for_end(sender.id(), PATIENCE).unwrap();
         // What it sent may be on its way still.
         assert!(all(&mut client, scribe, count as usize) == Vec::from_iter(0..count), "{here} {there} {capacity}");
     }
@@ -283,7 +283,7 @@ fn who_has_ended_is_gone_and_what_comes_too_late_is_a_dead_letter() {
     };
     assert_eq!(question.map_err(|_| ()), Ok(()));
     drop(until);
-    assert!(client.wait_for_end(scribe.id(), PATIENCE));
+    client.wait_for_end(scribe.id(), PATIENCE).unwrap();
     let letters: Vec<_> = (0..2).map(|_| letters.recv_timeout(PATIENCE).unwrap()).collect();
     assert!(letters.iter().all(|letter| letter.to == scribe.id() && letter.loss == Loss::ActorEnded));
     assert_eq!(letters.iter().filter(|letter| letter.message.ends_with("Number")).count(), 1);

@@ -99,7 +99,7 @@ fn what_an_actor_asks_is_answered_once_or_not_in_time() {
             drop(until);
         }
         client.stop(scribe.id());
-        assert!(client.wait_for_end(scribe.id(), PATIENCE));
+        client.wait_for_end(scribe.id(), PATIENCE).unwrap();
         let asks = ask(PATIENCE);
         // Here it is known at once that it has ended; there only once it was tried.
         if worker != other {
