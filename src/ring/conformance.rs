@@ -77,6 +77,35 @@ impl Kind for Spsc {
     }
 }
 
+/// The latency ring by its batch operations alone.
+struct SpscBatches;
+
+impl Kind for SpscBatches {
+    type Producer<T> = spsc::Producer<T>;
+    type Consumer<T> = spsc::Consumer<T>;
+
+    fn ring<T>(capacity: usize, start: Start) -> Made<Self, T> {
+        Spsc::ring(capacity, start)
+    }
+    fn push<T>(producer: &mut spsc::Producer<T>, value: T) -> Result<(), PushError<T>> {
+        if producer.is_closed() {
+            return Err(PushError::Closed(value));
+        }
+        let staged = producer.stage(value).map_err(PushError::Full);
+        producer.publish();
+        staged
+    }
+    fn pop<T>(consumer: &mut spsc::Consumer<T>) -> Result<T, PopError> {
+        Spsc::pop(consumer)
+    }
+    fn producer_view<T>(producer: &spsc::Producer<T>) -> (usize, bool, bool) {
+        Spsc::producer_view(producer)
+    }
+    fn consumer_view<T>(consumer: &spsc::Consumer<T>) -> (usize, bool, bool) {
+        Spsc::consumer_view(consumer)
+    }
+}
+
 struct Packed;
 
 impl Kind for Packed {
@@ -286,4 +315,4 @@ macro_rules! conformance {
     )*};
 }
 
-conformance!(spsc_ring: Spsc, packed_ring: Packed, packed_batches: PackedBatches, mpmc_ring: Mpmc);
+conformance!(spsc_ring: Spsc, spsc_batches: SpscBatches, packed_ring: Packed, packed_batches: PackedBatches, mpmc_ring: Mpmc);

@@ -125,6 +125,25 @@ fn spsc_delivers_everything_in_order_and_then_closes() {
 }
 
 #[test]
+fn spsc_delivers_batches_in_order_and_drops_none() {
+    fn model() {
+        let (mut producer, mut consumer) = spsc::ring::<Item>(2).unwrap();
+        let pusher = thread::spawn(move || {
+            assert!(producer.stage(Item::new(0)).is_ok());
+            assert!(producer.stage(Item::new(1)).is_ok());
+            producer.publish();
+            // Published as the producer is dropped; or there is no room, and it comes back.
+            producer.stage(Item::new(2)).is_ok()
+        });
+        let items = drain(|| consumer.pop());
+        let count = if pusher.join().unwrap() { 3 } else { 2 };
+        assert_eq!(items.iter().map(Item::number).collect::<Vec<_>>(), Vec::from_iter(0..count));
+    }
+    let plants = ["spsc: mark before item", "spsc: mark relaxed", "spsc: head relaxed", "spsc: batch dropped"];
+    prove("spsc batches", None, model, &plants);
+}
+
+#[test]
 fn spsc_drops_what_nobody_popped() {
     fn model() {
         let (mut producer, mut consumer) = spsc::ring::<Item>(2).unwrap();

@@ -14,16 +14,22 @@
 //! pop. The producer keeps a copy of that position and re-reads it only when the copy says full, so the line moves once
 //! per window of room, and Full is exact. After FastForward (Giacomoni, 2008) and rigtorp/SPSCQueue.
 //!
-//! Invariants: `head <= tail <= limit <= head + capacity <= head + storage`, where `limit` is the producer's copy of
-//! `head` plus the capacity; slots `head..tail` bear their marks and hold an item, all others bear an older mark.
+//! A *batch* is items that are published together: [staged](Producer::stage) one after the other, each but the first with its mark, and
+//! [published](Producer::publish) by the mark of the first. The consumer, which looks for that one, takes no line from the producer
+//! while the batch is being written.
+//!
+//! Invariants: `head <= batch <= tail <= limit <= head + capacity <= head + storage`, where `limit` is the producer's copy of
+//! `head` plus the capacity, and `batch..tail` is staged; slots `head..tail` hold an item and bear their marks, but for that of `batch`
+//! while something is staged; all others bear an older mark.
 //!
 //! | published by | read by | what it carries |
 //! |---|---|---|
-//! | `mark`, Release, [`Producer::push`] | Acquire, [`Consumer::pop`] | the item in the slot |
+//! | `mark`, Release, [`Producer::push`], [`Producer::stage`] | Acquire, [`Consumer::pop`] | the item in the slot |
+//! | `mark` of a batch's first, Release, [`Producer::publish`] | Acquire, [`Consumer::pop`] | the batch |
 //! | `head`, Release, [`Consumer::pop`] | Acquire, [`Producer::push`] when the window is used up | that the slots behind it were read out |
 //! | `producer_gone`, Release, drop | Acquire, [`Consumer::pop`] before Closed | the last marks |
 //!
-//! What it does not do: batches pay one mark per item here; for streaming take [`packed`](super::packed).
+//! What it does not do: an item of a batch has a slot with a mark, as any other; for streaming take [`packed`](super::packed).
 //!
 //! # Who may hold it
 //!
@@ -103,7 +109,8 @@ pub(super) fn ring_at<T>(capacity: usize, start: u64) -> Result<(Producer<T>, Co
         mask,
         slots,
     });
-    let producer = Producer { tail: start, limit: mask.limit(start), mask, slots: view, shared: shared.clone() };
+    let producer =
+        Producer { tail: start, batch: start, limit: mask.limit(start), mask, slots: view, shared: shared.clone() };
     let consumer = Consumer { head: start, mask, slots: view, shared };
     Ok((producer, consumer))
 }
@@ -112,6 +119,8 @@ pub(super) fn ring_at<T>(capacity: usize, start: u64) -> Result<(Producer<T>, Co
 pub struct Producer<T> {
     /// Next position to write. Ours alone; the marks publish it.
     tail: u64,
+    /// First position that is staged and not published; `tail` if none is.
+    batch: u64,
     /// First position we may not write: the last head we saw, plus the capacity. Stale only downwards: the ring may
     /// look fuller than it is, never emptier.
     limit: u64,
@@ -136,9 +145,57 @@ impl<T> Producer<T> {
         if self.is_closed() {
             return Err(PushError::Closed(value));
         }
-        if self.tail == self.limit && !self.refresh_limit() {
-            return Err(PushError::Full(value));
+        self.stage(value).map_err(PushError::Full)?;
+        self.publish();
+        Ok(())
+    }
+
+    /// Appends `value` to those that [`publish`](Self::publish) publishes together. Wait-free, no system call.
+    ///
+    /// The consumer may not pop it before that, or before the next [`push`](Self::push), or before the producer is dropped: all of them
+    /// publish. So does a ring that is full, as the consumer has to go on.
+    ///
+    /// ```
+    /// use ringway::ring::{PopError, spsc};
+    ///
+    /// let (mut producer, mut consumer) = spsc::ring(8)?;
+    /// producer.stage(1).unwrap();
+    /// producer.stage(2).unwrap();
+    /// assert_eq!(consumer.pop(), Err(PopError::Empty));
+    /// producer.publish();
+    /// assert_eq!((consumer.pop(), consumer.pop()), (Ok(1), Ok(2)));
+    /// # Ok::<(), ringway::ring::CapacityError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Gives `value` back if `capacity` items were appended and not yet popped. Whether the consumer is gone is not looked at.
+    #[inline(always)]
+    pub fn stage(&mut self, value: T) -> Result<(), T> {
+        if !self.has_slot() {
+            return Err(value);
         }
+        // SAFETY: it writes an item; and there is a slot.
+        unsafe { self.stage_in_place(|item| item.write(value)) };
+        Ok(())
+    }
+
+    /// Is there a slot for another? If not, what is staged is published.
+    #[inline(always)]
+    pub(crate) fn has_slot(&mut self) -> bool {
+        if self.tail == self.limit && !self.refresh_limit() {
+            self.publish();
+            return false;
+        }
+        true
+    }
+
+    /// As [`stage`](Self::stage), of what `write` writes to where it is to be.
+    ///
+    /// # Safety
+    /// [`has_slot`](Self::has_slot) has said so since the last was staged or pushed. `write` writes a `T`, and does not panic.
+    #[inline(always)]
+    pub(crate) unsafe fn stage_in_place(&mut self, write: impl FnOnce(*mut T)) {
         self.prefetch();
         // SAFETY: an index of `mask` lies inside the storage, which `shared` keeps alive.
         let slot = unsafe { self.slots.at(self.mask.index(self.tail)) };
@@ -146,18 +203,35 @@ impl<T> Producer<T> {
         if planted("spsc: mark before item") {
             slot.mark.store(mark, Ordering::Release);
         }
-        slot.value.with_mut(|item| {
-            // SAFETY: `tail < limit`: the consumer has read this slot out (Acquire in `refresh_limit`) and does not
-            // touch it again before it sees the mark below.
-            unsafe { (*item).write(value) };
-        });
-        // Release: the item above; pairs with Acquire in Consumer::published.
-        slot.mark.store(mark, weakened("spsc: mark relaxed", Ordering::Release));
+        // `tail < limit`: the consumer has read this slot out (Acquire in `refresh_limit`) and does not touch it again before it sees the
+        // mark below.
+        slot.value.with_mut(|item| write(item.cast::<T>()));
+        if self.batch != self.tail {
+            // Release: the item above; pairs with Acquire in Consumer::published.
+            slot.mark.store(mark, weakened("spsc: mark relaxed", Ordering::Release));
+        }
         self.tail = self.tail.wrapping_add(1);
-        Ok(())
     }
 
-    /// How many items were pushed and not yet popped. May be fewer at any time; cannot be more behind your back.
+    /// Publishes what is staged. Wait-free, no system call.
+    #[inline(always)]
+    pub fn publish(&mut self) {
+        if self.batch != self.tail {
+            // SAFETY: an index of `mask` lies inside the storage, which `shared` keeps alive.
+            let slot = unsafe { self.slots.at(self.mask.index(self.batch)) };
+            // Release: the first item, and those after it with their marks; pairs with Acquire in Consumer::published.
+            slot.mark.store(self.mask.mark(self.batch), weakened("spsc: mark relaxed", Ordering::Release));
+            self.batch = self.tail;
+        }
+    }
+
+    /// How many items are staged and not published.
+    #[inline(always)]
+    pub(crate) fn staged(&self) -> usize {
+        self.tail.wrapping_sub(self.batch) as usize
+    }
+
+    /// How many items were pushed or staged and not yet popped. May be fewer at any time; cannot be more behind your back.
     pub fn len(&self) -> usize {
         self.tail.wrapping_sub(self.shared.head.load(Ordering::Relaxed)) as usize
     }
@@ -210,6 +284,9 @@ impl<T> Producer<T> {
 
 impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
+        if !planted("spsc: batch dropped") {
+            self.publish();
+        }
         // Release: the marks of all pushed items; pairs with Acquire in Consumer::published.
         let order = weakened("spsc: producer_gone relaxed", Ordering::Release);
         self.shared.ends.producer_gone.store(true, order);
@@ -245,14 +322,27 @@ impl<T> Consumer<T> {
     /// before the producer went are always delivered first.
     #[inline]
     pub fn pop(&mut self) -> Result<T, PopError> {
+        // SAFETY: it reads the item, once.
+        unsafe { self.pop_in_place(|item| item.read()) }
+    }
+
+    /// As [`pop`](Self::pop), but lets `take` take the item from where it is.
+    ///
+    /// # Safety
+    /// `take` takes the item out, or drops it, and does not panic.
+    ///
+    /// # Errors
+    ///
+    /// Likewise.
+    #[inline(always)]
+    pub(crate) unsafe fn pop_in_place<R>(&mut self, take: impl FnOnce(*const T) -> R) -> Result<R, PopError> {
         let slot = self.published()?;
-        // SAFETY: the slot bears the mark of `head`, so it holds an initialised item; `head` moves on below, so it is
-        // read once.
-        let value = slot.value.with(|item| unsafe { item.cast::<T>().read() });
+        // The slot bears the mark of `head`, so it holds an initialised item; `head` moves on below, so it is taken once.
+        let taken = slot.value.with(|item| take(item.cast::<T>()));
         self.head = self.head.wrapping_add(1);
         // Release: the slot was read out; pairs with Acquire in Producer::refresh_limit.
         self.shared.head.store(self.head, weakened("spsc: head relaxed", Ordering::Release));
-        Ok(value)
+        Ok(taken)
     }
 
     /// Looks at the oldest item without taking it. Wait-free.
@@ -270,15 +360,10 @@ impl<T> Consumer<T> {
 
     /// How many items can be popped now. May be more at any time; cannot be fewer behind your back.
     ///
-    /// The producer publishes marks, not a count, so this searches for the last one: O(log capacity) cache misses.
+    /// The producer publishes marks, not a count, so this looks at all of them: as many cache misses as there are items.
     pub fn len(&self) -> usize {
-        // Published slots are a run from `head`: find where it ends, in `low..=high`.
-        let (mut low, mut high) = (0, self.capacity());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.is_published(self.head.wrapping_add(middle as u64)) { low = middle + 1 } else { high = middle }
-        }
-        low
+        // Not by halves: a batch that is being written has marks behind one that is missing.
+        (0..self.capacity() as u64).take_while(|&nth| self.is_published(self.head.wrapping_add(nth))).count()
     }
 
     /// Is there nothing to pop? May become false at any time; cannot become true behind your back.
@@ -289,7 +374,7 @@ impl<T> Consumer<T> {
 
     /// Has the ring no free slot? May become true at any time; cannot become false behind your back.
     pub fn is_full(&self) -> bool {
-        self.is_published(self.head.wrapping_add(self.capacity() as u64 - 1))
+        self.len() == self.capacity()
     }
 
     /// Is the producer gone? Once true, true forever; items may still be there.
