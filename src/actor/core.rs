@@ -28,7 +28,7 @@ use super::{
     deadletter::Loss,
     envelope::{Envelope, Kind, State, Verb},
     failure::Failure,
-    lane::Lane,
+    lane::{Inlet, Lane},
     lifecycle::Rare,
     mailbox::{Mailbox, Origin, Pool},
     message::{self, Species},
@@ -286,8 +286,16 @@ impl Core {
                     self.ready.push_back(place.index);
                 }
             }
-            // SAFETY: the caller's word.
-            Route::There(number) => self.post_to(number, unsafe { Envelope::new(verb, to, message) }),
+            Route::There(number) => {
+                // SAFETY: the caller's word, for an envelope's place.
+                let write = |message, at| unsafe { Envelope::write(at, verb, to, message) };
+                let Some(lane) = self.lane(number) else { return };
+                // SAFETY: that writes one; a message is moved, or put into a box, and where there is no memory for that all ends.
+                if let Err(message) = unsafe { lane.post_in_place(message, write) } {
+                    // SAFETY: the caller's word.
+                    self.post_to(number, unsafe { Envelope::new(verb, to, message) });
+                }
+            }
         }
     }
 
@@ -359,6 +367,26 @@ impl Core {
             // Lost with the lane if that is gone.
             _ = lane.post(message::credit(Returned { place, count: GONE }));
         }
+    }
+
+    /// Takes the next that has come from a worker or client. False: nothing has.
+    #[inline(always)]
+    pub(super) fn take_in(&mut self, from: u32, inlet: &mut Inlet) -> bool {
+        let Some(next) = inlet.peek() else { return false };
+        let to = next.to();
+        if next.kind() == Kind::Message
+            && let Some(cell) = self.cells.at(to)
+        {
+            // SAFETY: one is there, and room in the mailbox.
+            self.pool.push_with(&mut cell.mailbox, Origin(from), |node| unsafe { inlet.pop_to(node) });
+            if cell.status == Status::Idle {
+                cell.status = Status::Ready;
+                self.ready.push_back(to.index);
+            }
+        } else if let Ok(envelope) = inlet.pop() {
+            self.arrive(from, envelope);
+        }
+        true
     }
 
     /// Something has come from a worker or client.
@@ -457,6 +485,10 @@ impl Core {
 
     #[inline(always)]
     fn run(&mut self, place: Place) {
+        let Some(cell) = self.cells.at(place) else { return };
+        // What comes from here on is for another turn: an actor that tells itself something is not to keep others waiting, nor those it
+        // has told something before.
+        let last = cell.mailbox.last();
         for nth in 0..QUANTUM {
             let Some(cell) = self.cells.at(place) else { return };
             if cell.status != Status::Ready {
@@ -475,7 +507,9 @@ impl Core {
                 self.settle(place, origin);
             }
             let Some(cell) = self.cells.at(place) else { return };
-            let Some(envelope) = self.pool.pop_in_place(cell.next(nth)) else { return };
+            let mailbox = cell.next(nth);
+            let is_last = mailbox.first() == last;
+            let Some(envelope) = self.pool.pop_in_place(mailbox) else { return };
             // SAFETY: it is ours, and nothing was pushed since.
             self.handling = unsafe { (*envelope).name() };
             self.counts.handled += 1;
@@ -486,11 +520,18 @@ impl Core {
             if !matches!(self.outcome, Outcome::Goes) {
                 return;
             }
+            if is_last {
+                break;
+            }
         }
         if let Some(cell) = self.cells.at(place)
             && cell.status == Status::Ready
         {
-            self.ready.push_back(place.index);
+            if cell.has_mail() {
+                self.ready.push_back(place.index);
+            } else {
+                cell.status = Status::Idle;
+            }
         }
     }
 

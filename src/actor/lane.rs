@@ -1,9 +1,10 @@
 //! A way from one worker or client to another: a ring, what finds no room there, the credit, and the bell.
 //!
+//! Envelopes are written into the ring, and become visible some at a time: a reader that looked at each as it was written would take its
+//! cache line from the writer, who takes it back, for each.
+//!
 //! Nobody waits for room: what finds none is queued on the sender's side and goes first, which credit bounds. A sender that goes to sleep
 //! with something queued asks to be told of room; the receiver, which looks after it has taken something, rings.
-
-#![forbid(unsafe_code)]
 
 use std::{collections::VecDeque, sync::Arc as Counted};
 
@@ -12,7 +13,7 @@ use super::{
     envelope::Envelope,
 };
 use crate::{
-    ring::{CapacityError, PopError, PushError, spsc},
+    ring::{CapacityError, PopError, spsc},
     sync::{Arc, AtomicBool, CachePadded, Mutex, Ordering, planted},
     wait::Signal,
 };
@@ -20,8 +21,7 @@ use crate::{
 /// Envelopes of a ring: 16 KiB.
 pub(super) const RING: usize = if cfg!(any(loom, shuttle)) { 2 } else { 256 };
 
-/// Envelopes that go into a ring together: a reader that looks at each place as it is written would have its cache line taken from it, and
-/// take it back, for each.
+/// Envelopes that become visible together.
 const BURST: usize = 16;
 
 /// How a worker or client is reached by those who have something for it.
@@ -113,32 +113,53 @@ impl Lane {
     /// receiver is gone.
     #[inline(always)]
     pub(super) fn post(&mut self, envelope: Envelope) -> Result<(), Envelope> {
-        if self.is_closed {
-            return Err(envelope);
+        // SAFETY: it writes an envelope.
+        let post = unsafe { self.post_in_place(envelope, |envelope, at| at.write(envelope)) };
+        match post {
+            Ok(()) => Ok(()),
+            Err(envelope) => self.post_slow(envelope),
         }
-        self.queue.push_back(envelope);
-        if self.queue.len() >= BURST {
-            self.move_on();
+    }
+
+    /// Sends what `write` makes of `what`, where it is to be. That comes back if there is no room, or the receiver is gone.
+    ///
+    /// # Safety
+    /// `write` writes an envelope, and does not panic.
+    #[inline(always)]
+    pub(super) unsafe fn post_in_place<T>(&mut self, what: T, write: impl FnOnce(T, *mut Envelope)) -> Result<(), T> {
+        if self.is_closed || !self.queue.is_empty() || !self.ring.has_slot() {
+            return Err(what);
+        }
+        // SAFETY: there is a slot, and the caller's word.
+        unsafe { self.ring.stage_in_place(|at| write(what, at)) };
+        self.is_fresh = true;
+        if self.ring.staged() >= BURST {
+            self.ring.publish();
         }
         Ok(())
     }
 
-    /// Moves what is queued into the ring, as far as there is room.
+    #[cold]
+    pub(super) fn post_slow(&mut self, envelope: Envelope) -> Result<(), Envelope> {
+        self.is_closed |= self.ring.is_closed();
+        if self.is_closed {
+            return Err(envelope);
+        }
+        self.queue.push_back(envelope);
+        Ok(())
+    }
+
+    /// Lets the receiver see what was sent, as far as there is room.
     pub(super) fn move_on(&mut self) {
         while let Some(envelope) = self.queue.pop_front() {
-            match self.ring.push(envelope) {
-                Ok(()) => self.is_fresh = true,
-                Err(PushError::Full(envelope)) => {
-                    self.queue.push_front(envelope);
-                    return;
-                }
-                Err(PushError::Closed(envelope)) => {
-                    self.is_closed = true;
-                    self.queue.push_front(envelope);
-                    return;
-                }
+            if let Err(envelope) = self.ring.stage(envelope) {
+                self.queue.push_front(envelope);
+                break;
             }
+            self.is_fresh = true;
         }
+        self.ring.publish();
+        self.is_closed |= self.ring.is_closed();
     }
 
     /// Is something queued that could go on, or never will? The sender asks before it sleeps.
@@ -190,6 +211,25 @@ impl Inlet {
     #[inline(always)]
     pub(super) fn pop(&mut self) -> Result<Envelope, PopError> {
         self.ring.pop()
+    }
+
+    /// The one that comes next, if it is there.
+    #[inline(always)]
+    pub(super) fn peek(&self) -> Option<&Envelope> {
+        self.ring.peek().ok()
+    }
+
+    /// Moves the one that is there to `to`.
+    ///
+    /// # Safety
+    /// One is there, as [`peek`](Self::peek) has found. There is room for one at `to`.
+    #[inline(always)]
+    pub(super) unsafe fn pop_to(&mut self, to: *mut Envelope) {
+        // SAFETY: both are places of an envelope, apart from each other; and this takes it.
+        let take = |at| unsafe { to.copy_from_nonoverlapping(at, 1) };
+        // SAFETY: that takes it.
+        let popped = unsafe { self.ring.pop_in_place(take) };
+        debug_assert!(popped.is_ok(), "one was there");
     }
 
     #[inline(always)]

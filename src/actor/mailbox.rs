@@ -50,6 +50,18 @@ impl Mailbox {
     pub(super) fn is_empty(&self) -> bool {
         self.head == END
     }
+
+    /// The place of the oldest, which no other message has before it is taken. None is in the place of another mailbox's.
+    #[inline(always)]
+    pub(super) fn first(&self) -> u32 {
+        self.head
+    }
+
+    /// Likewise of the newest.
+    #[inline(always)]
+    pub(super) fn last(&self) -> u32 {
+        self.tail
+    }
 }
 
 impl Pool {

@@ -94,10 +94,7 @@ impl Worker {
         }
         for (number, inlet) in &mut self.inlets {
             let mut taken = 0;
-            while taken < RING
-                && let Ok(envelope) = inlet.pop()
-            {
-                self.core.arrive(*number, envelope);
+            while taken < RING && self.core.take_in(*number, inlet) {
                 taken += 1;
             }
             if taken > 0 {
