@@ -386,8 +386,9 @@ impl<'a, A: Actor> Ctx<'a, A> {
 
     fn ask_of(&mut self, asked: Asked, timeout: Option<Duration>) -> ReplyTo {
         let place = self.core.asked.insert((asked, None)).expect("memory holds fewer questions than there are numbers");
-        if let Some(timeout) = timeout {
-            let key = self.core.alarms.set(self.core.now + timeout, Alarm::Answer(place));
+        // What lies beyond all that a clock can say never comes.
+        if let Some(at) = timeout.and_then(|timeout| self.core.now.checked_add(timeout)) {
+            let key = self.core.alarms.set(at, Alarm::Answer(place));
             if let Some((_, slot)) = self.core.asked.at(place) {
                 *slot = Some(key);
             }

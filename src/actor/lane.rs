@@ -37,8 +37,9 @@ pub(super) struct Bell {
 impl Bell {
     /// There is news: whoever has the bell looks at it.
     pub(super) fn tell(&self) {
-        // Release: what the news is; pairs with Acquire in `take_news`.
-        self.has_news.store(true, Ordering::Release);
+        // Swap: what somebody else has told stays told; a store in its place would hide what came with it. Release: what the news
+        // is; pairs with Acquire in `take_news`.
+        self.has_news.swap(true, Ordering::Release);
         self.signal.fence_and_notify();
     }
 

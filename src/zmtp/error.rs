@@ -125,7 +125,7 @@ pub(crate) enum Error {
 
 /// Whose doing it was, for tests; the monitor's events tell it by the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(any(all(test, not(any(loom, shuttle))), feature = "fuzzing"))]
 pub(crate) enum Fault {
     /// The peer broke the protocol, or exceeded a limit.
     PeerMisbehaved,
@@ -139,7 +139,7 @@ pub(crate) enum Fault {
     OutOfMemory,
 }
 
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(any(all(test, not(any(loom, shuttle))), feature = "fuzzing"))]
 impl Error {
     pub(crate) fn fault(&self) -> Fault {
         match self {

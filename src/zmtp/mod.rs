@@ -56,7 +56,7 @@ mod greeting;
 mod heartbeat;
 pub(crate) mod mechanism;
 mod outbox;
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(any(all(test, not(any(loom, shuttle))), feature = "fuzzing"))]
 pub(crate) mod probe;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
@@ -74,7 +74,7 @@ use agreement::Agreement;
 pub(crate) use agreement::{Answer, GROWS, Obstacle, Offer, Successor, SuccessorAnswer};
 use command::Command;
 pub(crate) use error::Error;
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(any(all(test, not(any(loom, shuttle))), feature = "fuzzing"))]
 pub(crate) use error::Fault;
 use frame::{Decoder, Flags, Header};
 use greeting::Greeting;
@@ -626,7 +626,7 @@ impl Connection {
     }
 
     /// Bytes of memory held for what is not complete, the list of frames not counted up to [`LIST_MIN`].
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(any(all(test, not(any(loom, shuttle))), feature = "fuzzing"))]
     pub(crate) fn held(&self) -> usize {
         let list = if self.partial.len() > LIST_MIN { 2 * self.partial.len() * size_of::<Frame>() } else { 0 };
         self.decoder.held() + list + self.partial.frames().iter().map(|frame| frame.len()).sum::<usize>()
