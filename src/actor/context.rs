@@ -176,9 +176,9 @@ impl<'a, A: Actor> Ctx<'a, A> {
         Client::new(self.core.shared.clone())
     }
 
-    /// The time, as it was when this turn of the worker began.
-    pub fn now(&self) -> Instant {
-        self.core.now
+    /// The time, read at most once in a turn of the worker: it is the same for all that is due in it.
+    pub fn now(&mut self) -> Instant {
+        self.core.clock.now()
     }
 
     /// Sends `message`, if there is room. Never waits. To an actor of the same worker without an atomic operation.
@@ -387,7 +387,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
     fn ask_of(&mut self, asked: Asked, timeout: Option<Duration>) -> ReplyTo {
         let place = self.core.asked.insert((asked, None)).expect("memory holds fewer questions than there are numbers");
         // What lies beyond all that a clock can say never comes.
-        if let Some(at) = timeout.and_then(|timeout| self.core.now.checked_add(timeout)) {
+        if let Some(at) = timeout.and_then(|timeout| self.core.clock.now().checked_add(timeout)) {
             let key = self.core.alarms.set(at, Alarm::Answer(place));
             if let Some((_, slot)) = self.core.asked.at(place) {
                 *slot = Some(key);
@@ -476,7 +476,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
         A: Handle<M>,
     {
         let envelope = message::envelope::<A, M>(self.place(), message);
-        let at = self.core.now + delay;
+        let at = self.core.clock.now() + delay;
         self.core.set_timer(at, |timer| Alarm::Once { timer, envelope }).expect("timers have numbers enough")
     }
 
@@ -488,7 +488,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
     {
         let to = self.place();
         let make = Box::new(move || message::envelope::<A, M>(to, make()));
-        let due = self.core.now + period;
+        let due = self.core.clock.now() + period;
         let alarm = |timer| Alarm::Every { timer, to, due, period, make };
         self.core.set_timer(due, alarm).expect("timers have numbers enough")
     }

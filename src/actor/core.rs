@@ -12,7 +12,7 @@
 //! | `Stopping` | its children are to end first | – |
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc as Counted,
@@ -55,16 +55,15 @@ pub(super) struct Core {
     ready: VecDeque<u32>,
     /// To the workers, by their numbers; none to itself.
     pub(super) lanes: Vec<Option<Lane>>,
-    /// To clients, likewise; they are asked of less often.
-    pub(super) clients: HashMap<u32, Lane, ahash::RandomState>,
+    /// To clients, with their numbers, by those.
+    pub(super) clients: Vec<(u32, Lane)>,
     pub(super) asked: Places<(Asked, Option<Key>)>,
     pub(super) alarms: Wheel<Alarm>,
     /// Timers of actors, which an interval sets again and again.
     pub(super) timers: Places<Option<Key>>,
     /// What found no credit, and waits for it.
     pub(super) outbox: Outbox,
-    /// As it was when the turn began.
-    pub(super) now: Instant,
+    pub(super) clock: Clock,
     /// Whose handler is running, and what it has asked for.
     pub(super) running: Option<Place>,
     pub(super) outcome: Outcome,
@@ -81,6 +80,35 @@ pub(super) struct Core {
     pub(super) counts: Counts,
     /// Something may have been sent to others since they were told last.
     has_posted: bool,
+    /// Something found no room in a ring, when they were told last.
+    pub(super) has_queued: bool,
+}
+
+/// The time of a turn: read once, by whoever wants to know first.
+#[derive(Debug)]
+pub(super) struct Clock {
+    now: Instant,
+    is_old: bool,
+}
+
+impl Clock {
+    /// It is that, for this turn.
+    pub(super) fn set(&mut self, now: Instant) {
+        *self = Self { now, is_old: false };
+    }
+
+    /// Another turn has begun.
+    #[inline(always)]
+    pub(super) fn expire(&mut self) {
+        self.is_old = true;
+    }
+
+    pub(super) fn now(&mut self) -> Instant {
+        if std::mem::take(&mut self.is_old) {
+            self.now = Instant::now();
+        }
+        self.now
+    }
 }
 
 /// An actor, to its worker.
@@ -197,12 +225,12 @@ impl Core {
             pool: Pool::new(),
             ready: VecDeque::new(),
             lanes,
-            clients: HashMap::default(),
+            clients: Vec::new(),
             asked: Places::new(),
             alarms: Wheel::new(now),
             timers: Places::new(),
             outbox: Outbox::default(),
-            now,
+            clock: Clock { now, is_old: false },
             running: None,
             outcome: Outcome::Goes,
             answering: None,
@@ -212,6 +240,7 @@ impl Core {
             handling: || "nothing",
             counts: Counts::default(),
             has_posted: false,
+            has_queued: false,
         }
     }
 
@@ -317,8 +346,16 @@ impl Core {
         self.has_posted = true;
         match self.lanes.get_mut(number as usize) {
             Some(lane) => lane.as_mut(),
-            None => self.clients.get_mut(&number),
+            None => {
+                let index = self.clients.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+                Some(&mut self.clients[index].1)
+            }
         }
+    }
+
+    /// To all whom something may be sent to.
+    pub(super) fn all_lanes(&mut self) -> impl Iterator<Item = &mut Lane> {
+        self.lanes.iter_mut().flatten().chain(self.clients.iter_mut().map(|(_, lane)| lane))
     }
 
     /// Has a worker of this runtime do something, this one included, which does it at once.
@@ -570,12 +607,15 @@ impl Core {
 
     #[inline(never)]
     pub(super) fn tell_those_posted_to(&mut self) {
-        self.lanes.iter_mut().flatten().chain(self.clients.values_mut()).for_each(Lane::move_on);
-        if self.lanes.iter().flatten().any(Lane::is_fresh) || !self.clients.is_empty() {
-            // Light: what was sent against the look at sleepers; pairs with the heavy fence of a worker or client that parks.
-            light_fence();
-            self.lanes.iter_mut().flatten().chain(self.clients.values_mut()).for_each(Lane::tell);
+        let mut has_queued = false;
+        for lane in self.all_lanes() {
+            lane.move_on();
+            has_queued |= lane.has_queued();
         }
+        self.has_queued = has_queued;
+        // Light: what was sent against the look at sleepers; pairs with the heavy fence of a worker or client that parks.
+        light_fence();
+        self.all_lanes().for_each(Lane::tell);
     }
 
     /// What waited for an actor that has ended, when nobody will read it. Those whose credit is among it hear that none comes back:

@@ -198,9 +198,10 @@ impl Lane {
         }
     }
 
+    /// Has something found no room?
     #[inline(always)]
-    pub(super) fn is_fresh(&self) -> bool {
-        self.is_fresh
+    pub(super) fn has_queued(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     pub(super) fn bell(&self) -> &Counted<Bell> {

@@ -276,7 +276,7 @@ impl Core {
 
     /// A child of `parent`, which is here, failed, and may be started again.
     fn child_failed(&mut self, parent: ActorId, (rank, child): (u32, ActorId), restarts: Restarts, failure: Failure) {
-        let now = self.now;
+        let now = self.clock.now();
         let worker = self.number(child);
         let group = match self.cells.at(parent.place).and_then(|cell| cell.rare.as_mut()) {
             Some(rare) if rare.group.strategy != Strategy::OneForOne => rare,
@@ -295,7 +295,7 @@ impl Core {
 
     /// By its own intensity.
     fn restart_alone(&mut self, place: Place, restarts: Restarts, failure: Failure) {
-        let now = self.now;
+        let now = self.clock.now();
         let Some(rare) = self.rare(place) else { return };
         match rare.history.restart(now, restarts.intensity, restarts.back_off) {
             Some(pause) => self.restart_after(place, pause),
@@ -321,7 +321,7 @@ impl Core {
         if pause.is_zero() {
             self.restart(place);
         } else {
-            self.alarms.set(self.now + pause, Alarm::Restart(place));
+            self.alarms.set(self.clock.now() + pause, Alarm::Restart(place));
         }
     }
 

@@ -40,10 +40,16 @@ impl fmt::Debug for Alarm {
 }
 
 impl Core {
-    /// Does what is due at `now`.
+    /// Does what is due.
     #[inline(always)]
-    pub(super) fn fire(&mut self, now: Instant) {
-        self.now = now;
+    pub(super) fn fire(&mut self) {
+        if self.alarms.next().is_some() {
+            self.fire_due();
+        }
+    }
+
+    fn fire_due(&mut self) {
+        let now = self.clock.now();
         while let Some((_, alarm)) = self.alarms.pop_due(now) {
             self.ring(alarm);
         }
@@ -93,7 +99,7 @@ impl Core {
                 }
             }
         }
-        let behind = self.now.saturating_duration_since(due).as_nanos() / period.as_nanos().max(1);
+        let behind = self.clock.now().saturating_duration_since(due).as_nanos() / period.as_nanos().max(1);
         let periods = u32::try_from(behind + 1).unwrap_or(u32::MAX);
         let due = due + period.saturating_mul(periods);
         let key = self.alarms.set(due, Alarm::Every { timer, to, due, period, make });

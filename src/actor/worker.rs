@@ -6,7 +6,7 @@ use std::{sync::Arc as Counted, time::Instant};
 
 use super::{
     core::{Core, Counts},
-    lane::{Bell, Inlet, Newcomer, RING},
+    lane::{Bell, Inlet, Lane, Newcomer, RING},
     shared::Order,
 };
 use crate::{
@@ -47,9 +47,10 @@ impl Worker {
 
     /// Turns until it is to end, and says what is to be said.
     pub(super) fn run(mut self, policy: WaitPolicy, mut say: impl FnMut(Said)) {
-        let mut waiter = Waiter::new(policy);
+        let (mut waiter, bell) = (Waiter::new(policy), self.bell.clone());
         loop {
-            self.turn(Instant::now());
+            self.core.clock.expire();
+            self.go();
             if self.is_draining && !self.is_drained && self.core.cells.len() == 0 {
                 self.is_drained = true;
                 say(Said::Drained);
@@ -59,7 +60,6 @@ impl Worker {
             }
             if !self.core.has_work() {
                 let until = self.core.alarms.next();
-                let bell = self.bell.clone();
                 // Whatever has come, or the time: the turn looks.
                 _ = waiter.wait(&bell.signal, until, &mut self);
             }
@@ -89,6 +89,11 @@ impl Worker {
 
     /// One turn, at `now`.
     pub(super) fn turn(&mut self, now: Instant) {
+        self.core.clock.set(now);
+        self.go();
+    }
+
+    fn go(&mut self) {
         if self.bell.take_news() {
             self.hear();
         }
@@ -112,7 +117,7 @@ impl Worker {
             self.is_draining = true;
             self.core.stop_roots();
         }
-        self.core.fire(now);
+        self.core.fire();
         self.core.do_later();
         self.core.tell_lanes();
         for _ in 0..RUNS {
@@ -127,7 +132,7 @@ impl Worker {
     #[cold]
     fn hear(&mut self) {
         for Newcomer { number, inlet, lane } in std::mem::take(&mut *self.bell.newcomers.lock()) {
-            self.core.clients.insert(number, lane);
+            self.core.add_client(number, lane);
             self.inlets.push((number, inlet));
         }
         let core = &mut self.core;
@@ -138,7 +143,7 @@ impl Worker {
             // In this order: what was sent before it was closed is there for who sees that.
             let is_over = inlet.is_empty();
             if is_over {
-                core.clients.remove(number);
+                core.remove_client(*number);
             } else {
                 // To be taken first: then it is looked at again.
                 self.bell.tell();
@@ -173,11 +178,22 @@ impl Core {
         }
     }
 
-    fn can_move_on(&self) -> bool {
-        self.lanes.iter().flatten().chain(self.clients.values()).any(|lane| lane.can_move_on())
+    #[inline(always)]
+    fn can_move_on(&mut self) -> bool {
+        self.has_queued && self.all_lanes().any(|lane| lane.can_move_on())
     }
 
-    fn announce(&self) {
-        self.lanes.iter().flatten().chain(self.clients.values()).for_each(|lane| lane.announce());
+    fn announce(&mut self) {
+        self.all_lanes().for_each(|lane| lane.announce());
+    }
+
+    /// A client has come. Of two that come at a time either may be heard of first.
+    fn add_client(&mut self, number: u32, lane: Lane) {
+        let index = self.clients.partition_point(|(other, _)| *other < number);
+        self.clients.insert(index, (number, lane));
+    }
+
+    fn remove_client(&mut self, number: u32) {
+        self.clients.retain(|(other, _)| *other != number);
     }
 }
