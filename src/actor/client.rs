@@ -64,8 +64,7 @@ impl Client {
             newcomers.push(Newcomer { number, inlet: inlet_there, lane: back });
         }
         for (worker, newcomer) in shared.bells.iter().zip(newcomers) {
-            worker.newcomers.lock().push(newcomer);
-            worker.tell();
+            worker.let_in(newcomer);
         }
         let waiter = Waiter::new(WaitPolicy::default());
         Ok(Self { number, shared, lanes, inlets, bell, waiter, question: 0, answer: None })
@@ -258,6 +257,12 @@ impl Client {
         self.have(0, move |core| core.publish(&event))
     }
 
+    /// How many messages and requests of this client's the runtime has ended without taking: 0 while it runs. They are in none of the
+    /// numbers that [it reports](super::Report).
+    pub fn untaken(&self) -> usize {
+        self.lanes.iter().filter(|lane| lane.is_closed()).map(Lane::untaken).sum()
+    }
+
     /// Who has that name.
     ///
     /// # Errors
@@ -296,10 +301,10 @@ impl Client {
 
     fn admit(&mut self, to: ActorId, capacity: u32) -> Result<u32, Denied> {
         let number = to.worker.wrapping_sub(self.shared.base);
-        let lane = self.lanes.get_mut(number as usize).ok_or(Denied::Gone)?;
-        if lane.is_closed() {
+        if self.is_gone(number) {
             return Err(Denied::Gone);
         }
+        let lane = &mut self.lanes[number as usize];
         if !lane.has_room() {
             return Err(Denied::Full);
         }
@@ -325,11 +330,10 @@ impl Client {
 
     fn await_room(&mut self, number: u32, deadline: Option<Instant>) -> Result<(), Denied> {
         self.wait(deadline, |client| {
-            let lane = &client.lanes[number as usize];
-            if lane.is_closed() {
+            if client.is_gone(number) {
                 return Some(Err(Denied::Gone));
             }
-            lane.has_room().then_some(Ok(()))
+            client.lanes[number as usize].has_room().then_some(Ok(()))
         })
         .unwrap_or(Err(Denied::Full))
     }
@@ -343,6 +347,12 @@ impl Client {
         // Light: what was sent against the look at a sleeper; pairs with the heavy fence of a worker that parks.
         light_fence();
         lane.tell();
+    }
+
+    /// Has that worker ended, or is it none of this runtime's?
+    fn is_gone(&self, number: u32) -> bool {
+        // What comes from there is closed first, and who waits is woken by that.
+        self.inlets.get(number as usize).is_none_or(Inlet::is_closed) || self.lanes[number as usize].is_closed()
     }
 
     /// That worker says nothing any more.

@@ -2,7 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use super::{address::ActorId, core::Core, envelope::Envelope};
+use super::{
+    address::ActorId,
+    core::{Core, Counts},
+    envelope::{Envelope, Kind},
+    lane::Inlet,
+    shared::Shared,
+};
 
 /// A message that nobody will read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +38,36 @@ impl Core {
     /// Counts the message and drops it; who has asked for that is told of it.
     #[cold]
     pub(super) fn lose(&mut self, envelope: Envelope, loss: Loss) {
-        match loss {
-            Loss::Dropped => self.counts.dropped += 1,
-            _ => self.counts.dead_letters += 1,
+        match (envelope.kind(), loss) {
+            (Kind::Message, Loss::Dropped) => self.counts.dropped += 1,
+            (Kind::Message, _) => self.counts.dead_letters += 1,
+            (Kind::Reply | Kind::Failure, _) => self.counts.late_answers += 1,
+            // Of those who are gone.
+            (Kind::Credit | Kind::Job, _) => {}
         }
-        if let Some(hook) = &self.shared.on_dead_letter {
-            hook(DeadLetter { to: self.id(envelope.to()), message: envelope.message(), loss });
-        }
+        self.shared.tell_of(self.me, &envelope, loss);
         envelope.discard(self);
+    }
+}
+
+impl Shared {
+    /// Tells whoever wants to know of a message to that worker's actors.
+    fn tell_of(&self, worker: u32, envelope: &Envelope, loss: Loss) {
+        if let (Kind::Message, Some(hook)) = (envelope.kind(), &self.on_dead_letter) {
+            let to = ActorId { worker: self.base + worker, place: envelope.to() };
+            hook(DeadLetter { to, message: envelope.message(), loss });
+        }
+    }
+
+    /// What has come to a worker that has ended.
+    pub(super) fn lose_all(&self, worker: u32, inlet: &mut Inlet, counts: &mut Counts) {
+        while let Ok(envelope) = inlet.pop() {
+            match envelope.kind() {
+                Kind::Message => counts.dead_letters += 1,
+                Kind::Reply | Kind::Failure => counts.late_answers += 1,
+                Kind::Credit | Kind::Job => {}
+            }
+            self.tell_of(worker, &envelope, Loss::NobodyThere);
+        }
     }
 }

@@ -31,7 +31,14 @@ pub(super) struct Bell {
     /// There is something in `newcomers`, or the worker is to end.
     has_news: AtomicBool,
     /// Lanes it has not taken yet.
-    pub(super) newcomers: Mutex<Vec<Newcomer>>,
+    newcomers: Mutex<Newcomers>,
+}
+
+#[derive(Debug, Default)]
+struct Newcomers {
+    waiting: Vec<Newcomer>,
+    /// Nobody takes them any more.
+    is_over: bool,
 }
 
 impl Bell {
@@ -41,6 +48,28 @@ impl Bell {
         // is; pairs with Acquire in `take_news`.
         self.has_news.swap(true, Ordering::Release);
         self.signal.fence_and_notify();
+    }
+
+    /// Somebody has come: they are taken, or find that nobody is there.
+    pub(super) fn let_in(&self, newcomer: Newcomer) {
+        let mut newcomers = self.newcomers.lock();
+        if !newcomers.is_over {
+            newcomers.waiting.push(newcomer);
+        }
+        drop(newcomers);
+        self.tell();
+    }
+
+    /// Who has come.
+    pub(super) fn take_newcomers(&self) -> Vec<Newcomer> {
+        std::mem::take(&mut self.newcomers.lock().waiting)
+    }
+
+    /// Nobody has the bell any more. Who has come since is to be told.
+    pub(super) fn shut(&self) -> Vec<Newcomer> {
+        let mut newcomers = self.newcomers.lock();
+        newcomers.is_over = true;
+        std::mem::take(&mut newcomers.waiting)
     }
 
     /// Is there news? Takes note that it is looked at.
@@ -80,6 +109,20 @@ pub(super) struct Lane {
     is_fresh: bool,
     /// The receiver is gone.
     is_closed: bool,
+    /// Behind the ring: dropped after it.
+    _farewell: Farewell,
+}
+
+/// Wakes the receiver when the sender has gone.
+#[derive(Debug)]
+struct Farewell(Counted<Bell>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        if !planted("actor-gone-untold") {
+            self.0.signal.fence_and_notify();
+        }
+    }
 }
 
 /// The receiver's end.
@@ -101,6 +144,7 @@ pub(super) fn lane(bell: Counted<Bell>) -> Result<(Lane, Inlet), CapacityError> 
         queue: VecDeque::new(),
         credit: Outstanding::default(),
         settled: Settled::default(),
+        _farewell: Farewell(bell.clone()),
         bell,
         wants_room: wants_room.clone(),
         is_fresh: false,
@@ -161,6 +205,16 @@ impl Lane {
         }
         self.ring.publish();
         self.is_closed |= self.ring.is_closed();
+    }
+
+    /// What found no room in the ring, when nobody will see to that any more.
+    pub(super) fn take_queued(&mut self) -> VecDeque<Envelope> {
+        std::mem::take(&mut self.queue)
+    }
+
+    /// What was sent and not taken: final once the receiver is gone.
+    pub(super) fn untaken(&self) -> usize {
+        self.queue.len() + self.ring.len()
     }
 
     /// Is something queued that could go on, or never will? The sender asks before it sleeps.

@@ -261,13 +261,21 @@ impl Runtime {
         }
         self.shared.give(Order::End);
         let deadline = Instant::now() + grace;
+        let mut all = Vec::new();
         while left > 0
-            && let Ok((_, what)) = said.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            && let Ok((number, what)) = said.recv_timeout(deadline.saturating_duration_since(Instant::now()))
         {
-            if let Said::Ended { counts, killed } = what {
+            if let Said::Ended { counts, killed, inlets } = what {
                 left -= 1;
                 report.counts.add(counts);
                 report.killed += killed;
+                all.push((number as u32, inlets));
+            }
+        }
+        // What one worker sends another as it ends may come when that has ended: so when all have.
+        for (number, inlets) in &mut all {
+            for (_, inlet) in inlets {
+                self.shared.lose_all(*number, inlet, &mut report.counts);
             }
         }
         report.stuck = left;

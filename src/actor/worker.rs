@@ -6,6 +6,8 @@ use std::{sync::Arc as Counted, time::Instant};
 
 use super::{
     core::{Core, Counts},
+    deadletter::Loss,
+    envelope::Envelope,
     lane::{Bell, Inlet, Lane, Newcomer, RING},
     shared::Order,
 };
@@ -32,8 +34,8 @@ pub(super) struct Worker {
 pub(super) enum Said {
     /// There is no actor left, and none comes any more.
     Drained,
-    /// It has ended: what it did, and how many actors it has ended by force.
-    Ended { counts: Counts, killed: usize },
+    /// It has ended: what it did, how many actors it has ended by force, and what has come for it since, or will.
+    Ended { counts: Counts, killed: usize, inlets: Vec<(u32, Inlet)> },
 }
 
 /// Turns of actors until the worker looks at what has come.
@@ -66,11 +68,13 @@ impl Worker {
         }
         let killed = self.core.kill_all();
         self.core.lose_deferred();
-        self.core.tell_lanes();
+        self.core.lose_queued();
         let counts = self.core.counts;
+        let Self { core, mut inlets, bell, .. } = self;
         // Nobody is answered from here on, and those who wait hear of it.
-        drop(self);
-        say(Said::Ended { counts, killed });
+        drop(core);
+        inlets.extend(bell.shut().into_iter().map(|newcomer| (newcomer.number, newcomer.inlet)));
+        say(Said::Ended { counts, killed, inlets });
     }
 
     /// Would a turn do anything now?
@@ -131,7 +135,7 @@ impl Worker {
     /// Somebody has come or gone, or there is an order.
     #[cold]
     fn hear(&mut self) {
-        for Newcomer { number, inlet, lane } in std::mem::take(&mut *self.bell.newcomers.lock()) {
+        for Newcomer { number, inlet, lane } in self.bell.take_newcomers() {
             self.core.add_client(number, lane);
             self.inlets.push((number, inlet));
         }
@@ -185,6 +189,15 @@ impl Core {
 
     fn announce(&mut self) {
         self.all_lanes().for_each(|lane| lane.announce());
+    }
+
+    /// What others were sent and there was no room for stays where it is.
+    fn lose_queued(&mut self) {
+        self.tell_those_posted_to();
+        let queued: Vec<Envelope> = self.all_lanes().flat_map(Lane::take_queued).collect();
+        for envelope in queued {
+            self.lose(envelope, Loss::NobodyThere);
+        }
     }
 
     /// A client has come. Of two that come at a time either may be heard of first.

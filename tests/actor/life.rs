@@ -452,3 +452,37 @@ fn a_storm_of_panics_stays_inside_its_actors() {
     assert_eq!(STORMS.load(Ordering::Relaxed), 1_000);
     assert_eq!((counts.failures, counts.restarts, counts.handled), (1_000, 1_000, 100_002));
 }
+
+#[test]
+fn what_is_on_its_way_at_an_end_is_counted_somewhere() {
+    for round in 0..200_u64 {
+        let runtime = two().start().unwrap();
+        let mut client = runtime.client().unwrap();
+        let scribe = client.spawn_on(1, Spec::<Scribe>::new(()).capacity(10_000)).unwrap();
+        let puppet = client.spawn_on(0, Spec::<Puppet>::new(())).unwrap();
+        // Both ends of the way end at a time.
+        let sender = std::thread::spawn(move || {
+            let told = client.ask(
+                puppet,
+                act(move |ctx| (0..500).filter(|&n| ctx.try_tell(scribe, Number(n)).is_ok()).count()),
+                PATIENCE,
+            );
+            let own = (0..round).filter(|&n| client.try_tell(scribe, Number(n)).is_ok()).count();
+            (told, own, client)
+        });
+        std::thread::yield_now();
+        let report = runtime.shutdown(if round % 2 == 0 { Duration::ZERO } else { PATIENCE });
+        let (told, own, client) = sender.join().unwrap();
+        assert_eq!(report.stuck, 0);
+        let counts = report.counts;
+        let ended = counts.handled + counts.dead_letters + client.untaken() as u64;
+        let own = own as u64;
+        match told {
+            // The question, what came of it, and two requests to stop, which are taken or not.
+            Ok(told) => {
+                assert!((told as u64 + own + 1..=told as u64 + own + 3).contains(&ended), "{told} {own} {counts:?}")
+            }
+            Err(_) => assert!((own..=own + 503).contains(&ended), "{own} {counts:?}"),
+        }
+    }
+}
