@@ -94,9 +94,7 @@ impl Intake<'_> {
     pub(crate) fn admit<M>(&mut self, to: Recipient<M>) -> Result<Credit<M>, NoRoom> {
         let admitted = self.core.admit_first(to.id, to.capacity);
         match admitted {
-            Ok(Route::Here(place))
-                if self.core.cells.at(place).is_some_and(|cell| cell.status == Status::Stopping) =>
-            {
+            Ok(Route::Here(place)) if self.core.cells.at(place).is_some_and(|cell| cell.status == Status::Stopping) => {
                 self.core.unadmit(to.id, Route::Here(place));
                 Err(NoRoom::Gone)
             }
