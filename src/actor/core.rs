@@ -15,6 +15,7 @@ use std::{
     collections::VecDeque,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
     sync::Arc as Counted,
     time::Instant,
 };
@@ -35,6 +36,7 @@ use super::{
     outbox::Outbox,
     places::{Place, Places},
     shared::Shared,
+    source::Source,
     timers::Alarm,
     topics::Topics,
 };
@@ -82,6 +84,8 @@ pub(super) struct Core {
     has_posted: bool,
     /// Something found no room in a ring, when they were told last.
     pub(super) has_queued: bool,
+    /// Beside rings and timers. Most have none.
+    pub(super) source: Option<Rc<dyn Source>>,
 }
 
 /// The time of a turn: read once, by whoever wants to know first.
@@ -241,6 +245,7 @@ impl Core {
             counts: Counts::default(),
             has_posted: false,
             has_queued: false,
+            source: None,
         }
     }
 
