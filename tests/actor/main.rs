@@ -3,6 +3,7 @@
 mod cast;
 mod life;
 mod mail;
+mod room;
 mod time;
 
 use std::time::Duration;
