@@ -1,6 +1,7 @@
 //! Actors: their mail, their lives, their ends.
 
 mod cast;
+mod ends;
 mod life;
 mod mail;
 mod room;
