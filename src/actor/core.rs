@@ -392,7 +392,7 @@ impl Core {
                 key.map(|key| self.alarms.cancel(key));
                 self.put_answer(asked, Ok(answer));
             }
-            None => self.counts.late_answers += 1,
+            None => self.counts.late_answers += u64::from(answer.kind() == Kind::Reply),
         }
     }
 

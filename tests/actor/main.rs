@@ -2,6 +2,7 @@
 
 mod cast;
 mod ends;
+mod later;
 mod life;
 mod mail;
 mod room;
