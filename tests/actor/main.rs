@@ -2,11 +2,14 @@
 
 mod cast;
 mod ends;
+mod held;
 mod later;
 mod life;
 mod mail;
+mod main_thread;
 mod room;
 mod time;
+mod topics;
 
 use std::time::Duration;
 
