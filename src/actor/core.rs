@@ -140,11 +140,15 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// The list that its next message is in, which is its `nth` of this turn.
+    /// Is its next message, which is its `nth` of this turn, an urgent one?
     #[inline(always)]
-    fn next(&mut self, nth: u32) -> &mut Mailbox {
-        let is_urgent =
-            !self.urgent.is_empty() && (self.is_held || self.mailbox.is_empty() || nth % URGENT_RUN != URGENT_RUN - 1);
+    fn is_urgent(&self, nth: u32) -> bool {
+        !self.urgent.is_empty() && (self.is_held || self.mailbox.is_empty() || nth % URGENT_RUN != URGENT_RUN - 1)
+    }
+
+    /// The list of those.
+    #[inline(always)]
+    fn list(&mut self, is_urgent: bool) -> &mut Mailbox {
         if is_urgent { &mut self.urgent } else { &mut self.mailbox }
     }
 
@@ -458,7 +462,7 @@ impl Core {
                 key.map(|key| self.alarms.cancel(key));
                 self.put_answer(asked, Ok(answer));
             }
-            None => self.counts.late_answers += 1,
+            None => self.counts.late_answers += u64::from(answer.kind() == Kind::Reply),
         }
     }
 
@@ -542,14 +546,16 @@ impl Core {
                 cell.status = Status::Idle;
                 return;
             }
-            let Some(origin) = self.pool.origin(cell.next(nth)) else { return };
+            let is_urgent = cell.is_urgent(nth);
+            let Some(origin) = self.pool.origin(cell.list(is_urgent)) else { return };
             if origin == Origin::HERE && self.outbox.is_empty() {
                 cell.local -= 1;
             } else {
                 self.settle(place, origin);
             }
+            // From that list still: to settle may be to tell this very actor of room, which is urgent.
             let Some(cell) = self.cells.at(place) else { return };
-            let mailbox = cell.next(nth);
+            let mailbox = cell.list(is_urgent);
             let is_last = mailbox.first() == last;
             let Some(envelope) = self.pool.pop_in_place(mailbox) else { return };
             // SAFETY: it is ours, and nothing was pushed since.

@@ -369,6 +369,10 @@ impl Core {
     /// Ends the actor: as soon as its code does not run, and its children have ended.
     pub(super) fn stop(&mut self, place: Place) {
         let Some(cell) = self.cells.at(place) else { return };
+        if cell.is_busy && self.running == Some(place) {
+            // By itself: its turn, which may have many messages to go, ends with this one.
+            return self.stop_current();
+        }
         if cell.is_busy {
             return self.later.push((place, Outcome::Stops));
         }

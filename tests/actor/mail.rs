@@ -7,12 +7,12 @@ use std::{
 };
 
 use ringway::actor::{
-    Actor, Addr, AskError, Client, Ctx, DeadLetter, Failure, Handle, Loss, Policy, Recipient, Spec, TellError,
+    Actor, Addr, AskError, Ctx, DeadLetter, Failure, Handle, Loss, Policy, Recipient, Spec, TellError,
 };
 
 use crate::{
     PATIENCE,
-    cast::{Block, Number, Numbers, Puppet, Scribe, act, two},
+    cast::{Block, Mutex, Number, Numbers, Puppet, Scribe, act, all, blocked, two},
 };
 
 #[test]
@@ -27,17 +27,6 @@ fn what_a_client_tells_arrives_in_order() {
     let report = runtime.shutdown(PATIENCE);
     assert_eq!((report.counts.handled, report.counts.started, report.counts.ended), (20_004, 2, 2));
     assert_eq!((report.counts.dead_letters, report.killed, report.stuck), (0, 0, 0));
-}
-
-/// What a scribe has when it has so many, or takes too long to.
-fn all(client: &mut Client, scribe: Addr<Scribe>, count: usize) -> Vec<u64> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let numbers = client.ask(scribe, Numbers, PATIENCE).unwrap();
-        if numbers.len() >= count || Instant::now() > deadline {
-            return numbers;
-        }
-    }
 }
 
 /// Not `Send`, nor are its messages small.
@@ -116,14 +105,6 @@ fn what_actors_tell_arrives_in_order_on_one_worker_and_on_two() {
         // What it sent may be on its way still.
         assert!(all(&mut client, scribe, count as usize) == Vec::from_iter(0..count), "{here} {there} {capacity}");
     }
-}
-
-/// A scribe that handles nothing until what is returned is dropped.
-fn blocked(client: &mut Client, worker: usize, capacity: u32) -> (Addr<Scribe>, mpsc::Sender<()>) {
-    let scribe = client.spawn_on(worker, Spec::<Scribe>::new(()).capacity(capacity)).unwrap();
-    let (until, block) = mpsc::channel();
-    client.tell(scribe, Block(block)).unwrap();
-    (scribe, until)
 }
 
 #[test]
@@ -269,7 +250,7 @@ fn a_ring_of_actors_that_fill_each_other_goes_on() {
 #[test]
 fn who_has_ended_is_gone_and_what_comes_too_late_is_a_dead_letter() {
     let (lost, letters) = mpsc::channel();
-    let lost = std::sync::Mutex::new(lost);
+    let lost = Mutex::new(lost);
     let hook = move |letter: DeadLetter| lost.lock().unwrap().send(letter).unwrap();
     let runtime = two().on_dead_letter(hook).start().unwrap();
     let mut client = runtime.client().unwrap();

@@ -1,9 +1,15 @@
 //! Actors: their mail, their lives, their ends.
 
 mod cast;
+mod ends;
+mod held;
+mod later;
 mod life;
 mod mail;
+mod main_thread;
+mod room;
 mod time;
+mod topics;
 
 use std::time::Duration;
 
