@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Actor, Addr, AskError, Ended, Handle, NameError, Published, Reason, SpawnError, Spec, TellError, To,
+    Actor, Addr, AskError, Counts, Ended, Handle, NameError, Published, Reason, SpawnError, Spec, TellError, To,
     address::ActorId,
     ask::ReplyTo,
     core::Core,
@@ -42,6 +42,8 @@ pub struct Client {
     waiter: Waiter,
     /// The last question: no two have the same place.
     question: u64,
+    /// Where the next actor is started that is to be anywhere.
+    next_worker: usize,
     answer: Option<Envelope>,
 }
 
@@ -67,7 +69,7 @@ impl Client {
             worker.let_in(newcomer);
         }
         let waiter = Waiter::new(WaitPolicy::default());
-        Ok(Self { number, shared, lanes, inlets, bell, waiter, question: 0, answer: None })
+        Ok(Self { number, shared, lanes, inlets, bell, waiter, question: 0, next_worker: 0, answer: None })
     }
 
     /// How it waits.
@@ -197,12 +199,36 @@ impl Client {
         self.have(number, move |core| core.spawn(spec, None)).unwrap_or(Err(SpawnError::ShutDown))
     }
 
-    /// As [`spawn_on`](Self::spawn_on), on the first worker.
+    /// As [`spawn_on`](Self::spawn_on), on any worker: on each in turn, from the first.
     ///
     /// # Errors
     /// Likewise.
     pub fn spawn<A: Actor>(&mut self, spec: Spec<A>) -> Result<Addr<A>, SpawnError> {
-        self.spawn_on(0, spec)
+        let worker = self.next_worker % self.lanes.len();
+        self.next_worker = worker + 1;
+        self.spawn_on(worker, spec)
+    }
+
+    /// As [`spawn_on`](Self::spawn_on), on the worker of another actor, which may have ended.
+    ///
+    /// # Errors
+    /// Likewise; there is no such worker in this runtime.
+    pub fn spawn_beside<A: Actor>(&mut self, other: ActorId, spec: Spec<A>) -> Result<Addr<A>, SpawnError> {
+        self.spawn_on(self.worker_of(other).ok_or(SpawnError::NoPlace)?, spec)
+    }
+
+    /// The number of the worker that an actor is on. `None`: it is of another runtime.
+    pub fn worker_of(&self, id: ActorId) -> Option<usize> {
+        Some(id.worker.wrapping_sub(self.shared.base) as usize).filter(|worker| *worker < self.lanes.len())
+    }
+
+    /// What that worker did so far; waits until it says so.
+    ///
+    /// # Errors
+    /// The runtime shuts down, or ([`Gone`](AskError::Gone)) there is no such worker.
+    pub fn counts(&mut self, worker: usize) -> Result<Counts, AskError> {
+        let number = u32::try_from(worker).ok().filter(|_| worker < self.lanes.len()).ok_or(AskError::Gone)?;
+        self.have(number, |core| core.counts)
     }
 
     /// The actor is to stop when it has handled what was sent to it before by this client.

@@ -444,6 +444,35 @@ impl<'a, A: Actor> Ctx<'a, A> {
         });
     }
 
+    /// The number of the worker that an actor is on: for [`spawn_on`](Self::spawn_on), to be beside it. `None`: it is of another runtime.
+    pub fn worker_of(&self, id: ActorId) -> Option<usize> {
+        Some(self.core.number(id) as usize).filter(|worker| *worker < self.workers())
+    }
+
+    /// Links this actor with another: when one of them ends by failing, the other fails of that. At once, if that one has ended.
+    ///
+    /// One that is started again has not ended, and one that is stopped has not failed.
+    pub fn link(&mut self, other: ActorId) {
+        // Once is enough.
+        self.unlink(other);
+        let me = self.core.id(self.place());
+        self.core.watch(me, Watcher::linked(other, me));
+        let watcher = Watcher::linked(me, other);
+        match self.worker_of(other) {
+            Some(worker) => self.core.have(worker as u32, move |core| core.watch(other, watcher)),
+            None => self.core.watch_nobody(other, watcher),
+        }
+    }
+
+    /// Takes a link back, on both sides. What is on its way comes still.
+    pub fn unlink(&mut self, other: ActorId) {
+        let me = self.core.id(self.place());
+        self.core.unwatch(me.place, Who::Linked(other));
+        if let Some(worker) = self.worker_of(other) {
+            self.core.have(worker as u32, move |core| core.unwatch(other.place, Who::Linked(me)));
+        }
+    }
+
     /// This actor ends when its handler has returned. What waits for it is lost, and counted.
     pub fn stop(&mut self) {
         self.core.stop_current();

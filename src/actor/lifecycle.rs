@@ -90,9 +90,26 @@ pub(super) struct Watcher {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Who {
     Actor(ActorId),
+    /// An actor that is to fail with it.
+    Linked(ActorId),
     Client(ReplyTo),
     /// Who runs the runtime.
     Main,
+}
+
+impl Watcher {
+    /// `who` fails when `other` ends by failing, or has ended.
+    pub(super) fn linked(who: ActorId, other: ActorId) -> Self {
+        let tell = move |core: &mut Core, ended: Ended| {
+            let text = match ended.reason {
+                Reason::Stopped => return,
+                Reason::Failed(text) => format!("the actor {other}, which it is linked with, failed: {text}"),
+                Reason::Gone => format!("the actor {other}, which it is linked with, has ended"),
+            };
+            core.have(core.number(who), move |core| core.fail(who.place, Failure::new(text)));
+        };
+        Self { who: Who::Linked(who), tell: Box::new(tell) }
+    }
 }
 
 impl std::fmt::Debug for Watcher {

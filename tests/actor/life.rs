@@ -10,8 +10,8 @@ use std::{
 };
 
 use ringway::actor::{
-    Actor, Addr, AskError, BackOff, Client, Ctx, Ended, Failure, Handle, Intensity, NameError, Reason, Restarts,
-    SpawnError, Spec, Strategy,
+    Actor, ActorId, Addr, AskError, BackOff, Client, Ctx, Ended, Failure, Handle, Intensity, NameError, Reason,
+    Restarts, SpawnError, Spec, Strategy,
 };
 
 use crate::{
@@ -485,4 +485,72 @@ fn what_is_on_its_way_at_an_end_is_counted_somewhere() {
             Err(_) => assert!((own..=own + 503).contains(&ended), "{own} {counts:?}"),
         }
     }
+}
+
+#[test]
+fn linked_actors_fail_together_and_do_not_stop_together() {
+    let failures = Log::default();
+    let said = failures.clone();
+    let runtime = two().on_failure(move |id, failure| said.say(format!("{id}: {failure}"))).start().unwrap();
+    let mut client = runtime.client().unwrap();
+    for (place, other) in [(0, 0), (0, 1)] {
+        let log = Log::default();
+        let mut pair = |client: &mut Client| {
+            let puppet = client.spawn_on(place, Spec::<Puppet>::new(())).unwrap();
+            let mortal = client.spawn_on(other, Spec::<Mortal>::new(("it", log.clone()))).unwrap();
+            client.ask(puppet, act(move |ctx| ctx.link(mortal.id())), PATIENCE).unwrap();
+            client.ask(mortal, Say("linked"), PATIENCE).unwrap();
+            (puppet, mortal)
+        };
+        // Whether it ends before somebody waits for that or later.
+        let failed = |client: &mut Client, id: ActorId, of: &str| {
+            assert_ne!(client.wait_for_end(id, PATIENCE).unwrap(), Reason::Stopped);
+            let (all, id) = (failures.all(), format!("{id}: "));
+            assert!(all.iter().any(|failure| failure.starts_with(&id) && failure.contains(of)), "{id}{of}: {all:?}");
+        };
+
+        let (puppet, mortal) = pair(&mut client);
+        client.tell(mortal, Panic).unwrap();
+        failed(&mut client, puppet.id(), "linked with, failed");
+
+        let (puppet, mortal) = pair(&mut client);
+        client.tell(puppet, act(|ctx| ctx.fail(Failure::new("of its own")))).unwrap();
+        failed(&mut client, mortal.id(), "of its own");
+
+        // Whoever has ended cannot be linked with.
+        let puppet = client.spawn_on(place, Spec::<Puppet>::new(())).unwrap();
+        client.tell(puppet, act(move |ctx| ctx.link(mortal.id()))).unwrap();
+        failed(&mut client, puppet.id(), "has ended");
+
+        let (puppet, mortal) = pair(&mut client);
+        client.stop(mortal.id());
+        assert_eq!(client.wait_for_end(mortal.id(), PATIENCE), Ok(Reason::Stopped));
+        assert_eq!(client.ask(puppet, act(|_| 7), PATIENCE), Ok(7));
+
+        let (puppet, mortal) = pair(&mut client);
+        client.ask(puppet, act(move |ctx| ctx.unlink(mortal.id())), PATIENCE).unwrap();
+        client.ask(mortal, Say("unlinked"), PATIENCE).unwrap();
+        client.tell(mortal, Panic).unwrap();
+        failed(&mut client, mortal.id(), "as it was told");
+        assert_eq!(client.ask(puppet, act(|_| 7), PATIENCE), Ok(7));
+    }
+}
+
+#[test]
+fn an_actor_is_started_where_it_is_wanted() {
+    let runtime = two().start().unwrap();
+    let mut client = runtime.client().unwrap();
+    let anywhere = [(); 4].map(|()| client.spawn(Spec::<Puppet>::new(())).unwrap());
+    assert_eq!(anywhere.map(|puppet| client.worker_of(puppet.id())), [0, 1, 0, 1].map(Some));
+    let beside = client.spawn_beside(anywhere[1].id(), Spec::<Puppet>::new(())).unwrap();
+    let there = client.ask(beside, act(move |ctx| (ctx.worker(), ctx.worker_of(anywhere[0].id()))), PATIENCE);
+    assert_eq!(there, Ok((1, Some(0))));
+    assert_eq!([0, 1].map(|worker| client.counts(worker).unwrap().started), [2, 3]);
+    assert_eq!(client.counts(2), Err(AskError::Gone));
+
+    let other = two().start().unwrap();
+    let mut stranger = other.client().unwrap();
+    assert_eq!(stranger.worker_of(beside.id()), None);
+    let refused = stranger.spawn_beside(beside.id(), Spec::<Puppet>::new(()));
+    assert!(matches!(refused, Err(SpawnError::NoPlace)), "{refused:?}");
 }
