@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{address::ActorId, core::Core, envelope::Envelope};
+use super::{address::ActorId, core::Core, envelope::Envelope, places::Place};
 
 /// A message that nobody will read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +32,18 @@ impl Core {
     /// Counts the message and drops it; who has asked for that is told of it.
     #[cold]
     pub(super) fn lose(&mut self, envelope: Envelope, loss: Loss) {
+        self.count_lost(envelope.to(), envelope.message(), loss);
+        envelope.discard(self);
+    }
+
+    /// Counts one that is dropped already, or is about to be.
+    pub(super) fn count_lost(&mut self, to: Place, message: &'static str, loss: Loss) {
         match loss {
             Loss::Dropped => self.counts.dropped += 1,
             _ => self.counts.dead_letters += 1,
         }
         if let Some(hook) = &self.shared.on_dead_letter {
-            hook(DeadLetter { to: self.id(envelope.to()), message: envelope.message(), loss });
+            hook(DeadLetter { to: self.id(to), message, loss });
         }
-        envelope.discard(self);
     }
 }

@@ -10,6 +10,7 @@
 //! it is taken*; so whoever holds an envelope has a message, and dropping one drops it.
 
 use std::{
+    cell::RefCell,
     fmt,
     mem::{ManuallyDrop, MaybeUninit},
     ptr::NonNull,
@@ -159,6 +160,9 @@ impl Envelope {
 
 impl Drop for Envelope {
     fn drop(&mut self) {
+        if self.kind() == Kind::Message {
+            Unread::note(self);
+        }
         // SAFETY: the body is of the verb, as the module says, and this is the last use of it.
         unsafe { (self.verb.discard)(&raw mut self.body, None) }
     }
@@ -167,6 +171,32 @@ impl Drop for Envelope {
 impl fmt::Debug for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Envelope").field("message", &self.message()).field("to", &self.to).finish_non_exhaustive()
+    }
+}
+
+/// Messages that were dropped as they were, by this thread, while somebody [wants to know](Self::of): whom they were for, and their types.
+pub(super) struct Unread;
+
+thread_local! {
+    static UNREAD: RefCell<Option<Vec<(Place, &'static str)>>> = const { RefCell::new(None) };
+}
+
+impl Unread {
+    /// Those that `drops` drops: what was left in a ring is dropped by whoever is the last to have it.
+    pub(super) fn of(drops: impl FnOnce()) -> Vec<(Place, &'static str)> {
+        UNREAD.set(Some(Vec::new()));
+        drops();
+        UNREAD.take().unwrap_or_default()
+    }
+
+    #[cold]
+    fn note(envelope: &Envelope) {
+        // A thread that ends may have none any more, and nobody wants to know.
+        _ = UNREAD.try_with(|unread| {
+            if let Some(unread) = unread.borrow_mut().as_mut() {
+                unread.push((envelope.to(), envelope.message()));
+            }
+        });
     }
 }
 

@@ -6,6 +6,8 @@ use std::{sync::Arc as Counted, time::Instant};
 
 use super::{
     core::{Core, Counts},
+    deadletter::Loss,
+    envelope::Unread,
     lane::{Bell, Inlet, Newcomer, RING},
     shared::Order,
 };
@@ -66,11 +68,25 @@ impl Worker {
         }
         let killed = self.core.kill_all();
         self.core.lose_deferred();
-        self.core.tell_lanes();
-        let counts = self.core.counts;
-        // Nobody is answered from here on, and those who wait hear of it.
-        drop(self);
+        let counts = self.leave();
         say(Said::Ended { counts, killed });
+    }
+
+    /// Ends what is left of it: nobody is answered from here on, and those who wait hear of it. What was sent here and was not read, or
+    /// from here, is lost and counted: by the last of the two workers to leave, which has what is left in the ring between them.
+    fn leave(mut self) -> Counts {
+        self.hear();
+        self.take_in();
+        self.core.tell_lanes();
+        let unread = Unread::of(|| {
+            self.inlets.clear();
+            self.core.lanes.clear();
+            self.core.clients.clear();
+        });
+        for (to, message) in unread {
+            self.core.count_lost(to, message, Loss::NobodyThere);
+        }
+        self.core.counts
     }
 
     /// Would a turn do anything now?
@@ -92,6 +108,26 @@ impl Worker {
         if self.bell.take_news() {
             self.hear();
         }
+        self.take_in();
+        if self.order >= Order::Drain && !self.is_draining {
+            // Behind what had come before.
+            self.is_draining = true;
+            self.core.stop_roots();
+        }
+        self.core.fire(now);
+        self.core.do_later();
+        self.core.tell_lanes();
+        for _ in 0..RUNS {
+            if !self.core.run_next() {
+                break;
+            }
+        }
+        self.core.move_on();
+    }
+
+    /// What has come goes to mailboxes.
+    #[inline(always)]
+    fn take_in(&mut self) {
         for (number, inlet) in &mut self.inlets {
             let mut taken = 0;
             while taken < RING
@@ -110,20 +146,6 @@ impl Worker {
                 }
             }
         }
-        if self.order >= Order::Drain && !self.is_draining {
-            // Behind what had come before.
-            self.is_draining = true;
-            self.core.stop_roots();
-        }
-        self.core.fire(now);
-        self.core.do_later();
-        self.core.tell_lanes();
-        for _ in 0..RUNS {
-            if !self.core.run_next() {
-                break;
-            }
-        }
-        self.core.move_on();
     }
 
     /// Somebody has come or gone, or there is an order.

@@ -4,6 +4,7 @@ mod cast;
 mod ends;
 mod held;
 mod later;
+mod ledger;
 mod life;
 mod mail;
 mod main_thread;
