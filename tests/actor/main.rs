@@ -8,6 +8,7 @@ mod ledger;
 mod life;
 mod mail;
 mod main_thread;
+mod pressure;
 mod room;
 mod time;
 mod topics;
