@@ -77,12 +77,18 @@ impl Envelope {
     /// The verb was made for `T`. There is room for an envelope, in which there is none.
     #[inline(always)]
     pub(super) unsafe fn write<T: Send>(at: *mut Self, verb: &'static Verb, to: Place, message: T) {
-        // SAFETY: the caller's word.
-        unsafe { (&raw mut (*at).verb).write(verb) };
+        // SAFETY: the caller's word: `at` is within memory for an envelope.
+        let at_verb = unsafe { &raw mut (*at).verb };
         // SAFETY: likewise.
-        unsafe { (&raw mut (*at).to).write(to) };
+        let at_place = unsafe { &raw mut (*at).to };
         // SAFETY: likewise.
-        unsafe { Body::write(&raw mut (*at).body, message) };
+        let at_body = unsafe { &raw mut (*at).body };
+        // SAFETY: there is room for one.
+        unsafe { at_verb.write(verb) };
+        // SAFETY: likewise.
+        unsafe { at_place.write(to) };
+        // SAFETY: likewise.
+        unsafe { Body::write(at_body, message) };
     }
 
     /// As [`deliver`](Self::deliver), from where it is.
@@ -93,8 +99,10 @@ impl Envelope {
     pub(super) unsafe fn deliver_from(at: *mut Self, state: State, core: &mut Core) {
         // SAFETY: the caller's word.
         let verb = unsafe { (*at).verb };
+        // SAFETY: likewise.
+        let body = unsafe { &raw mut (*at).body };
         // SAFETY: the body is of the verb, as the module says; the rest is the caller's word.
-        unsafe { (verb.deliver)(state, &raw mut (*at).body, core) }
+        unsafe { (verb.deliver)(state, body, core) }
     }
 
     #[inline(always)]

@@ -72,7 +72,9 @@ impl Rare {
     }
 }
 
-struct Maker(Box<dyn FnMut(&mut Core) -> Result<State, Failure>>);
+struct Maker(Box<Make>);
+
+type Make = dyn FnMut(&mut Core) -> Result<State, Failure>;
 
 impl std::fmt::Debug for Maker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -83,8 +85,10 @@ impl std::fmt::Debug for Maker {
 /// Who wants to know of an end, and how the worker of the actor that ends tells them.
 pub(super) struct Watcher {
     pub(super) who: Who,
-    pub(super) tell: Box<dyn FnOnce(&mut Core, Ended) + Send>,
+    pub(super) tell: Box<TellEnd>,
 }
+
+type TellEnd = dyn FnOnce(&mut Core, Ended) + Send;
 
 /// An actor that watches, or a client that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

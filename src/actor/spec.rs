@@ -16,8 +16,10 @@ pub struct Spec<A: Actor> {
     pub(super) remedy: Remedy,
     pub(super) group: Group,
     /// How to have the arguments again: if it is ever started again.
-    pub(super) copy: Option<fn(&A::Args) -> A::Args>,
+    pub(super) copy: Option<CopyArgs<A>>,
 }
+
+type CopyArgs<A> = fn(&<A as Actor>::Args) -> <A as Actor>::Args;
 
 impl<A: Actor> Spec<A> {
     /// From `args`.

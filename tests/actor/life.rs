@@ -495,7 +495,7 @@ fn linked_actors_fail_together_and_do_not_stop_together() {
     let mut client = runtime.client().unwrap();
     for (place, other) in [(0, 0), (0, 1)] {
         let log = Log::default();
-        let mut pair = |client: &mut Client| {
+        let pair = |client: &mut Client| {
             let puppet = client.spawn_on(place, Spec::<Puppet>::new(())).unwrap();
             let mortal = client.spawn_on(other, Spec::<Mortal>::new(("it", log.clone()))).unwrap();
             client.ask(puppet, act(move |ctx| ctx.link(mortal.id())), PATIENCE).unwrap();

@@ -1,6 +1,7 @@
 //! What is told arrives, in order, once; what finds no room says so; what nobody reads is counted.
 
 use std::{
+    collections::VecDeque,
     rc::Rc,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
@@ -167,15 +168,36 @@ fn a_policy_says_what_becomes_of_what_finds_no_room() {
 /// Passes what it gets on to the next, twice, with less to go.
 struct Link {
     next: Option<Addr<Link>>,
-    policy: Option<Policy>,
+    way: Way,
     handled: u64,
+    /// What found no room, and goes when there is some.
+    waiting: VecDeque<u32>,
+}
+
+/// How it tells the next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Try,
+    By(Policy),
+    WhenRoom,
 }
 
 impl Actor for Link {
-    type Args = Option<Policy>;
+    type Args = Way;
 
-    fn start(policy: Self::Args, _: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
-        Ok(Self { next: None, policy, handled: 0 })
+    fn start(way: Self::Args, _: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
+        Ok(Self { next: None, way, handled: 0, waiting: VecDeque::new() })
+    }
+}
+
+impl Link {
+    fn send_what_waits(&mut self, next: Addr<Link>, ctx: &mut Ctx<'_, Self>) {
+        while let Some(&left) = self.waiting.front() {
+            match ctx.try_tell(next, Left(left)) {
+                Ok(()) => _ = self.waiting.pop_front(),
+                Err(_) => return ctx.when_room(next, Room),
+            }
+        }
     }
 }
 
@@ -189,6 +211,16 @@ impl Handle<Next> for Link {
     }
 }
 
+struct Room;
+
+impl Handle<Room> for Link {
+    type Reply = ();
+
+    fn on(&mut self, _: Room, ctx: &mut Ctx<'_, Self>) {
+        self.next.into_iter().for_each(|next| self.send_what_waits(next, ctx));
+    }
+}
+
 struct Left(u32);
 
 impl Handle<Left> for Link {
@@ -196,13 +228,18 @@ impl Handle<Left> for Link {
 
     fn on(&mut self, Left(left): Left, ctx: &mut Ctx<'_, Self>) {
         self.handled += 1;
-        if let (Some(next), Some(left)) = (self.next, left.checked_sub(1)) {
-            for _ in 0..2 {
-                // Told or not: that it goes on is what counts.
-                _ = match self.policy {
-                    Some(policy) => ctx.tell(next, Left(left), policy),
-                    None => ctx.try_tell(next, Left(left)),
-                };
+        let (Some(next), Some(left)) = (self.next, left.checked_sub(1)) else { return };
+        for _ in 0..2 {
+            // Told or not: that it goes on is what counts.
+            match self.way {
+                Way::Try => _ = ctx.try_tell(next, Left(left)),
+                Way::By(policy) => _ = ctx.tell(next, Left(left), policy),
+                Way::WhenRoom => {
+                    self.waiting.push_back(left);
+                    if self.waiting.len() == 1 {
+                        self.send_what_waits(next, ctx);
+                    }
+                }
             }
         }
     }
@@ -211,38 +248,46 @@ impl Handle<Left> for Link {
 struct Handled;
 
 impl Handle<Handled> for Link {
-    type Reply = u64;
+    type Reply = (u64, bool);
 
-    fn on(&mut self, _: Handled, _: &mut Ctx<'_, Self>) -> u64 {
-        self.handled
+    fn on(&mut self, _: Handled, _: &mut Ctx<'_, Self>) -> (u64, bool) {
+        (self.handled, self.waiting.is_empty())
     }
 }
 
-/// Each fills the next, all around: whatever the policy they go on, as nobody waits, and come to an end.
+/// Each fills the next, all around: whatever the way they go on, as nobody waits, and come to an end.
 #[test]
 fn a_ring_of_actors_that_fill_each_other_goes_on() {
-    for policy in [None, Some(Policy::DropNewest), Some(Policy::DropOldest), Some(Policy::Defer)] {
-        for workers in [1, 2] {
+    let policies = [Policy::DropNewest, Policy::DropOldest, Policy::Defer].map(Way::By);
+    for way in policies.into_iter().chain([Way::Try, Way::WhenRoom]) {
+        for (workers, members) in [(1, 6), (2, 6), (2, 2), (1, 1)] {
             let runtime = two().start().unwrap();
             let mut client = runtime.client().unwrap();
-            let spec = || Spec::<Link>::new(policy).capacity(2).outbox(3);
-            let links: Vec<_> = (0..6).map(|nth| client.spawn_on(nth % workers, spec()).unwrap()).collect();
+            let spec = || Spec::<Link>::new(way).capacity(2).outbox(3);
+            let links: Vec<_> = (0..members).map(|nth| client.spawn_on(nth % workers, spec()).unwrap()).collect();
             for (nth, link) in links.iter().enumerate() {
                 client.ask(*link, Next(links[(nth + 1) % links.len()]), PATIENCE).unwrap();
             }
+            let depth = 12;
             for link in &links {
-                client.tell(*link, Left(14)).unwrap();
+                client.tell(*link, Left(depth)).unwrap();
             }
+            // With room waited for nothing is lost: each makes a tree of so many.
+            let all = members as u64 * ((2 << depth) - 1);
+            let deadline = Instant::now() + PATIENCE;
             let mut last = None;
             loop {
-                let handled: u64 = links.iter().map(|link| client.ask(*link, Handled, PATIENCE).unwrap()).sum();
-                if last.replace(handled) == Some(handled) {
-                    assert!(handled >= 6, "{handled} with {policy:?} on {workers}");
+                assert!(Instant::now() < deadline, "{last:?} of {all} with {way:?}, {members} on {workers}");
+                let states: Vec<_> = links.iter().map(|link| client.ask(*link, Handled, PATIENCE).unwrap()).collect();
+                let handled: u64 = states.iter().map(|(handled, _)| handled).sum();
+                let is_quiet = last.replace(handled) == Some(handled) && states.iter().all(|(_, is_empty)| *is_empty);
+                if if way == Way::WhenRoom { handled == all } else { is_quiet } {
+                    assert!(handled >= members as u64, "{handled} with {way:?} on {workers}");
                     break;
                 }
             }
             let report = runtime.shutdown(PATIENCE);
-            assert_eq!((report.killed, report.stuck, report.counts.dead_letters), (0, 0, 0), "{policy:?}");
+            assert_eq!((report.killed, report.stuck, report.counts.dead_letters), (0, 0, 0), "{way:?}");
         }
     }
 }
