@@ -36,7 +36,7 @@ use super::{
     timers::Alarm,
 };
 use crate::{
-    sync::light_fence,
+    sync::{light_fence, planted},
     timer::{Key, Wheel},
 };
 
@@ -306,7 +306,9 @@ impl Core {
     /// There is no such actor any more.
     #[cold]
     fn bounce(&mut self, place: Place, envelope: Envelope, origin: Origin) {
-        if let Some(lane) = self.lane(origin.0) {
+        if let Some(lane) = self.lane(origin.0)
+            && !planted("actor-gone-untold")
+        {
             // Lost with the lane if that is gone.
             _ = lane.post(message::credit(Returned { place, count: GONE }));
         }
@@ -483,7 +485,9 @@ impl Core {
         self.lanes.iter_mut().flatten().chain(self.clients.values_mut()).for_each(Lane::move_on);
         if self.lanes.iter().flatten().any(Lane::is_fresh) || !self.clients.is_empty() {
             // Light: what was sent against the look at sleepers; pairs with the heavy fence of a worker or client that parks.
-            light_fence();
+            if !planted("actor-sent-no-fence") {
+                light_fence();
+            }
             self.lanes.iter_mut().flatten().chain(self.clients.values_mut()).for_each(Lane::tell);
         }
     }

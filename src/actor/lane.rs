@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     ring::{CapacityError, PopError, PushError, spsc},
-    sync::{Arc, AtomicBool, CachePadded, Mutex, Ordering, planted},
+    sync::{Arc, AtomicBool, CachePadded, Mutex, Ordering, planted, weakened},
     wait::Signal,
 };
 
@@ -39,7 +39,7 @@ impl Bell {
     pub(super) fn tell(&self) {
         // Swap: what somebody else has told stays told; a store in its place would hide what came with it. Release: what the news
         // is; pairs with Acquire in `take_news`.
-        self.has_news.swap(true, Ordering::Release);
+        self.has_news.swap(true, weakened("actor-news-relaxed", Ordering::Release));
         self.signal.fence_and_notify();
     }
 
@@ -164,7 +164,7 @@ impl Lane {
 
     /// The sender is about to sleep: it is to be told of room, if it waits for any. A heavy fence and a look follow.
     pub(super) fn announce(&self) {
-        if !self.queue.is_empty() {
+        if !self.queue.is_empty() && !planted("actor-room-unasked") {
             self.wants_room.store(true, Ordering::Relaxed);
         }
     }
