@@ -50,7 +50,6 @@
 //! | [`endpoint`] | endpoint strings, parsed: `inproc://name`, `tcp://host:port`, `ipc://path` |
 //! | [`Context`] | what sockets live in; its [builder](Context::builder) chooses the threads that serve streams, if any |
 
-#[cfg(not(any(loom, shuttle)))]
 pub mod actor;
 pub mod affinity;
 #[cfg(not(any(loom, shuttle)))]

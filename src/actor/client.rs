@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     ring::CapacityError,
-    sync::light_fence,
+    sync::{light_fence, planted},
     wait::{Awaited, WaitPolicy, Waiter},
 };
 
@@ -67,6 +67,9 @@ impl Client {
         }
         for (worker, newcomer) in shared.bells.iter().zip(newcomers) {
             worker.let_in(newcomer);
+            if !planted("client-comes-silently") {
+                worker.tell();
+            }
         }
         let waiter = Waiter::new(WaitPolicy::default());
         Ok(Self { number, shared, lanes, inlets, bell, waiter, question: 0, next_worker: 0, answer: None })
@@ -314,6 +317,11 @@ impl Client {
         Place { index: self.question as u32, generation: (self.question >> 32) as u32 }
     }
 
+    /// Is it the answer to the last question?
+    fn is_awaited(&self, answer: &Envelope) -> bool {
+        answer.to() == self.place() || planted("client-answer-unmatched")
+    }
+
     /// Waits for the answer to the last question, from that worker.
     fn await_answer<R: 'static>(&mut self, number: u32, deadline: Option<Instant>) -> Answer<R> {
         let answered = self.wait(deadline, |client| {
@@ -371,7 +379,9 @@ impl Client {
         _ = lane.post(envelope);
         lane.move_on();
         // Light: what was sent against the look at a sleeper; pairs with the heavy fence of a worker that parks.
-        light_fence();
+        if !planted("client-sent-no-fence") {
+            light_fence();
+        }
         lane.tell();
     }
 
@@ -395,14 +405,16 @@ impl Client {
                 has_taken = true;
                 match envelope.kind() {
                     Kind::Credit => self.lanes[number].credit.give_back(message::into_credit(envelope)),
-                    Kind::Reply | Kind::Failure if envelope.to() == self.place() => self.answer = Some(envelope),
+                    Kind::Reply | Kind::Failure if self.is_awaited(&envelope) => self.answer = Some(envelope),
                     // An answer that is too late.
                     _ => drop(envelope),
                 }
             }
             if has_taken {
                 // Light: the room against the look at who waits for it; pairs with the heavy fence of a worker that parks.
-                light_fence();
+                if !planted("client-taken-no-fence") {
+                    light_fence();
+                }
                 if self.inlets[number].is_wanted() {
                     self.lanes[number].bell().signal.notify();
                 }
@@ -424,7 +436,9 @@ impl Drop for Client {
     fn drop(&mut self) {
         self.lanes.clear();
         // They look who has gone.
-        self.shared.bells.iter().for_each(|bell| bell.tell());
+        if !planted("client-leaves-silently") {
+            self.shared.bells.iter().for_each(|bell| bell.tell());
+        }
     }
 }
 

@@ -41,7 +41,7 @@ use super::{
     topics::Topics,
 };
 use crate::{
-    sync::light_fence,
+    sync::{light_fence, planted},
     timer::{Key, Wheel},
 };
 
@@ -409,7 +409,9 @@ impl Core {
 
     /// Whoever has sent from there gets no credit back any more, and is to know.
     fn tell_gone(&mut self, place: Place, origin: Origin) {
-        if let Some(lane) = self.lane(origin.0) {
+        if let Some(lane) = self.lane(origin.0)
+            && !planted("actor-gone-untold")
+        {
             // Lost with the lane if that is gone.
             _ = lane.post(message::credit(Returned { place, count: GONE }));
         }
@@ -625,7 +627,9 @@ impl Core {
         }
         self.has_queued = has_queued;
         // Light: what was sent against the look at sleepers; pairs with the heavy fence of a worker or client that parks.
-        light_fence();
+        if !planted("actor-sent-no-fence") {
+            light_fence();
+        }
         self.all_lanes().for_each(Lane::tell);
     }
 

@@ -62,8 +62,8 @@ use std::{
 use super::{
     Actor, Addr, AskError, Client, Counts, Handle, SpawnError, Spec, TellError, To,
     core::Core,
-    runtime::{number_workers, rings},
-    shared::Shared,
+    runtime::number_workers,
+    shared::{Shared, rings},
     worker::Worker,
 };
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     ring::{CapacityError, PopError, spsc},
-    sync::{Arc, AtomicBool, CachePadded, Mutex, Ordering, planted},
+    sync::{Arc, AtomicBool, CachePadded, Mutex, Ordering, planted, weakened},
     wait::Signal,
 };
 
@@ -46,18 +46,16 @@ impl Bell {
     pub(super) fn tell(&self) {
         // Swap: what somebody else has told stays told; a store in its place would hide what came with it. Release: what the news
         // is; pairs with Acquire in `take_news`.
-        self.has_news.swap(true, Ordering::Release);
+        self.has_news.swap(true, weakened("actor-news-relaxed", Ordering::Release));
         self.signal.fence_and_notify();
     }
 
-    /// Somebody has come: they are taken, or find that nobody is there.
+    /// Somebody has come: they are taken, once the worker [hears](Self::tell) of it, or find that nobody is there.
     pub(super) fn let_in(&self, newcomer: Newcomer) {
         let mut newcomers = self.newcomers.lock();
         if !newcomers.is_over {
             newcomers.waiting.push(newcomer);
         }
-        drop(newcomers);
-        self.tell();
     }
 
     /// Who has come.
@@ -119,7 +117,7 @@ struct Farewell(Counted<Bell>);
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        if !planted("actor-gone-untold") {
+        if !planted("actor-leaves-silently") {
             self.0.signal.fence_and_notify();
         }
     }
@@ -239,7 +237,7 @@ impl Lane {
 
     /// The sender is about to sleep: it is to be told of room, if it waits for any. A heavy fence and a look follow.
     pub(super) fn announce(&self) {
-        if !self.queue.is_empty() {
+        if !self.queue.is_empty() && !planted("actor-room-unasked") {
             self.wants_room.store(true, Ordering::Relaxed);
         }
     }

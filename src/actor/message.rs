@@ -13,6 +13,7 @@ use super::{
     envelope::{Body, Envelope, Kind, State, Verb, drop_message, no_delivery},
     places::Place,
 };
+use crate::sync::planted;
 
 /// Tells an `A` an `M`.
 pub(super) fn tell<A: Handle<M>, M: Send + 'static>() -> &'static Verb {
@@ -82,7 +83,9 @@ fn ask<A: Handle<M>, M: Send + 'static>() -> &'static Verb {
         unsafe fn discard(body: *mut Body, core: Option<&mut Core>) {
             // SAFETY: as `Verb::discard` asks for.
             let Question { asker, .. } = unsafe { Body::take::<Question<M>>(body) };
-            if let Some(core) = core {
+            if let Some(core) = core
+                && !planted("actor-question-lost-silently")
+            {
                 core.post_answer(asker, failure(asker.place, AskError::Gone));
             }
         }

@@ -75,16 +75,25 @@ mod deadletter;
 mod envelope;
 mod failure;
 mod history;
+#[cfg(not(any(loom, shuttle)))]
 pub mod kit;
 mod lane;
 mod lifecycle;
+#[cfg(all(test, loom))]
+mod loom;
 mod mailbox;
 mod message;
+#[cfg(all(test, any(loom, shuttle)))]
+mod models;
 mod names;
 mod outbox;
 mod places;
+/// Threads on CPUs, of which models have none.
+#[cfg(not(any(loom, shuttle)))]
 mod runtime;
 mod shared;
+#[cfg(all(test, shuttle))]
+mod shuttle;
 mod source;
 mod spec;
 mod timers;
@@ -100,6 +109,7 @@ pub use deadletter::{DeadLetter, Loss};
 pub use failure::Failure;
 pub use lifecycle::{Ended, Reason, SpawnError};
 pub use names::NameError;
+#[cfg(not(any(loom, shuttle)))]
 pub use runtime::{Report, Runtime, RuntimeBuilder, StartError};
 pub(crate) use source::{Intake, NoRoom, Note, Source};
 pub use spec::{BackOff, Intensity, Restarts, Spec, Strategy};

@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use crate::sync::planted;
+
 /// A place in a table, and which of those it is that had it one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
@@ -67,7 +69,8 @@ impl<T> Places<T> {
     }
 
     pub(super) fn remove(&mut self, place: Place) -> Option<T> {
-        let slot = self.slots.get_mut(place.index as usize).filter(|slot| slot.generation == place.generation)?;
+        let is_it = |slot: &&mut Slot<T>| slot.generation == place.generation || planted("actor-place-unmatched");
+        let slot = self.slots.get_mut(place.index as usize).filter(is_it)?;
         let item = slot.item.take()?;
         self.len -= 1;
         if let Some(next) = slot.generation.checked_add(1) {

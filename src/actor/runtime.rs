@@ -12,9 +12,9 @@ use std::{
 use super::{
     Actor, ActorId, Client, ClientError, DeadLetter, Ended, Failure, Reason, SpawnError, Spec,
     core::{Core, Counts},
-    lane::{Inlet, Lane, lane},
+    lane::{Inlet, Lane},
     lifecycle::{Watcher, Who},
-    shared::{DeadLetterHook, FailureHook, Order, Shared},
+    shared::{DeadLetterHook, FailureHook, Order, Shared, rings},
     worker::{Said, Worker},
 };
 use crate::{
@@ -350,30 +350,6 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
-
-type Lanes = Vec<Vec<Option<Lane>>>;
-type Inlets = Vec<Vec<(u32, Inlet)>>;
-
-/// A ring each way between any two workers: what each has to the others, and from them.
-pub(super) fn rings(shared: &Shared) -> Result<(Lanes, Inlets), CapacityError> {
-    let count = shared.bells.len();
-    let mut inlets: Inlets = (0..count).map(|_| Vec::new()).collect();
-    let mut lanes = Lanes::new();
-    for from in 0..count {
-        let mut of = Vec::new();
-        for (to, bell) in shared.bells.iter().enumerate() {
-            of.push(if from == to {
-                None
-            } else {
-                let (lane, inlet) = lane(bell.clone())?;
-                inlets[to].push((from as u32, inlet));
-                Some(lane)
-            });
-        }
-        lanes.push(of);
-    }
-    Ok((lanes, inlets))
-}
 
 /// Numbers that no worker of the process had before: the first of so many. By them the actors of one runtime are told from another's.
 pub(super) fn number_workers(count: usize) -> Option<u32> {

@@ -4,8 +4,17 @@
 
 use std::{fmt, sync::Arc as Counted};
 
-use super::{address::ActorId, deadletter::DeadLetter, failure::Failure, lane::Bell, names::Names};
-use crate::sync::{AtomicU32, Ordering};
+use super::{
+    address::ActorId,
+    deadletter::DeadLetter,
+    failure::Failure,
+    lane::{Bell, Inlet, Lane, lane},
+    names::Names,
+};
+use crate::{
+    ring::CapacityError,
+    sync::{AtomicU32, Ordering},
+};
 
 /// See the module.
 pub(super) struct Shared {
@@ -87,4 +96,28 @@ impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("base", &self.base).field("order", &self.order()).finish_non_exhaustive()
     }
+}
+
+pub(super) type Lanes = Vec<Vec<Option<Lane>>>;
+pub(super) type Inlets = Vec<Vec<(u32, Inlet)>>;
+
+/// A ring each way between any two workers: what each has to the others, and from them.
+pub(super) fn rings(shared: &Shared) -> Result<(Lanes, Inlets), CapacityError> {
+    let count = shared.bells.len();
+    let mut inlets: Inlets = (0..count).map(|_| Vec::new()).collect();
+    let mut lanes = Lanes::new();
+    for from in 0..count {
+        let mut of = Vec::new();
+        for (to, bell) in shared.bells.iter().enumerate() {
+            of.push(if from == to {
+                None
+            } else {
+                let (lane, inlet) = lane(bell.clone())?;
+                inlets[to].push((from as u32, inlet));
+                Some(lane)
+            });
+        }
+        lanes.push(of);
+    }
+    Ok((lanes, inlets))
 }

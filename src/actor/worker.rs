@@ -12,7 +12,7 @@ use super::{
     shared::Order,
 };
 use crate::{
-    sync::light_fence,
+    sync::{light_fence, planted},
     wait::{Awaited, Rest, WaitPolicy, Waiter, Watched},
 };
 
@@ -49,23 +49,40 @@ impl Worker {
 
     /// Turns until it is to end, and says what is to be said.
     pub(super) fn run(mut self, policy: WaitPolicy, mut say: impl FnMut(Said)) {
+        self.live(policy, &mut say);
+        self.end(say);
+    }
+
+    /// Turns until it is to end.
+    pub(super) fn live(&mut self, policy: WaitPolicy, say: &mut impl FnMut(Said)) {
+        self.work(policy, |worker| {
+            if worker.is_draining && !worker.is_drained && worker.core.cells.len() == 0 {
+                worker.is_drained = true;
+                say(Said::Drained);
+            }
+            worker.order == Order::End
+        });
+    }
+
+    /// Turns, and waits where there is nothing to do, until it is done after a turn.
+    pub(super) fn work(&mut self, policy: WaitPolicy, mut is_done: impl FnMut(&mut Self) -> bool) {
         let (mut waiter, bell) = (Waiter::new(policy), self.bell.clone());
         loop {
             self.core.clock.expire();
             self.go();
-            if self.is_draining && !self.is_drained && self.core.cells.len() == 0 {
-                self.is_drained = true;
-                say(Said::Drained);
-            }
-            if self.order == Order::End {
-                break;
+            if is_done(self) {
+                return;
             }
             if !self.core.has_work() {
                 let until = self.core.alarms.next();
                 // Whatever has come, or the time: the turn looks.
-                _ = waiter.wait(&bell.signal, until, &mut self);
+                _ = waiter.wait(&bell.signal, until, self);
             }
         }
+    }
+
+    /// It is over for all it has.
+    pub(super) fn end(mut self, mut say: impl FnMut(Said)) {
         let killed = self.core.kill_all();
         self.core.lose_deferred();
         self.core.lose_queued();
@@ -92,6 +109,12 @@ impl Worker {
         self.core.counts
     }
 
+    /// From how many workers and clients something may come.
+    #[cfg(all(test, any(loom, shuttle)))]
+    pub(super) fn inlets(&self) -> usize {
+        self.inlets.len()
+    }
+
     /// One turn, at `now`.
     pub(super) fn turn(&mut self, now: Instant) {
         self.core.clock.set(now);
@@ -99,7 +122,10 @@ impl Worker {
     }
 
     fn go(&mut self) {
-        if self.bell.take_news() {
+        if planted("actor-news-taken-late") && self.bell.has_news() {
+            self.hear();
+            self.bell.take_news();
+        } else if self.bell.take_news() {
             self.hear();
         }
         for (number, inlet) in &mut self.inlets {
@@ -109,7 +135,9 @@ impl Worker {
             }
             if taken > 0 {
                 // Light: the room against the look at who waits for it; pairs with the heavy fence of a sender that parks.
-                light_fence();
+                if !planted("actor-taken-no-fence") {
+                    light_fence();
+                }
                 if inlet.is_wanted()
                     && let Some(lane) = self.core.lane(*number)
                 {
@@ -143,14 +171,15 @@ impl Worker {
         }
         let core = &mut self.core;
         self.inlets.retain(|(number, inlet)| {
+            let was_empty = planted("actor-empty-before-closed") && inlet.is_empty();
             if !inlet.is_closed() {
                 return true;
             }
             // In this order: what was sent before it was closed is there for who sees that.
-            let is_over = inlet.is_empty();
+            let is_over = was_empty || inlet.is_empty();
             if is_over {
                 core.remove_client(*number);
-            } else {
+            } else if !planted("actor-leaver-forgotten") {
                 // To be taken first: then it is looked at again.
                 self.bell.tell();
             }
@@ -167,7 +196,9 @@ impl Awaited for Worker {
     #[inline]
     fn look(&mut self) -> Option<()> {
         let has_come = self.inlets.iter().any(|(_, inlet)| !inlet.is_empty());
-        (has_come || self.bell.has_news() || self.core.can_move_on() || self.core.is_source_ready()).then_some(())
+        let has_news = self.bell.has_news() && !planted("actor-news-unlooked");
+        let has_room = self.core.can_move_on() && !planted("actor-room-unlooked");
+        (has_come || has_news || has_room || self.core.is_source_ready()).then_some(())
     }
 
     fn announce(&mut self) -> bool {

@@ -1,0 +1,95 @@
+//! Workers and clients over the interleavings the memory model allows, with a bound on preemptions.
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test -p ringway --release --lib --target-dir target/loom actor -- --nocapture`
+
+#![forbid(unsafe_code)]
+
+use std::cell::Cell;
+
+use super::models;
+use crate::sync::with_plant;
+
+std::thread_local! {
+    /// Executions of the model under way. loom's threads are coroutines of the one that started the model.
+    static EXECUTIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Explores `program` and prints how many executions that took. `preemptions` bounds the involuntary switches of an execution.
+fn explore(name: &str, preemptions: usize, program: fn()) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.max_branches = 20_000;
+    EXECUTIONS.set(0);
+    builder.check(move || {
+        EXECUTIONS.set(EXECUTIONS.get() + 1);
+        program();
+    });
+    println!("loom {name}: {} executions", EXECUTIONS.get());
+}
+
+/// Asserts that `program` holds, and that it fails with any of `plants` planted.
+fn prove(name: &str, preemptions: usize, program: fn(), plants: &[&'static str]) {
+    explore(name, preemptions, program);
+    for &plant in plants {
+        assert!(with_plant(plant, || explore(name, preemptions, program)), "{name} misses {plant}");
+        println!("loom {name}: caught {plant} in execution {}", EXECUTIONS.get());
+    }
+}
+
+#[test]
+fn a_sender_without_room_goes_on() {
+    let plants = [
+        "actor-room-untold",
+        "actor-room-unasked",
+        "actor-room-unlooked",
+        "actor-taken-no-fence",
+        "actor-sent-no-fence",
+        "waiter-no-second-look",
+        "waiter-full-for-heavy",
+        "light-fence-dropped",
+        "signal-no-wake",
+    ];
+    prove("told_by_a_worker(3, 8)", 2, || models::told_by_a_worker(3, 8), &plants);
+}
+
+#[test]
+fn a_sender_without_credit_goes_on() {
+    let plants = ["waiter-no-second-look", "actor-sent-no-fence"];
+    prove("told_by_a_worker(2, 1)", 2, || models::told_by_a_worker(2, 1), &plants);
+    let plants = ["waiter-no-second-look", "actor-sent-no-fence", "client-sent-no-fence", "actor-credit-unspent"];
+    prove("told_by_a_client(2, 1, -)", 2, || models::told_by_a_client(2, 1, None), &plants);
+}
+
+#[test]
+fn a_sender_learns_of_an_end() {
+    prove("told_by_a_client(3, 1, 0)", 2, || models::told_by_a_client(3, 1, Some(0)), &["actor-gone-untold"]);
+}
+
+#[test]
+fn an_answer_is_that_of_the_question() {
+    let plants = ["client-answer-unmatched"];
+    prove("asked_again_by_a_client(-)", 2, || models::asked_again_by_a_client(None), &plants);
+    let plants = ["actor-question-lost-silently"];
+    prove("asked_again_by_a_client(1)", 2, || models::asked_again_by_a_client(Some(1)), &plants);
+    prove("asked_again_by_a_worker(-)", 2, || models::asked_again_by_a_worker(None), &["actor-place-unmatched"]);
+    let plants = ["actor-question-lost-silently"];
+    prove("asked_again_by_a_worker(1)", 1, || models::asked_again_by_a_worker(Some(1)), &plants);
+}
+
+#[test]
+fn all_ends_when_it_has_drained() {
+    let plants = ["actor-news-relaxed", "actor-news-taken-late", "actor-news-unlooked", "signal-no-waker-fence"];
+    prove("drained_while_told", 2, models::drained_while_told, &plants);
+}
+
+#[test]
+fn who_comes_and_goes_is_noticed() {
+    prove("asked_by_a_newcomer", 2, models::asked_by_a_newcomer, &["client-comes-silently", "client-sent-no-fence"]);
+    let plants = ["client-leaves-silently", "actor-leaver-forgotten"];
+    prove("comes_and_goes(1)", 2, || models::comes_and_goes(1, false), &plants);
+}
+
+#[test]
+fn who_comes_and_goes_is_noticed_when_something_else_is() {
+    prove("comes_and_goes(1), disturbed", 1, || models::comes_and_goes(1, true), &["actor-empty-before-closed"]);
+}

@@ -1,0 +1,373 @@
+//! Programs for the model checkers: production workers, clients and lanes, with the least an actor can be. A worker or client that
+//! sleeps for ever shows as a deadlock, which both checkers report as a panic.
+//!
+//! What actors see is logged under `std`'s lock, which is no step of a model. It is asked for on the thread that wrote it, or when that
+//! has been joined. A model that failed unwinds past its parts, and the checkers' must not be dropped then.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::disallowed_types, reason = "the log is not of the model")]
+
+use std::{
+    mem::ManuallyDrop,
+    sync::{Arc as Counted, Mutex as Unseen, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Actor, Addr, AskError, Client, Counts, Ctx, Failure, Handle, Policy, Spec, TellError,
+    address::ActorId,
+    core::Core,
+    places::Place,
+    shared::{Inlets, Lanes, Order, Shared, rings},
+    worker::{Said, Worker},
+};
+use crate::{sync::thread, wait::WaitPolicy};
+
+/// What happened, in order.
+#[derive(Debug)]
+struct Log<T>(Counted<Unseen<Vec<T>>>);
+
+impl<T> Clone for Log<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Default for Log<T> {
+    fn default() -> Self {
+        Self(Counted::default())
+    }
+}
+
+impl<T> Log<T> {
+    fn note(&self, what: T) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+    }
+
+    fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn take(&self) -> Vec<T> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Notes the numbers it is told or asked, and ends at one of them.
+struct Sink {
+    seen: Log<u32>,
+    /// No more of these are sent than may be.
+    sent: Log<u32>,
+    last: Option<u32>,
+}
+
+impl Actor for Sink {
+    type Args = (Log<u32>, Log<u32>, Option<u32>);
+
+    fn start((seen, sent, last): Self::Args, _: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
+        Ok(Self { seen, sent, last })
+    }
+}
+
+impl Handle<u32> for Sink {
+    type Reply = u32;
+
+    fn on(&mut self, number: u32, ctx: &mut Ctx<'_, Self>) -> u32 {
+        assert!(self.sent.len() <= self.seen.len() + ctx.addr().capacity() as usize, "more than there is room for");
+        self.seen.note(number);
+        if self.last == Some(number) {
+            ctx.stop();
+        }
+        number
+    }
+}
+
+/// Tells a sink `0..count` when it starts; what finds no credit goes when there is some.
+struct Source;
+
+impl Actor for Source {
+    type Args = (Addr<Sink>, u32);
+
+    fn start((to, count): Self::Args, ctx: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
+        (0..count).for_each(|number| ctx.tell(to, number, Policy::Defer).unwrap());
+        Ok(Self)
+    }
+}
+
+/// Workers that are not made yet: each is made on the thread that turns it.
+struct Stage {
+    shared: Counted<Shared>,
+    lanes: Lanes,
+    inlets: Inlets,
+}
+
+type Part = ManuallyDrop<Worker>;
+
+impl Stage {
+    fn new(workers: usize) -> Self {
+        let shared = Counted::new(Shared::new(0, workers, None, None));
+        let (lanes, inlets) = rings(&shared).unwrap();
+        Self { shared, lanes, inlets }
+    }
+
+    /// What makes the last worker that was not made yet.
+    fn pop(&mut self) -> Cast {
+        let number = self.lanes.len() as u32 - 1;
+        Cast(ManuallyDrop::new((number, self.shared.clone(), self.lanes.pop().unwrap(), self.inlets.pop().unwrap())))
+    }
+
+    fn client(&self) -> ManuallyDrop<Client> {
+        ManuallyDrop::new(Client::new(self.shared.clone()).unwrap())
+    }
+}
+
+type Ways<T> = Vec<T>;
+
+/// A worker to be.
+struct Cast(ManuallyDrop<(u32, Counted<Shared>, Ways<Option<super::lane::Lane>>, Ways<(u32, super::lane::Inlet)>)>);
+
+impl Cast {
+    /// A worker, with one actor.
+    fn play<A: Actor>(self, spec: Spec<A>) -> (Part, Addr<A>) {
+        let (number, shared, lanes, inlets) = ManuallyDrop::into_inner(self.0);
+        let mut core = Core::new(number, shared, lanes, Instant::now());
+        let addr = core.spawn(spec, None).unwrap();
+        (ManuallyDrop::new(Worker::new(core, inlets)), addr)
+    }
+}
+
+/// The first actor of a worker.
+fn first_of<A: Actor>(worker: u32, capacity: u32) -> Addr<A> {
+    Addr::new(ActorId { worker, place: Place { index: 0, generation: 0 } }, capacity)
+}
+
+fn sink(seen: &Log<u32>, last: Option<u32>, capacity: u32) -> Spec<Sink> {
+    sink_of(seen, &Log::default(), last, capacity)
+}
+
+fn sink_of(seen: &Log<u32>, sent: &Log<u32>, last: Option<u32>, capacity: u32) -> Spec<Sink> {
+    Spec::new((seen.clone(), sent.clone(), last)).capacity(capacity)
+}
+
+/// Lets it go on until it is told to end. What it did.
+fn live(worker: Part) -> Counts {
+    let mut worker = worker;
+    worker.live(WaitPolicy::Park, &mut |_| ());
+    end(worker)
+}
+
+fn end(worker: Part) -> Counts {
+    let mut said = Counts::default();
+    ManuallyDrop::into_inner(worker).end(|what| {
+        if let Said::Ended { counts, .. } = what {
+            said = counts;
+        }
+    });
+    assert_eq!(said.failures, 0, "an actor failed");
+    said
+}
+
+fn close<T>(what: ManuallyDrop<T>) {
+    drop(ManuallyDrop::into_inner(what));
+}
+
+/// Turns until the log has so many entries, has all end, and ends.
+fn live_until_seen(mut worker: Part, seen: &Log<u32>, count: usize, shared: &Shared) -> Counts {
+    worker.work(WaitPolicy::Park, |_| seen.len() >= count);
+    shared.give(Order::End);
+    live(worker)
+}
+
+/// One worker's actor tells another's so many, which has room for `capacity`; rings hold two. The sender sleeps for room in the ring, or
+/// for credit, whichever is scarcer.
+pub(super) fn told_by_a_worker(count: u32, capacity: u32) {
+    let mut stage = Stage::new(2);
+    let seen = Log::default();
+    let receiving = {
+        let (cast, seen, shared) = (stage.pop(), seen.clone(), stage.shared.clone());
+        thread::spawn(move || {
+            let (worker, _) = cast.play(sink(&seen, None, capacity));
+            live_until_seen(worker, &seen, count as usize, &shared)
+        })
+    };
+    let spec = Spec::<Source>::new((first_of(1, capacity), count)).outbox(count);
+    let (worker, _) = stage.pop().play(spec);
+    let sent = live(worker);
+    let received = receiving.join().unwrap();
+    assert_eq!(seen.take(), (0..count).collect::<Vec<_>>());
+    assert_eq!((received.dead_letters, sent.dead_letters), (0, 0));
+}
+
+/// A client tells an actor `0..count`, and sleeps for room and credit. The actor may end at one of them: each is handled, or counted, or
+/// comes back.
+pub(super) fn told_by_a_client(count: u32, capacity: u32, last: Option<u32>) {
+    let mut stage = Stage::new(1);
+    let (seen, sent) = (Log::default(), Log::default());
+    let (worker, to) = stage.pop().play(sink_of(&seen, &sent, last, capacity));
+    let mut client = stage.client();
+    let sending = {
+        let (sent, shared) = (sent.clone(), stage.shared.clone());
+        thread::spawn(move || {
+            for number in 0..count {
+                match client.tell(to, number) {
+                    Ok(()) => sent.note(number),
+                    Err(error) => assert_eq!(error, TellError::Gone(number)),
+                }
+            }
+            shared.give(Order::End);
+            client
+        })
+    };
+    let counts = live(worker);
+    close(sending.join().unwrap());
+    let (seen, sent) = (seen.take(), sent.take());
+    assert_eq!(seen, (0..last.map_or(count, |last| last + 1)).collect::<Vec<_>>());
+    assert_eq!(counts.dead_letters as usize, sent.len() - seen.len());
+    assert!(last.is_some() || sent.len() == count as usize);
+}
+
+/// A client asks, and does not wait; then it asks again, and does. The actor may end at the first question, or the second.
+pub(super) fn asked_again_by_a_client(last: Option<u32>) {
+    let mut stage = Stage::new(1);
+    let (worker, to) = stage.pop().play(sink(&Log::default(), last, 4));
+    let mut client = stage.client();
+    let asking = {
+        let shared = stage.shared.clone();
+        thread::spawn(move || {
+            let answers = [client.ask(to, 1, Duration::ZERO), client.ask(to, 2, Duration::MAX)];
+            shared.give(Order::End);
+            (client, answers)
+        })
+    };
+    live(worker);
+    let (client, [first, second]) = asking.join().unwrap();
+    assert!(matches!(first, Ok(1) | Err(AskError::TimedOut)), "{first:?}");
+    assert_eq!(second, if last == Some(1) { Err(AskError::Gone) } else { Ok(2) });
+    close(client);
+}
+
+/// Asks a sink twice: the first time it does not wait.
+struct Asker {
+    to: Addr<Sink>,
+    heard: Log<Heard>,
+}
+
+/// What came of which question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Heard(u32, Result<u32, AskError>);
+
+impl Actor for Asker {
+    type Args = (Addr<Sink>, Log<Heard>);
+
+    fn start((to, heard): Self::Args, ctx: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
+        ctx.ask(to, 1, Duration::ZERO, |answer| Heard(1, answer)).unwrap();
+        Ok(Self { to, heard })
+    }
+}
+
+impl Handle<Heard> for Asker {
+    type Reply = ();
+
+    fn on(&mut self, heard: Heard, ctx: &mut Ctx<'_, Self>) {
+        self.heard.note(heard);
+        if heard.0 == 1 && ctx.ask(self.to, 2, Duration::MAX, |answer| Heard(2, answer)).is_err() {
+            self.heard.note(Heard(2, Err(AskError::Gone)));
+        }
+    }
+}
+
+/// As [`asked_again_by_a_client`], by another worker's actor.
+pub(super) fn asked_again_by_a_worker(last: Option<u32>) {
+    let mut stage = Stage::new(2);
+    let answering = {
+        let cast = stage.pop();
+        thread::spawn(move || live(cast.play(sink(&Log::default(), last, 4)).0))
+    };
+    let heard = Log::default();
+    let (mut worker, _) = stage.pop().play(Spec::<Asker>::new((first_of(1, 4), heard.clone())));
+    worker.work(WaitPolicy::Park, |_| heard.len() == 2);
+    stage.shared.give(Order::End);
+    live(worker);
+    answering.join().unwrap();
+    let heard = heard.take();
+    assert!(matches!(heard[0], Heard(1, Ok(1) | Err(AskError::TimedOut))), "{heard:?}");
+    assert_eq!(heard[1..], [Heard(2, if last == Some(1) { Err(AskError::Gone) } else { Ok(2) })]);
+}
+
+/// Gives these orders.
+fn closing(stage: &Stage, orders: &'static [Order]) -> thread::JoinHandle<()> {
+    let shared = stage.shared.clone();
+    thread::spawn(move || orders.iter().for_each(|&order| shared.give(order)))
+}
+
+/// It ends when it has drained, as a runtime does.
+pub(super) fn drained_while_told() {
+    let mut stage = Stage::new(1);
+    let seen = Log::default();
+    let (mut worker, to) = stage.pop().play(sink(&seen, None, 1));
+    let mut client = stage.client();
+    client.try_tell(to, 0).unwrap();
+    let telling = thread::spawn(move || {
+        let told = client.tell(to, 1);
+        (client, told)
+    });
+    let closing = closing(&stage, &[Order::Drain]);
+    let mut drained = 0;
+    worker.live(WaitPolicy::Park, &mut |what| {
+        assert!(matches!(what, Said::Drained));
+        drained += 1;
+        stage.shared.give(Order::End);
+    });
+    let counts = end(worker);
+    closing.join().unwrap();
+    let (client, told) = telling.join().unwrap();
+    let seen = seen.take();
+    assert_eq!((drained, seen[0]), (1, 0));
+    assert!(told.is_ok() || seen.len() == 1);
+    assert!(seen.len() + counts.dead_letters as usize <= 2);
+    close(client);
+}
+
+/// A client comes, tells an actor something, and goes; with `disturbed`, somebody else has the worker look meanwhile.
+pub(super) fn comes_and_goes(count: u32, disturbed: bool) {
+    let mut stage = Stage::new(1);
+    let seen = Log::default();
+    let (mut worker, to) = stage.pop().play(sink(&seen, None, count));
+    let coming = {
+        let shared = stage.shared.clone();
+        thread::spawn(move || {
+            let mut client = ManuallyDrop::new(Client::new(shared).unwrap());
+            let told = (0..count).all(|number| client.tell(to, number).is_ok());
+            close(client);
+            told
+        })
+    };
+    let disturbing = disturbed.then(|| {
+        let shared = stage.shared.clone();
+        thread::spawn(move || shared.give(Order::Run))
+    });
+    worker.work(WaitPolicy::Park, |worker| seen.len() == count as usize && worker.inlets() == 0);
+    disturbing.map(|disturbing| disturbing.join().unwrap());
+    assert!(coming.join().unwrap());
+    let counts = end(worker);
+    assert_eq!((seen.take(), counts.dead_letters), ((0..count).collect(), 0));
+}
+
+/// A client comes and asks.
+pub(super) fn asked_by_a_newcomer() {
+    let mut stage = Stage::new(1);
+    let (worker, to) = stage.pop().play(sink(&Log::default(), None, 1));
+    let asking = {
+        let shared = stage.shared.clone();
+        thread::spawn(move || {
+            let mut client = ManuallyDrop::new(Client::new(shared.clone()).unwrap());
+            let answer = client.ask(to, 1, Duration::MAX);
+            shared.give(Order::End);
+            (client, answer)
+        })
+    };
+    live(worker);
+    let (client, answer) = asking.join().unwrap();
+    assert_eq!(answer, Ok(1));
+    close(client);
+}
