@@ -82,6 +82,41 @@ fn typed_channel_delivers_everything() {
     assert_eq!(result, &format!("5000 ticks in order, total {}", 3 * (4999 * 5000 / 2)));
 }
 
+#[test]
+fn actors_play_ping_pong() {
+    let lines = lines("actor_ping_pong", &["--count", "3000"]);
+    let [place, result] = &lines[..] else { panic!("{lines:?}") };
+    let alone = ringway::affinity::usable().len() == 1;
+    assert_eq!(place == "one usable CPU: running unpinned", alone, "{place}");
+    assert_eq!(result, "3000 balls there and back");
+}
+
+#[test]
+fn actors_in_a_row_drop_nothing() {
+    for capacity in ["1", "64"] {
+        assert_eq!(
+            lines("actor_pipeline", &["--count", "3000", "--capacity", capacity]),
+            ["the squares of 1 to 3000 add up to 9004500500; none was dropped"]
+        );
+    }
+}
+
+#[test]
+fn a_pool_of_actors_does_all_jobs_though_some_fail() {
+    for workers in ["1", "3"] {
+        assert_eq!(
+            lines("actor_pool", &["--count", "3000", "--workers", workers]),
+            ["3000 jobs done, with 300 restarts: the squares add up to 9004500500"]
+        );
+    }
+}
+
+#[test]
+fn actors_and_clients_ask() {
+    let answers = ["client", "actor"].map(|who| format!("{who}: 2000 answers, 1 question in vain"));
+    assert_eq!(lines("actor_ask", &["--count", "2000"]), answers);
+}
+
 /// Of lines as "worker 1: 200 requests", with these beginnings in this order, the numbers.
 fn numbers(lines: &[String], what: &str, unit: &str) -> Vec<u32> {
     let number = |(place, line): (usize, &String)| -> u32 {
@@ -293,6 +328,7 @@ fn wrong_flags_are_named() {
         ("hello_world", &["--seconds", "0"], "--seconds needs at least one"),
         ("broker", &["--workers", "0"], "--workers needs at least one"),
         ("clean_stop", &["--workers", "0"], "--workers needs at least one"),
+        ("actor_pool", &["--workers", "0"], "--workers needs at least one"),
     ] {
         assert_eq!(complaint(name, flags), expected, "{name}");
     }
@@ -316,6 +352,10 @@ fn every_example_says_how_to_run_it_and_is_tested() {
     assert_eq!(
         names,
         [
+            "actor_ask",
+            "actor_ping_pong",
+            "actor_pipeline",
+            "actor_pool",
             "broker",
             "clean_stop",
             "coordination",

@@ -6,7 +6,7 @@ use ringway::actor::{AskError, Ctx, Failure, Reason, Spec, TellError};
 
 use crate::{
     PATIENCE,
-    cast::{Number, PLACES, Puppet, act, blocked, puppet, two},
+    cast::{Number, Numbers, PLACES, Puppet, Scribe, act, blocked, puppet, two},
 };
 
 #[test]
@@ -119,27 +119,35 @@ fn who_stops_itself_now_handles_nothing_more() {
 fn a_client_that_waits_for_room_hears_that_there_is_nobody() {
     let runtime = two().start().unwrap();
     for capacity in [1, 3, 64] {
-        for by_actor in [false, true] {
-            let (mut client, mut other) = (runtime.client().unwrap(), runtime.client().unwrap());
-            let helper = puppet(&mut other, 0);
-            let spec = Spec::<Puppet>::new(()).capacity(capacity);
-            let one = client.spawn_on(1, spec).unwrap();
-            // It handles none of what it is told.
-            client.ask(one, act(|ctx| ctx.hold()), PATIENCE).unwrap();
-            while client.try_tell(one, act(|_| unreachable!("it ends before"))).is_ok() {}
-            let waiting = std::thread::spawn(move || {
-                let told = client.tell(one, act(|_| ()));
-                told.map_err(|error| matches!(error, TellError::Gone(_)))
-            });
-            if by_actor {
-                other.ask(helper, act(move |ctx| ctx.stop_actor_now(one.id())), PATIENCE).unwrap()
-            } else {
-                other.stop_now(one.id())
+        for fails in [false, true] {
+            // The first to come is looked at first.
+            let mut other = runtime.client().unwrap();
+            let mut client = runtime.client().unwrap();
+            let (scribe, until) = blocked(&mut other, 1, capacity.max(2));
+            match fails {
+                false => other.stop_now(scribe.id()),
+                true => other.tell(scribe, Stumble).unwrap(),
             }
-            assert_eq!(waiting.join().unwrap(), Err(true));
-            other.wait_for_end(one.id(), PATIENCE).unwrap();
-            assert_eq!(other.ask(one, act(|_| ()), PATIENCE), Err(AskError::Gone));
+            for number in 0..u64::from(scribe.capacity()) {
+                client.try_tell(scribe, Number(number)).unwrap();
+            }
+            assert_eq!(client.try_tell(scribe, Number(99)), Err(TellError::Full(Number(99))));
+            let waiting = std::thread::spawn(move || client.tell(scribe, Number(99)));
+            drop(until);
+            assert_eq!(waiting.join().unwrap(), Err(TellError::Gone(Number(99))), "{capacity} {fails}");
+            other.wait_for_end(scribe.id(), PATIENCE).unwrap();
+            assert_eq!(other.ask(scribe, Numbers, PATIENCE), Err(AskError::Gone));
         }
+    }
+}
+
+struct Stumble;
+
+impl ringway::actor::Handle<Stumble> for Scribe {
+    type Reply = ();
+
+    fn on(&mut self, _: Stumble, ctx: &mut Ctx<'_, Self>) {
+        ctx.fail(Failure::new("as it was told"));
     }
 }
 

@@ -55,7 +55,7 @@ fn a_socket_is_forwarded_to_an_actor_wherever_both_are() {
             let expected: Vec<String> = (0..1000).map(|number| format!("{number}")).collect();
             assert_eq!(lines(&mut client, scribe, 1000), expected, "{road} {here} {there}");
             client.stop(forwarder.id());
-            assert!(client.wait_for_end(forwarder.id(), PATIENCE));
+            client.wait_for_end(forwarder.id(), PATIENCE).unwrap();
             let report = runtime.shutdown(PATIENCE);
             assert_eq!((report.counts.dead_letters, report.counts.dropped, report.killed), (0, 0, 0));
         }
@@ -158,12 +158,12 @@ fn one_for_nobody_ends_at_once() {
     let mut client = runtime.client().unwrap();
     let scribe = client.spawn_on(1, Spec::<Scribe>::new(())).unwrap();
     client.stop(scribe.id());
-    assert!(client.wait_for_end(scribe.id(), PATIENCE));
+    client.wait_for_end(scribe.id(), PATIENCE).unwrap();
     let foreign = other.client().unwrap().spawn(Spec::<Scribe>::new(())).unwrap();
     for (name, to) in [("inproc://ended", scribe), ("inproc://foreign", foreign)] {
         let (push, pull) = connected(&context, name, 16);
         let forwarder = client.spawn_on(0, bridge::forward(pull, to.recipient(), line)).unwrap();
-        assert!(client.wait_for_end(forwarder.id(), PATIENCE));
+        client.wait_for_end(forwarder.id(), PATIENCE).unwrap();
         drop(push);
     }
 }
@@ -183,7 +183,7 @@ fn the_end_of_a_context_is_told_to_the_recipient_and_ends_it() {
         let end = std::thread::spawn(move || closing.shutdown(PATIENCE));
         let all = lines(&mut client, scribe, 101);
         assert_eq!((all.len(), &*all[99], &*all[100]), (101, "99", "ContextClosed"));
-        assert!(client.wait_for_end(forwarder.id(), PATIENCE));
+        client.wait_for_end(forwarder.id(), PATIENCE).unwrap();
         assert_eq!(end.join().unwrap().sockets_left, 0);
     }
 }
@@ -206,7 +206,7 @@ fn a_socket_comes_back_with_what_was_not_taken_from_it() {
             lines(&mut client, scribe, sent - taken_back);
         }
         pull = client.ask(forwarder, Release, PATIENCE).unwrap().expect("nobody else has had it");
-        assert!(client.wait_for_end(forwarder.id(), PATIENCE));
+        client.wait_for_end(forwarder.id(), PATIENCE).unwrap();
         // All the scribe will ever have of it is in its mailbox or on its way, or in the socket.
         let mut left = Vec::new();
         while let Ok(message) = pull.try_recv() {
@@ -235,7 +235,7 @@ fn a_panic_in_the_closure_is_the_forwarders_failure() {
     };
     let forwarder = client.spawn_on(0, bridge::forward(pull, scribe.recipient(), make)).unwrap();
     ["a", "panic", "b"].into_iter().for_each(|what| push.send(what).unwrap());
-    assert!(client.wait_for_end(forwarder.id(), PATIENCE));
+    client.wait_for_end(forwarder.id(), PATIENCE).unwrap();
     assert_eq!(lines(&mut client, scribe, 1), ["a"]);
     let report = runtime.shutdown(PATIENCE);
     assert_eq!((report.counts.failures, report.killed), (1, 0));

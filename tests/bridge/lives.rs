@@ -58,7 +58,7 @@ fn one_that_fails_makes_its_socket_again_and_goes_on() {
             assert_eq!(said.recv_timeout(PATIENCE).unwrap(), "starts", "{fault}");
         }
         client.stop(owner.id());
-        assert!(client.wait_for_end(owner.id(), PATIENCE));
+        client.wait_for_end(owner.id(), PATIENCE).unwrap();
     }
     let report = runtime.shutdown(PATIENCE);
     assert_eq!((report.counts.failures, report.counts.restarts, report.killed), (40, 40, 0));
@@ -110,7 +110,7 @@ fn a_panic_in_the_closure_is_that_actors_failure_alone() {
     let (second, mut push_second, said_second) = owners.pop().unwrap();
     let (first, mut push_first, said_first) = owners.pop().unwrap();
     push_first.send("panic in the closure").unwrap();
-    assert!(client.wait_for_end(first.id(), PATIENCE));
+    client.wait_for_end(first.id(), PATIENCE).unwrap();
     assert!(said_first.recv().is_err());
     for round in 0..100 {
         push_second.send(format!("{round}")).unwrap();
@@ -145,7 +145,7 @@ fn a_socket_ends_with_its_actor() {
         } else {
             client.stop(owner.id());
         }
-        assert!(client.wait_for_end(owner.id(), PATIENCE));
+        client.wait_for_end(owner.id(), PATIENCE).unwrap();
         assert!(matches!(client.ask(owner, Say("late"), PATIENCE), Err(AskError::Gone)));
     }
     let report = runtime.shutdown(PATIENCE);

@@ -70,6 +70,6 @@ fn whoever_has_room_is_told_at_once_and_a_second_wish_replaces_the_first() {
     assert!(!client.ask(talker, TellRoom, PATIENCE).unwrap());
     assert_eq!(said.recv_timeout(PATIENCE).unwrap(), "room");
     client.stop(talker.id());
-    assert!(client.wait_for_end(talker.id(), PATIENCE));
+    client.wait_for_end(talker.id(), PATIENCE).unwrap();
     wait_until("two wishes, and one before", || matches!(said.try_recv(), Err(mpsc::TryRecvError::Disconnected)));
 }
