@@ -238,11 +238,11 @@ pub(crate) fn percentile_cells(summary: &Summary, floor_ns: u64) -> Vec<String> 
     let Summary { p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, .. } = *summary;
     let values = [p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns];
     let times = format!("{:.2}", p50_ns as f64 / floor_ns.max(1) as f64);
-    values.iter().map(|&value| Ns(value).to_string()).chain([times]).collect()
+    values.iter().map(|&value| Ns(value).to_string()).chain([Ns(floor_ns).to_string(), times]).collect()
 }
 
 /// Heading of [`percentile_cells`].
-pub(crate) const PERCENTILES: [&str; 7] = ["p50", "p90", "p99", "p99.9", "p99.99", "max", "× floor"];
+pub(crate) const PERCENTILES: [&str; 8] = ["p50", "p90", "p99", "p99.9", "p99.99", "max", "floor", "× floor"];
 
 /// Messages a second, readable.
 pub(crate) fn per_second(rate: f64) -> String {

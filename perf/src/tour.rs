@@ -10,14 +10,18 @@ use ringway::latency::Ns;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Drive, Fanout, Match, Output, Pattern, Repeat, Route, Setup, Tour, Transport, Wait},
+    actors,
+    cli::{Actors, Case, Drive, Fanout, Match, Output, Pattern, Repeat, Route, Setup, Tour, Transport, Wait},
     commands::{BAR_WIDTH, ROWS, effort, measure_idle, measure_latency, measure_memory, measure_throughput, title},
     failure::Failure,
     fanout, floor,
     pins::Pins,
     plot,
     progress::Progress,
-    report::{Columns, Extra, LatencyReport, PERCENTILES, bytes_per_second, per_second, percentile_cells, write_json},
+    report::{
+        Columns, Extra, LatencyReport, PERCENTILES, bytes_per_second, per_second, percentile_cells, value_name,
+        write_json,
+    },
     streams::Streams,
 };
 
@@ -35,6 +39,7 @@ pub(crate) fn run(asked: &Tour) -> Result<(), Failure> {
     let throughputs = tour.throughputs()?;
     let fans = tour.fans()?;
     let company = tour.company()?;
+    let actors = tour.actors()?;
     let upkeep = tour.upkeep()?;
     let results = json!({
         "calibration": calibration.to_json(),
@@ -43,6 +48,7 @@ pub(crate) fn run(asked: &Tour) -> Result<(), Failure> {
         "throughput": throughputs,
         "fanout": fans,
         "company": company,
+        "actors": actors,
         "upkeep": upkeep,
     });
     write_json(&asked.out.join("results.json"), &results)?;
@@ -171,6 +177,23 @@ impl Visit<'_> {
         Ok(results)
     }
 
+    /// Messages between actors, and what starting one takes, as a table.
+    fn actors(&self) -> Result<Vec<Value>, Failure> {
+        let mut table = Columns::new(&actors::HEADING);
+        let mut results = Vec::new();
+        for case in CASES {
+            let asked =
+                Actors { case, actors: None, count: None, reps: REPS, place: self.asked.place.clone(), json: None };
+            self.progress.step(&format!("actors, {}", value_name(case)));
+            let (cells, json) = actors::measure_ours(&asked, self.pins)?;
+            self.progress.done();
+            table.row(cells);
+            results.push(json);
+        }
+        self.progress.say(&format!("Actors: a message, or the start of one\n\n{}", table.text()))?;
+        Ok(results)
+    }
+
     /// What waiting and being connected cost.
     fn upkeep(&self) -> Result<Value, Failure> {
         let route = route(Pattern::Pair, Wait::Adaptive, 32);
@@ -250,7 +273,7 @@ fn may_wait(wait: Wait, pins: &Pins) -> bool {
 
 fn steps(pins: &Pins) -> u64 {
     // The machine and its sockets, and memory beside the loads.
-    (2 + round_trips(pins).len() + flows(pins).len() + FANS.len() + crowds(pins).len() + 1) as u64
+    (2 + round_trips(pins).len() + flows(pins).len() + FANS.len() + crowds(pins).len() + CASES.len() + 1) as u64
 }
 
 fn route(pattern: Pattern, wait: Wait, size: usize) -> Route {
@@ -275,6 +298,10 @@ fn file_name(title: &str) -> String {
 /// One publisher to sixteen subscribers: where, who wants what, and bytes of a message.
 const FANS: [(Transport, Match, usize); 3] =
     [(Transport::Inproc, Match::All, 8), (Transport::Inproc, Match::Distinct, 8), (Transport::Tcp, Match::All, 64)];
+
+/// What actors do: between cores and on one, one message at a time and many.
+const CASES: [Case; 6] =
+    [Case::PingPong, Case::PingPongLocal, Case::Counting, Case::CountingLocal, Case::FanIn, Case::Spawn];
 
 /// The sporadic load: a message a millisecond.
 const A_KILOHERTZ: NonZeroU64 = NonZeroU64::new(1_000).expect("not zero");

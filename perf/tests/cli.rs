@@ -60,6 +60,8 @@ fn tour_measures_everything_and_writes_its_files() {
         "Company",
         "one of 8 peers",
         "64 idle sockets",
+        "Actors",
+        "ping-pong-local",
         "Upkeep",
         "█",
     ] {
@@ -71,6 +73,9 @@ fn tour_measures_everything_and_writes_its_files() {
     assert!(!results["latency"].as_array().unwrap().is_empty());
     // All and distinct in process, and all over tcp.
     assert_eq!(results["fanout"].as_array().unwrap().len(), 3);
+    let actors = results["actors"].as_array().unwrap();
+    assert_eq!(actors.len(), 6);
+    assert!(actors.iter().all(|case| case["rows"][0]["each_ns"].as_f64().unwrap() > 0.0), "{actors:?}");
     assert!(results["company"][0]["vs_one_peer"].as_f64().unwrap() > 0.0);
     assert!(fs::read_to_string(out.0.join("latency.svg")).unwrap().contains("<svg"));
 }

@@ -18,6 +18,9 @@ mod subject;
 #[cfg(feature = "peers")]
 mod tokio;
 
+use ::ringway::wait::WaitPolicy;
+use serde_json::Value;
+
 use self::{
     cases::Plan,
     library::{Cores, Setting},
@@ -38,6 +41,16 @@ pub(crate) fn run(asked: &Actors) -> Result<(), Failure> {
     let seen = measure(asked, &plan, Subject::ALL, &pins)?;
     show(asked.json.as_ref(), &seen.text(), &seen.to_json())
 }
+
+/// Ours alone, as fast as it waits on these CPUs: a row of a table, and JSON.
+pub(crate) fn measure_ours(asked: &Actors, pins: &Pins) -> Result<(Vec<String>, Value), Failure> {
+    let wait = if pins.share_cpu() { WaitPolicy::Adaptive } else { WaitPolicy::Spin };
+    let seen = measure(asked, &plan(asked)?, &[Subject::Ringway(wait)], pins)?;
+    Ok((seen.cells(), seen.to_json()))
+}
+
+/// Heading of the rows.
+pub(crate) const HEADING: [&str; 5] = ["actors", "each", "rate", "floor", "× floor"];
 
 fn plan(asked: &Actors) -> Result<Plan, Failure> {
     let (actors, count) = asked.size();

@@ -166,6 +166,20 @@ impl Seen {
         )
     }
 
+    /// Of the first subject, as [`HEADING`](super::HEADING) has it.
+    pub(super) fn cells(&self) -> Vec<String> {
+        let Figures { each_ns, .. } = self.ours();
+        let of_floor =
+            |show: fn(f64, f64) -> String| self.floor_ns().map_or("–".into(), |floor| show(each_ns, floor));
+        vec![
+            format!("{}, {}", value_name(self.plan.case), self.rows[0].subject.name()),
+            nanoseconds(each_ns),
+            per_second(1e9 / each_ns),
+            of_floor(|_, floor| nanoseconds(floor)),
+            of_floor(|each, floor| format!("{:.2}", each / floor)),
+        ]
+    }
+
     pub(super) fn to_json(&self) -> Value {
         let (floor_ns, ours) = (self.floor_ns(), self.ours());
         let vs_floor = |each_ns: f64| floor_ns.map(|floor_ns| rounded(each_ns / floor_ns, 3));

@@ -25,7 +25,7 @@ pub(crate) struct Actors {
 
     /// Repetitions, in each of which every library has a turn; medians are shown.
     #[arg(long, default_value = "5", value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    reps: u32,
+    pub(crate) reps: u32,
 
     #[command(flatten)]
     pub(crate) place: Place,
