@@ -397,8 +397,12 @@ impl<R, F: FnMut(&mut Client) -> Option<R>> Awaited for Wanted<'_, F> {
     }
 
     fn announce(&mut self) -> bool {
-        self.client.lanes.iter().for_each(Lane::want_room);
+        self.client.lanes.iter_mut().for_each(Lane::want_room);
         true
+    }
+
+    fn withdraw(&mut self) {
+        self.client.lanes.iter_mut().for_each(Lane::withdraw);
     }
 }
 

@@ -75,7 +75,10 @@ pub(super) struct Lane {
     /// Of what came from there: its credit goes back this way.
     pub(super) settled: Settled,
     bell: Counted<Bell>,
+    /// We want to be told of room. Written by us alone.
     wants_room: Arc<AtomicBool>,
+    /// As we have written it.
+    is_wanting: bool,
     /// Something was put there since the bell was looked at.
     is_fresh: bool,
     /// The receiver is gone.
@@ -103,6 +106,7 @@ pub(super) fn lane(bell: Counted<Bell>) -> Result<(Lane, Inlet), CapacityError> 
         settled: Settled::default(),
         bell,
         wants_room: wants_room.clone(),
+        is_wanting: false,
         is_fresh: false,
         is_closed: false,
     };
@@ -158,14 +162,23 @@ impl Lane {
     }
 
     /// The sender is about to sleep, and may wait for room. A heavy fence and a look follow.
-    pub(super) fn want_room(&self) {
+    pub(super) fn want_room(&mut self) {
+        self.is_wanting = true;
         self.wants_room.store(true, Ordering::Relaxed);
     }
 
     /// The sender is about to sleep: it is to be told of room, if it waits for any. A heavy fence and a look follow.
-    pub(super) fn announce(&self) {
+    pub(super) fn announce(&mut self) {
         if !self.queue.is_empty() && !planted("actor-room-unasked") {
-            self.wants_room.store(true, Ordering::Relaxed);
+            self.want_room();
+        }
+    }
+
+    /// The sender is awake, and looks by itself.
+    pub(super) fn withdraw(&mut self) {
+        if std::mem::take(&mut self.is_wanting) {
+            // Relaxed: who sees it late wakes somebody who does not sleep.
+            self.wants_room.store(false, Ordering::Relaxed);
         }
     }
 
@@ -203,13 +216,15 @@ impl Inlet {
         self.ring.is_closed()
     }
 
-    /// After something was taken and a light fence: does the sender sleep until there is room?
+    /// After something was taken and a light fence: may the sender sleep until there is room? Its signal says whether it does. The mark is
+    /// left to the sender: taken back from here it could be one that was made meanwhile.
     #[inline(always)]
     pub(super) fn is_wanted(&self) -> bool {
         // Relaxed: ordered by the fence; the sender looks once more behind its own.
-        self.wants_room.load(Ordering::Relaxed) && !planted("actor-room-untold") && {
+        let wants_room = self.wants_room.load(Ordering::Relaxed);
+        if wants_room && planted("actor-room-taken-back") {
             self.wants_room.store(false, Ordering::Relaxed);
-            true
         }
+        wants_room && !planted("actor-room-untold")
     }
 }

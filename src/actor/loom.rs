@@ -50,6 +50,10 @@ fn a_sender_without_room_goes_on() {
         "signal-no-wake",
     ];
     prove("told_by_a_worker(3, 8)", 2, || models::told_by_a_worker(3, 8), &plants);
+    let plants = ["actor-room-untold", "actor-taken-no-fence", "waiter-full-for-heavy"];
+    prove("told_by_a_client(3, 4, -)", 2, || models::told_by_a_client(3, 4, None), &plants);
+    let plants = ["actor-room-untold", "actor-room-taken-back", "client-taken-no-fence", "actor-room-unasked"];
+    prove("answers_without_room", 2, models::answers_without_room, &plants);
 }
 
 #[test]

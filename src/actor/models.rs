@@ -226,6 +226,30 @@ pub(super) fn told_by_a_client(count: u32, capacity: u32, last: Option<u32>) {
     assert!(last.is_some() || sent.len() == count as usize);
 }
 
+/// A worker has more answers for a client than there is room for, and sleeps until that takes them.
+pub(super) fn answers_without_room() {
+    let mut stage = Stage::new(1);
+    let seen = Log::default();
+    let (mut worker, to) = stage.pop().play(sink(&seen, None, 8));
+    let mut client = stage.client();
+    for number in 0..3 {
+        client.try_ask(to, number).unwrap();
+        worker.turn(Instant::now());
+    }
+    let asking = {
+        let shared = stage.shared.clone();
+        thread::spawn(move || {
+            let answer = client.ask(to, 3, Duration::MAX);
+            shared.give(Order::End);
+            (client, answer)
+        })
+    };
+    live(worker);
+    let (client, answer) = asking.join().unwrap();
+    assert_eq!(answer, Ok(3));
+    close(client);
+}
+
 /// A client asks, and does not wait; then it asks again, and does. The actor may end at the first question, or the second.
 pub(super) fn asked_again_by_a_client(last: Option<u32>) {
     let mut stage = Stage::new(1);

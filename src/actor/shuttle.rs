@@ -30,6 +30,8 @@ fn prove(name: &str, program: fn(), plants: &[&'static str]) {
 fn a_sender_without_room_goes_on() {
     let plants = ["actor-room-untold", "actor-room-unasked", "actor-room-unlooked", "waiter-no-second-look"];
     prove("told_by_a_worker(8, 32)", || models::told_by_a_worker(8, 32), &plants);
+    prove("told_by_a_client(8, 32, -)", || models::told_by_a_client(8, 32, None), &["actor-room-untold"]);
+    prove("answers_without_room", models::answers_without_room, &["actor-room-untold", "actor-room-unasked"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{sync::Arc as Counted, time::Instant};
 
 use super::{
     core::{Core, Counts},
-    lane::{Bell, Inlet, Newcomer, RING},
+    lane::{Bell, Inlet, Lane, Newcomer, RING},
     shared::Order,
 };
 use crate::{
@@ -197,6 +197,10 @@ impl Awaited for Worker {
         self.core.announce();
         true
     }
+
+    fn withdraw(&mut self) {
+        self.core.withdraw();
+    }
 }
 
 impl Core {
@@ -211,7 +215,11 @@ impl Core {
         self.lanes.iter().flatten().chain(self.clients.values()).any(|lane| lane.can_move_on())
     }
 
-    fn announce(&self) {
-        self.lanes.iter().flatten().chain(self.clients.values()).for_each(|lane| lane.announce());
+    fn announce(&mut self) {
+        self.lanes.iter_mut().flatten().chain(self.clients.values_mut()).for_each(Lane::announce);
+    }
+
+    fn withdraw(&mut self) {
+        self.lanes.iter_mut().flatten().chain(self.clients.values_mut()).for_each(Lane::withdraw);
     }
 }
