@@ -306,13 +306,18 @@ impl Core {
     /// There is no such actor any more.
     #[cold]
     fn bounce(&mut self, place: Place, envelope: Envelope, origin: Origin) {
-        if let Some(lane) = self.lane(origin.0)
-            && !planted("actor-gone-untold")
-        {
+        if !planted("actor-gone-untold") {
+            self.tell_gone(place, origin);
+        }
+        self.lose(envelope, Loss::ActorEnded);
+    }
+
+    /// Whoever has sent something to `place` waits for no credit there.
+    fn tell_gone(&mut self, place: Place, origin: Origin) {
+        if let Some(lane) = self.lane(origin.0) {
             // Lost with the lane if that is gone.
             _ = lane.post(message::credit(Returned { place, count: GONE }));
         }
-        self.lose(envelope, Loss::ActorEnded);
     }
 
     /// Something has come from a worker or client.
@@ -492,9 +497,15 @@ impl Core {
         }
     }
 
-    /// What waited in a mailbox, when nobody will read it.
-    pub(super) fn lose_all(&mut self, mailbox: &mut Mailbox) {
-        while let Some((envelope, _)) = self.pool.pop(mailbox) {
+    /// What waited in the mailbox of `place`, when nobody will read it. Those who sent it may have no credit left, and hear of the end only
+    /// by that.
+    pub(super) fn lose_all(&mut self, place: Place, mailbox: &mut Mailbox) {
+        let mut told = Origin::NONE;
+        while let Some((envelope, origin)) = self.pool.pop(mailbox) {
+            if origin != told && !planted("actor-mail-lost-untold") {
+                self.tell_gone(place, origin);
+                told = origin;
+            }
             self.lose(envelope, Loss::ActorEnded);
         }
     }

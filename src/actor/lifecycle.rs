@@ -427,7 +427,7 @@ impl Core {
         let id = self.id(place);
         let mut cell = self.cells.remove(place)?;
         self.counts.ended += 1;
-        self.lose_all(&mut cell.mailbox);
+        self.lose_all(place, &mut cell.mailbox);
         if !self.outbox.is_empty() {
             self.send_deferred(id);
         }

@@ -67,6 +67,7 @@ fn a_sender_without_credit_goes_on() {
 #[test]
 fn a_sender_learns_of_an_end() {
     prove("told_by_a_client(3, 1, 0)", 2, || models::told_by_a_client(3, 1, Some(0)), &["actor-gone-untold"]);
+    prove("told_after_its_end(2, 1)", 2, || models::told_after_its_end(2, 1), &["actor-mail-lost-untold"]);
 }
 
 #[test]

@@ -226,6 +226,27 @@ pub(super) fn told_by_a_client(count: u32, capacity: u32, last: Option<u32>) {
     assert!(last.is_some() || sent.len() == count as usize);
 }
 
+/// A client has an actor stop, and tells it more than it has room for: what it has not read is lost, and the client waits for no room.
+pub(super) fn told_after_its_end(count: u32, capacity: u32) {
+    let mut stage = Stage::new(1);
+    let seen = Log::default();
+    let (worker, to) = stage.pop().play(sink(&seen, None, capacity));
+    let mut client = stage.client();
+    let sending = {
+        let shared = stage.shared.clone();
+        thread::spawn(move || {
+            client.stop(to.id());
+            let sent = (0..count).filter(|&number| client.tell(to, number).is_ok()).count();
+            shared.give(Order::End);
+            (client, sent)
+        })
+    };
+    let counts = live(worker);
+    let (client, sent) = sending.join().unwrap();
+    close(client);
+    assert_eq!((seen.len(), counts.dead_letters as usize), (0, sent));
+}
+
 /// A worker has more answers for a client than there is room for, and sleeps until that takes them.
 pub(super) fn answers_without_room() {
     let mut stage = Stage::new(1);

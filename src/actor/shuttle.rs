@@ -44,6 +44,7 @@ fn a_sender_without_credit_goes_on() {
 #[test]
 fn a_sender_learns_of_an_end() {
     prove("told_by_a_client(12, 2, 5)", || models::told_by_a_client(12, 2, Some(5)), &["actor-gone-untold"]);
+    prove("told_after_its_end(8, 3)", || models::told_after_its_end(8, 3), &["actor-mail-lost-untold"]);
 }
 
 #[test]
