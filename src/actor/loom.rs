@@ -82,6 +82,13 @@ fn an_answer_is_that_of_the_question() {
 }
 
 #[test]
+fn all_ends_whatever_is_asked() {
+    prove("closed_while_asked(end)", 2, || models::closed_while_asked(models::AT_ONCE), &["actor-end-untold"]);
+    let plants = ["actor-end-untold", "actor-news-relaxed", "actor-news-taken-late"];
+    prove("closed_while_asked(drain, end)", 1, || models::closed_while_asked(models::IN_TURN), &plants);
+}
+
+#[test]
 fn all_ends_when_it_has_drained() {
     let plants = ["actor-news-relaxed", "actor-news-taken-late", "actor-news-unlooked", "signal-no-waker-fence"];
     prove("drained_while_told", 2, models::drained_while_told, &plants);

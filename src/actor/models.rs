@@ -339,10 +339,41 @@ pub(super) fn asked_again_by_a_worker(last: Option<u32>) {
     assert_eq!(heard[1..], [Heard(2, if last == Some(1) { Err(AskError::Gone) } else { Ok(2) })]);
 }
 
+/// A runtime's two orders, and the last alone.
+pub(super) const IN_TURN: &[Order] = &[Order::Drain, Order::End];
+pub(super) const AT_ONCE: &[Order] = &[Order::End];
+
 /// Gives these orders.
 fn closing(stage: &Stage, orders: &'static [Order]) -> thread::JoinHandle<()> {
     let shared = stage.shared.clone();
     thread::spawn(move || orders.iter().for_each(|&order| shared.give(order)))
+}
+
+/// It all ends, in two steps or one, while a client tells an actor something and asks it.
+pub(super) fn closed_while_asked(orders: &'static [Order]) {
+    let mut stage = Stage::new(1);
+    let seen = Log::default();
+    let (worker, to) = stage.pop().play(sink(&seen, None, 1));
+    let mut client = stage.client();
+    let asking = thread::spawn(move || {
+        let told = client.tell(to, 1);
+        let answer = client.ask(to, 2, Duration::MAX);
+        (client, told, answer)
+    });
+    let closing = closing(&stage, orders);
+    let counts = live(worker);
+    closing.join().unwrap();
+    let (client, told, answer) = asking.join().unwrap();
+    let seen = seen.take();
+    assert!(seen.is_sorted() && seen.len() <= 2);
+    assert!(told.is_ok() || seen.is_empty());
+    match answer {
+        Ok(2) => assert_eq!(seen, [1, 2]),
+        Ok(other) => panic!("the answer to {other}"),
+        Err(error) => assert_ne!(error, AskError::TimedOut),
+    }
+    assert!(seen.len() + counts.dead_letters as usize <= 2);
+    close(client);
 }
 
 /// It ends when it has drained, as a runtime does.

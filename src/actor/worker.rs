@@ -85,8 +85,13 @@ impl Worker {
         self.core.lose_deferred();
         self.core.tell_lanes();
         let counts = self.core.counts;
-        // Nobody is answered from here on, and those who wait hear of it.
+        let others = self.core.bells_of_others();
+        // Nobody is answered from here on.
         drop(self);
+        if !planted("actor-end-untold") {
+            // They may sleep until there is an answer, or room.
+            others.iter().for_each(|bell| _ = bell.signal.fence_and_notify());
+        }
         say(Said::Ended { counts, killed });
     }
 
@@ -217,6 +222,10 @@ impl Core {
 
     fn announce(&mut self) {
         self.lanes.iter_mut().flatten().chain(self.clients.values_mut()).for_each(Lane::announce);
+    }
+
+    fn bells_of_others(&self) -> Vec<Counted<Bell>> {
+        self.lanes.iter().flatten().chain(self.clients.values()).map(|lane| lane.bell().clone()).collect()
     }
 
     fn withdraw(&mut self) {
