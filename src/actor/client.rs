@@ -62,14 +62,15 @@ impl Client {
             inlets.push(inlet_here);
             newcomers.push(Newcomer { number, inlet: inlet_there, lane: back });
         }
-        for (worker, newcomer) in shared.bells.iter().zip(newcomers) {
-            worker.newcomers.lock().push(newcomer);
-            if !planted("client-comes-silently") {
-                worker.tell();
+        let waiter = Waiter::new(WaitPolicy::default());
+        let client = Self { number, shared, lanes, inlets, bell, waiter, question: 0, answer: None };
+        for (worker, newcomer) in client.shared.bells.iter().zip(newcomers) {
+            if !worker.join(newcomer) {
+                // Those it has come to see it go.
+                return Err(ClientError::ShutDown);
             }
         }
-        let waiter = Waiter::new(WaitPolicy::default());
-        Ok(Self { number, shared, lanes, inlets, bell, waiter, question: 0, answer: None })
+        Ok(client)
     }
 
     /// How it waits.

@@ -28,13 +28,46 @@ const BURST: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Bell {
     pub(super) signal: CachePadded<Signal>,
-    /// There is something in `newcomers`, or the worker is to end.
+    /// There is somebody at the door, or the worker is to end.
     has_news: AtomicBool,
-    /// Lanes it has not taken yet.
-    pub(super) newcomers: Mutex<Vec<Newcomer>>,
+    door: Mutex<Door>,
+}
+
+#[derive(Debug, Default)]
+struct Door {
+    /// Lanes that were not taken yet.
+    newcomers: Vec<Newcomer>,
+    /// Whoever has the bell has ended: nobody would take them.
+    is_shut: bool,
 }
 
 impl Bell {
+    /// Somebody comes. False: whoever has the bell has ended.
+    pub(super) fn join(&self, newcomer: Newcomer) -> bool {
+        let mut door = self.door.lock();
+        if door.is_shut {
+            return false;
+        }
+        door.newcomers.push(newcomer);
+        drop(door);
+        if !planted("client-comes-silently") {
+            self.tell();
+        }
+        true
+    }
+
+    /// Those who have come since it was called last.
+    pub(super) fn take_newcomers(&self) -> Vec<Newcomer> {
+        std::mem::take(&mut self.door.lock().newcomers)
+    }
+
+    /// Likewise, the last: nobody comes from here on.
+    pub(super) fn shut(&self) -> Vec<Newcomer> {
+        let mut door = self.door.lock();
+        door.is_shut = !planted("actor-door-unshut");
+        std::mem::take(&mut door.newcomers)
+    }
+
     /// There is news: whoever has the bell looks at it.
     pub(super) fn tell(&self) {
         // Swap: what somebody else has told stays told; a store in its place would hide what came with it. Release: what the news

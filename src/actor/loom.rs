@@ -89,6 +89,12 @@ fn all_ends_whatever_is_asked() {
 }
 
 #[test]
+fn all_ends_whoever_comes() {
+    let plants = ["actor-door-unshut", "actor-end-untold"];
+    prove("closed_while_coming", 2, models::closed_while_coming, &plants);
+}
+
+#[test]
 fn all_ends_when_it_has_drained() {
     let plants = ["actor-news-relaxed", "actor-news-taken-late", "actor-news-unlooked", "signal-no-waker-fence"];
     prove("drained_while_told", 2, models::drained_while_told, &plants);

@@ -404,6 +404,27 @@ pub(super) fn drained_while_told() {
     close(client);
 }
 
+/// A client comes and asks while all ends.
+pub(super) fn closed_while_coming() {
+    let mut stage = Stage::new(1);
+    let (worker, to) = stage.pop().play(sink(&Log::default(), None, 1));
+    let coming = {
+        let shared = stage.shared.clone();
+        thread::spawn(move || {
+            let mut client = ManuallyDrop::new(Client::new(shared).ok()?);
+            let answer = client.ask(to, 1, Duration::MAX);
+            Some((client, answer))
+        })
+    };
+    let closing = closing(&stage, &[Order::End]);
+    live(worker);
+    closing.join().unwrap();
+    if let Some((client, answer)) = coming.join().unwrap() {
+        assert!(matches!(answer, Ok(1) | Err(AskError::Gone | AskError::ShutDown)), "{answer:?}");
+        close(client);
+    }
+}
+
 /// A client comes, tells an actor something, and goes; with `disturbed`, somebody else has the worker look meanwhile.
 pub(super) fn comes_and_goes(count: u32, disturbed: bool) {
     let mut stage = Stage::new(1);

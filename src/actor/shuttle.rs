@@ -61,6 +61,8 @@ fn an_answer_is_that_of_the_question() {
 #[test]
 fn all_ends_whatever_comes() {
     prove("closed_while_asked(drain, end)", || models::closed_while_asked(models::IN_TURN), &["actor-end-untold"]);
+    let plants = ["actor-door-unshut", "actor-end-untold"];
+    prove("closed_while_coming", models::closed_while_coming, &plants);
     let plants = ["actor-news-taken-late", "actor-news-unlooked"];
     prove("drained_while_told", models::drained_while_told, &plants);
 }

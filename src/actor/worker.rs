@@ -85,6 +85,7 @@ impl Worker {
         self.core.lose_deferred();
         self.core.tell_lanes();
         let counts = self.core.counts;
+        self.take_in(self.bell.shut());
         let others = self.core.bells_of_others();
         // Nobody is answered from here on.
         drop(self);
@@ -159,13 +160,17 @@ impl Worker {
         self.core.move_on();
     }
 
-    /// Somebody has come or gone, or there is an order.
-    #[cold]
-    fn hear(&mut self) {
-        for Newcomer { number, inlet, lane } in std::mem::take(&mut *self.bell.newcomers.lock()) {
+    fn take_in(&mut self, newcomers: Vec<Newcomer>) {
+        for Newcomer { number, inlet, lane } in newcomers {
             self.core.clients.insert(number, lane);
             self.inlets.push((number, inlet));
         }
+    }
+
+    /// Somebody has come or gone, or there is an order.
+    #[cold]
+    fn hear(&mut self) {
+        self.take_in(self.bell.take_newcomers());
         let core = &mut self.core;
         self.inlets.retain(|(number, inlet)| {
             let was_empty = planted("actor-empty-before-closed") && inlet.is_empty();
