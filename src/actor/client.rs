@@ -65,14 +65,15 @@ impl Client {
             inlets.push(inlet_here);
             newcomers.push(Newcomer { number, inlet: inlet_there, lane: back });
         }
-        for (worker, newcomer) in shared.bells.iter().zip(newcomers) {
-            worker.let_in(newcomer);
-            if !planted("client-comes-silently") {
-                worker.tell();
+        let waiter = Waiter::new(WaitPolicy::default());
+        let client = Self { number, shared, lanes, inlets, bell, waiter, question: 0, next_worker: 0, answer: None };
+        for (worker, newcomer) in client.shared.bells.iter().zip(newcomers) {
+            if !worker.join(newcomer) {
+                // Those it has come to see it go.
+                return Err(ClientError::ShutDown);
             }
         }
-        let waiter = Waiter::new(WaitPolicy::default());
-        Ok(Self { number, shared, lanes, inlets, bell, waiter, question: 0, next_worker: 0, answer: None })
+        Ok(client)
     }
 
     /// How it waits.
@@ -463,8 +464,12 @@ impl<R, F: FnMut(&mut Client) -> Option<R>> Awaited for Wanted<'_, F> {
     }
 
     fn announce(&mut self) -> bool {
-        self.client.lanes.iter().for_each(Lane::want_room);
+        self.client.lanes.iter_mut().for_each(Lane::want_room);
         true
+    }
+
+    fn withdraw(&mut self) {
+        self.client.lanes.iter_mut().for_each(Lane::withdraw);
     }
 }
 

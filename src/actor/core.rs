@@ -403,15 +403,15 @@ impl Core {
     /// There is no such actor any more.
     #[cold]
     fn bounce(&mut self, place: Place, envelope: Envelope, origin: Origin) {
-        self.tell_gone(place, origin);
+        if !planted("actor-gone-untold") {
+            self.tell_gone(place, origin);
+        }
         self.lose(envelope, Loss::ActorEnded);
     }
 
     /// Whoever has sent from there gets no credit back any more, and is to know.
     fn tell_gone(&mut self, place: Place, origin: Origin) {
-        if let Some(lane) = self.lane(origin.0)
-            && !planted("actor-gone-untold")
-        {
+        if let Some(lane) = self.lane(origin.0) {
             // Lost with the lane if that is gone.
             _ = lane.post(message::credit(Returned { place, count: GONE }));
         }
@@ -638,7 +638,7 @@ impl Core {
     pub(super) fn lose_all(&mut self, place: Place, mailbox: &mut Mailbox) {
         let mut told = SmallVec::<[Origin; 8]>::new();
         while let Some((envelope, origin)) = self.pool.pop(mailbox) {
-            if !told.contains(&origin) {
+            if !told.contains(&origin) && !planted("actor-mail-lost-untold") {
                 told.push(origin);
                 self.tell_gone(place, origin);
             }

@@ -28,46 +28,52 @@ const BURST: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Bell {
     pub(super) signal: CachePadded<Signal>,
-    /// There is something in `newcomers`, or the worker is to end.
+    /// There is somebody at the door, or the worker is to end.
     has_news: AtomicBool,
-    /// Lanes it has not taken yet.
-    newcomers: Mutex<Newcomers>,
+    door: Mutex<Door>,
 }
 
 #[derive(Debug, Default)]
-struct Newcomers {
-    waiting: Vec<Newcomer>,
-    /// Nobody takes them any more.
-    is_over: bool,
+struct Door {
+    /// Lanes that were not taken yet.
+    newcomers: Vec<Newcomer>,
+    /// Whoever has the bell has ended: nobody would take them.
+    is_shut: bool,
 }
 
 impl Bell {
+    /// Somebody comes. False: whoever has the bell has ended.
+    pub(super) fn join(&self, newcomer: Newcomer) -> bool {
+        let mut door = self.door.lock();
+        if door.is_shut {
+            return false;
+        }
+        door.newcomers.push(newcomer);
+        drop(door);
+        if !planted("client-comes-silently") {
+            self.tell();
+        }
+        true
+    }
+
+    /// Those who have come since it was called last.
+    pub(super) fn take_newcomers(&self) -> Vec<Newcomer> {
+        std::mem::take(&mut self.door.lock().newcomers)
+    }
+
+    /// Likewise, the last: nobody comes from here on.
+    pub(super) fn shut(&self) -> Vec<Newcomer> {
+        let mut door = self.door.lock();
+        door.is_shut = !planted("actor-door-unshut");
+        std::mem::take(&mut door.newcomers)
+    }
+
     /// There is news: whoever has the bell looks at it.
     pub(super) fn tell(&self) {
         // Swap: what somebody else has told stays told; a store in its place would hide what came with it. Release: what the news
         // is; pairs with Acquire in `take_news`.
         self.has_news.swap(true, weakened("actor-news-relaxed", Ordering::Release));
         self.signal.fence_and_notify();
-    }
-
-    /// Somebody has come: they are taken, once the worker [hears](Self::tell) of it, or find that nobody is there.
-    pub(super) fn let_in(&self, newcomer: Newcomer) {
-        let mut newcomers = self.newcomers.lock();
-        if !newcomers.is_over {
-            newcomers.waiting.push(newcomer);
-        }
-    }
-
-    /// Who has come.
-    pub(super) fn take_newcomers(&self) -> Vec<Newcomer> {
-        std::mem::take(&mut self.newcomers.lock().waiting)
-    }
-
-    /// Nobody has the bell any more. Who has come since is to be told.
-    pub(super) fn shut(&self) -> Vec<Newcomer> {
-        let mut newcomers = self.newcomers.lock();
-        newcomers.is_over = true;
-        std::mem::take(&mut newcomers.waiting)
     }
 
     /// Is there news? Takes note that it is looked at.
@@ -102,7 +108,10 @@ pub(super) struct Lane {
     /// Of what came from there: its credit goes back this way.
     pub(super) settled: Settled,
     bell: Counted<Bell>,
+    /// We want to be told of room. Written by us alone.
     wants_room: Arc<AtomicBool>,
+    /// As we have written it.
+    is_wanting: bool,
     /// Something was put there since the bell was looked at.
     is_fresh: bool,
     /// The receiver is gone.
@@ -117,7 +126,7 @@ struct Farewell(Counted<Bell>);
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        if !planted("actor-leaves-silently") {
+        if !planted("actor-end-untold") {
             self.0.signal.fence_and_notify();
         }
     }
@@ -145,6 +154,7 @@ pub(super) fn lane(bell: Counted<Bell>) -> Result<(Lane, Inlet), CapacityError> 
         _farewell: Farewell(bell.clone()),
         bell,
         wants_room: wants_room.clone(),
+        is_wanting: false,
         is_fresh: false,
         is_closed: false,
     };
@@ -231,14 +241,23 @@ impl Lane {
     }
 
     /// The sender is about to sleep, and may wait for room. A heavy fence and a look follow.
-    pub(super) fn want_room(&self) {
+    pub(super) fn want_room(&mut self) {
+        self.is_wanting = true;
         self.wants_room.store(true, Ordering::Relaxed);
     }
 
     /// The sender is about to sleep: it is to be told of room, if it waits for any. A heavy fence and a look follow.
-    pub(super) fn announce(&self) {
+    pub(super) fn announce(&mut self) {
         if !self.queue.is_empty() && !planted("actor-room-unasked") {
-            self.wants_room.store(true, Ordering::Relaxed);
+            self.want_room();
+        }
+    }
+
+    /// The sender is awake, and looks by itself.
+    pub(super) fn withdraw(&mut self) {
+        if std::mem::take(&mut self.is_wanting) {
+            // Relaxed: who sees it late wakes somebody who does not sleep.
+            self.wants_room.store(false, Ordering::Relaxed);
         }
     }
 
@@ -296,13 +315,15 @@ impl Inlet {
         self.ring.is_closed()
     }
 
-    /// After something was taken and a light fence: does the sender sleep until there is room?
+    /// After something was taken and a light fence: may the sender sleep until there is room? Its signal says whether it does. The mark is
+    /// left to the sender: taken back from here it could be one that was made meanwhile.
     #[inline(always)]
     pub(super) fn is_wanted(&self) -> bool {
         // Relaxed: ordered by the fence; the sender looks once more behind its own.
-        self.wants_room.load(Ordering::Relaxed) && !planted("actor-room-untold") && {
+        let wants_room = self.wants_room.load(Ordering::Relaxed);
+        if wants_room && planted("actor-room-taken-back") {
             self.wants_room.store(false, Ordering::Relaxed);
-            true
         }
+        wants_room && !planted("actor-room-untold")
     }
 }

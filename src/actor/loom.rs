@@ -50,6 +50,10 @@ fn a_sender_without_room_goes_on() {
         "signal-no-wake",
     ];
     prove("told_by_a_worker(3, 8)", 2, || models::told_by_a_worker(3, 8), &plants);
+    let plants = ["actor-room-untold", "actor-taken-no-fence", "waiter-full-for-heavy"];
+    prove("told_by_a_client(3, 8, -)", 2, || models::told_by_a_client(3, 8, None), &plants);
+    let plants = ["actor-room-untold", "actor-room-taken-back", "client-taken-no-fence", "actor-room-unasked"];
+    prove("answers_without_room", 2, models::answers_without_room, &plants);
 }
 
 #[test]
@@ -63,6 +67,7 @@ fn a_sender_without_credit_goes_on() {
 #[test]
 fn a_sender_learns_of_an_end() {
     prove("told_by_a_client(3, 1, 0)", 2, || models::told_by_a_client(3, 1, Some(0)), &["actor-gone-untold"]);
+    prove("told_after_its_end(2, 1)", 2, || models::told_after_its_end(2, 1), &["actor-mail-lost-untold"]);
 }
 
 #[test]
@@ -74,6 +79,19 @@ fn an_answer_is_that_of_the_question() {
     prove("asked_again_by_a_worker(-)", 2, || models::asked_again_by_a_worker(None), &["actor-place-unmatched"]);
     let plants = ["actor-question-lost-silently"];
     prove("asked_again_by_a_worker(1)", 1, || models::asked_again_by_a_worker(Some(1)), &plants);
+}
+
+#[test]
+fn all_ends_whatever_is_asked() {
+    prove("closed_while_asked(end)", 2, || models::closed_while_asked(models::AT_ONCE), &["actor-end-untold"]);
+    let plants = ["actor-end-untold", "actor-news-relaxed", "actor-news-taken-late"];
+    prove("closed_while_asked(drain, end)", 1, || models::closed_while_asked(models::IN_TURN), &plants);
+}
+
+#[test]
+fn all_ends_whoever_comes() {
+    let plants = ["actor-door-unshut", "actor-end-untold"];
+    prove("closed_while_coming", 2, models::closed_while_coming, &plants);
 }
 
 #[test]

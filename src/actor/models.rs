@@ -226,6 +226,51 @@ pub(super) fn told_by_a_client(count: u32, capacity: u32, last: Option<u32>) {
     assert!(last.is_some() || sent.len() == count as usize);
 }
 
+/// A client has an actor stop, and tells it more than it has room for: what it has not read is lost, and the client waits for no room.
+pub(super) fn told_after_its_end(count: u32, capacity: u32) {
+    let mut stage = Stage::new(1);
+    let seen = Log::default();
+    let (worker, to) = stage.pop().play(sink(&seen, None, capacity));
+    let mut client = stage.client();
+    let sending = {
+        let shared = stage.shared.clone();
+        thread::spawn(move || {
+            client.stop(to.id());
+            let sent = (0..count).filter(|&number| client.tell(to, number).is_ok()).count();
+            shared.give(Order::End);
+            (client, sent)
+        })
+    };
+    let counts = live(worker);
+    let (client, sent) = sending.join().unwrap();
+    close(client);
+    assert_eq!((seen.len(), counts.dead_letters as usize), (0, sent));
+}
+
+/// A worker has more answers for a client than there is room for, and sleeps until that takes them.
+pub(super) fn answers_without_room() {
+    let mut stage = Stage::new(1);
+    let seen = Log::default();
+    let (mut worker, to) = stage.pop().play(sink(&seen, None, 8));
+    let mut client = stage.client();
+    for number in 0..3 {
+        client.try_ask(to, number).unwrap();
+        worker.turn(Instant::now());
+    }
+    let asking = {
+        let shared = stage.shared.clone();
+        thread::spawn(move || {
+            let answer = client.ask(to, 3, Duration::MAX);
+            shared.give(Order::End);
+            (client, answer)
+        })
+    };
+    live(worker);
+    let (client, answer) = asking.join().unwrap();
+    assert_eq!(answer, Ok(3));
+    close(client);
+}
+
 /// A client asks, and does not wait; then it asks again, and does. The actor may end at the first question, or the second.
 pub(super) fn asked_again_by_a_client(last: Option<u32>) {
     let mut stage = Stage::new(1);
@@ -294,10 +339,41 @@ pub(super) fn asked_again_by_a_worker(last: Option<u32>) {
     assert_eq!(heard[1..], [Heard(2, if last == Some(1) { Err(AskError::Gone) } else { Ok(2) })]);
 }
 
+/// A runtime's two orders, and the last alone.
+pub(super) const IN_TURN: &[Order] = &[Order::Drain, Order::End];
+pub(super) const AT_ONCE: &[Order] = &[Order::End];
+
 /// Gives these orders.
 fn closing(stage: &Stage, orders: &'static [Order]) -> thread::JoinHandle<()> {
     let shared = stage.shared.clone();
     thread::spawn(move || orders.iter().for_each(|&order| shared.give(order)))
+}
+
+/// It all ends, in two steps or one, while a client tells an actor something and asks it.
+pub(super) fn closed_while_asked(orders: &'static [Order]) {
+    let mut stage = Stage::new(1);
+    let seen = Log::default();
+    let (worker, to) = stage.pop().play(sink(&seen, None, 1));
+    let mut client = stage.client();
+    let asking = thread::spawn(move || {
+        let told = client.tell(to, 1);
+        let answer = client.ask(to, 2, Duration::MAX);
+        (client, told, answer)
+    });
+    let closing = closing(&stage, orders);
+    let counts = live(worker);
+    closing.join().unwrap();
+    let (client, told, answer) = asking.join().unwrap();
+    let seen = seen.take();
+    assert!(seen.is_sorted() && seen.len() <= 2);
+    assert!(told.is_ok() || seen.is_empty());
+    match answer {
+        Ok(2) => assert_eq!(seen, [1, 2]),
+        Ok(other) => panic!("the answer to {other}"),
+        Err(error) => assert_ne!(error, AskError::TimedOut),
+    }
+    assert!(seen.len() + counts.dead_letters as usize <= 2);
+    close(client);
 }
 
 /// It ends when it has drained, as a runtime does.
@@ -326,6 +402,27 @@ pub(super) fn drained_while_told() {
     assert!(told.is_ok() || seen.len() == 1);
     assert!(seen.len() + counts.dead_letters as usize <= 2);
     close(client);
+}
+
+/// A client comes and asks while all ends.
+pub(super) fn closed_while_coming() {
+    let mut stage = Stage::new(1);
+    let (worker, to) = stage.pop().play(sink(&Log::default(), None, 1));
+    let coming = {
+        let shared = stage.shared.clone();
+        thread::spawn(move || {
+            let mut client = ManuallyDrop::new(Client::new(shared).ok()?);
+            let answer = client.ask(to, 1, Duration::MAX);
+            Some((client, answer))
+        })
+    };
+    let closing = closing(&stage, &[Order::End]);
+    live(worker);
+    closing.join().unwrap();
+    if let Some((client, answer)) = coming.join().unwrap() {
+        assert!(matches!(answer, Ok(1) | Err(AskError::Gone | AskError::ShutDown)), "{answer:?}");
+        close(client);
+    }
 }
 
 /// A client comes, tells an actor something, and goes; with `disturbed`, somebody else has the worker look meanwhile.

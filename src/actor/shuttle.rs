@@ -30,6 +30,8 @@ fn prove(name: &str, program: fn(), plants: &[&'static str]) {
 fn a_sender_without_room_goes_on() {
     let plants = ["actor-room-untold", "actor-room-unasked", "actor-room-unlooked", "waiter-no-second-look"];
     prove("told_by_a_worker(8, 32)", || models::told_by_a_worker(8, 32), &plants);
+    prove("told_by_a_client(8, 32, -)", || models::told_by_a_client(8, 32, None), &["actor-room-untold"]);
+    prove("answers_without_room", models::answers_without_room, &["actor-room-untold", "actor-room-unasked"]);
 }
 
 #[test]
@@ -42,6 +44,7 @@ fn a_sender_without_credit_goes_on() {
 #[test]
 fn a_sender_learns_of_an_end() {
     prove("told_by_a_client(12, 2, 5)", || models::told_by_a_client(12, 2, Some(5)), &["actor-gone-untold"]);
+    prove("told_after_its_end(8, 3)", || models::told_after_its_end(8, 3), &["actor-mail-lost-untold"]);
 }
 
 #[test]
@@ -56,7 +59,10 @@ fn an_answer_is_that_of_the_question() {
 }
 
 #[test]
-fn all_ends_when_it_has_drained() {
+fn all_ends_whatever_comes() {
+    prove("closed_while_asked(drain, end)", || models::closed_while_asked(models::IN_TURN), &["actor-end-untold"]);
+    let plants = ["actor-door-unshut", "actor-end-untold"];
+    prove("closed_while_coming", models::closed_while_coming, &plants);
     let plants = ["actor-news-taken-late", "actor-news-unlooked"];
     prove("drained_while_told", models::drained_while_told, &plants);
 }

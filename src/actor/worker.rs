@@ -162,13 +162,17 @@ impl Worker {
         self.core.move_on();
     }
 
-    /// Somebody has come or gone, or there is an order.
-    #[cold]
-    fn hear(&mut self) {
-        for Newcomer { number, inlet, lane } in self.bell.take_newcomers() {
+    fn take_in(&mut self, newcomers: Vec<Newcomer>) {
+        for Newcomer { number, inlet, lane } in newcomers {
             self.core.add_client(number, lane);
             self.inlets.push((number, inlet));
         }
+    }
+
+    /// Somebody has come or gone, or there is an order.
+    #[cold]
+    fn hear(&mut self) {
+        self.take_in(self.bell.take_newcomers());
         let core = &mut self.core;
         self.inlets.retain(|(number, inlet)| {
             let was_empty = planted("actor-empty-before-closed") && inlet.is_empty();
@@ -219,6 +223,7 @@ impl Awaited for Worker {
         if let Some(source) = &self.core.source {
             source.withdraw();
         }
+        self.core.withdraw();
     }
 }
 
@@ -259,5 +264,9 @@ impl Core {
 
     fn remove_client(&mut self, number: u32) {
         self.clients.retain(|(other, _)| *other != number);
+    }
+
+    fn withdraw(&mut self) {
+        self.all_lanes().for_each(Lane::withdraw);
     }
 }
