@@ -38,7 +38,6 @@
 //! | [`socket`] | the patterns: [`Pair`]; [`Push`], [`Pull`]; [`Pub`], [`Sub`], [`XPub`], [`XSub`]; [`Req`], [`Rep`], [`Dealer`], [`Router`] |
 //! | [`poll`] | [`Poller`]: waiting on many sockets and descriptors |
 //! | [`proxy`] | forwarding between two sockets |
-//! | [`actor`] | actors on pinned cores: state on one worker's thread, typed messages, nothing that waits |
 //! | [`bridge`] | actors that own sockets, and sockets that are forwarded to actors |
 //! | [`message`] | [`Message`] and [`Frame`]: what they carry |
 //! | [`monitor`] | what happens to a socket, as values: [`Monitor`] |

@@ -239,6 +239,13 @@ impl Source for Desk {
     }
 }
 
+/// The last seat has gone, or the worker; what is left of either is given up here.
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}
+
 impl Entry {
     fn take_reader(&mut self) -> Option<Box<dyn Read>> {
         if self.reading == Reading::Paused { None } else { self.reader.take() }
