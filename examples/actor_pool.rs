@@ -47,7 +47,7 @@ impl Handle<Job> for Worker {
     type Reply = ();
 
     fn on(&mut self, job: Job, ctx: &mut Ctx<'_, Self>) {
-        if job.number % 10 == 0 && job.tries == 0 {
+        if job.number.is_multiple_of(10) && job.tries == 0 {
             // As a panic would, but that prints.
             return ctx.fail(Failure::new(format!("job {} is heavy", job.number)));
         }

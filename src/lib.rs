@@ -41,6 +41,7 @@
 //! | [`bridge`] | actors that own sockets, and sockets that are forwarded to actors |
 //! | [`message`] | [`Message`] and [`Frame`]: what they carry |
 //! | [`monitor`] | what happens to a socket, as values: [`Monitor`] |
+//! | [`actor`] | supervised actors on pinned workers, over the same rings |
 //! | [`channel`] | blocking typed channels between threads, without sockets |
 //! | [`ring`] | the lock-free rings themselves; they never wait |
 //! | [`wait`] | how a thread idles: [`WaitPolicy`] and the sleep protocol |
@@ -132,4 +133,6 @@ mod documents {
     struct Bridge;
     #[doc = include_str!("../docs/proxy.md")]
     struct Proxy;
+    #[doc = include_str!("../docs/actors.md")]
+    struct Actors;
 }

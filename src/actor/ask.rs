@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::{any::TypeId, fmt, marker::PhantomData};
+use std::{any::TypeId, cell::RefCell, fmt, marker::PhantomData};
 
 use super::{Handle, core::Core, envelope::Envelope, message, places::Place};
 
@@ -48,6 +48,18 @@ impl<R> Asker<R> {
     }
 }
 
+thread_local! {
+    /// Questions whose askers were dropped: of workers of this thread, which forget them when they come to it.
+    static FORGOTTEN: RefCell<Vec<(u32, Place)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl<R> Drop for Asker<R> {
+    fn drop(&mut self) {
+        // A thread that ends may have none any more, and its worker is gone.
+        _ = FORGOTTEN.try_with(|forgotten| forgotten.borrow_mut().push((self.worker, self.place)));
+    }
+}
+
 impl<R> fmt::Debug for Asker<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Asker").field("worker", &self.worker).field("place", &self.place).finish_non_exhaustive()
@@ -57,6 +69,7 @@ impl<R> fmt::Debug for Asker<R> {
 impl Core {
     /// The question before the handler that runs is to be answered later, if there is one, and it is an `M`.
     pub(super) fn open<M: 'static>(&mut self, owner: Place) -> Option<Place> {
+        self.forget();
         let Before { asker, .. } = self.answering.take_if(|before| before.message == TypeId::of::<M>())?;
         let place =
             self.open.insert(Open { asker, owner }).expect("memory holds fewer questions than there are numbers");
@@ -64,6 +77,22 @@ impl Core {
             rare.open += 1;
         }
         Some(place)
+    }
+
+    /// What nobody can answer any more is open no more. Its asker waits for the time-out.
+    fn forget(&mut self) {
+        let me = self.shared.base + self.me;
+        // On a stage there are others on this thread.
+        let mut forgotten = FORGOTTEN.take();
+        forgotten.retain(|&(worker, place)| {
+            if worker == me {
+                self.close(place);
+            }
+            worker != me
+        });
+        if !forgotten.is_empty() {
+            FORGOTTEN.with_borrow_mut(|all| all.append(&mut forgotten));
+        }
     }
 
     /// Who has asked it. `None`: it was answered, or has been told that there is no answer.
@@ -157,5 +186,41 @@ trait Then {
 impl<F: FnOnce(Result<Envelope, AskError>, Place) -> Envelope> Then for F {
     fn call(self: Box<Self>, answer: Result<Envelope, AskError>, asker: Place) -> Envelope {
         self(answer, asker)
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::actor::shared::Shared;
+    use std::{sync::Arc as Counted, time::Instant};
+
+    const NOWHERE: Place = Place { index: 0, generation: 0 };
+
+    fn open(core: &mut Core) -> Asker<()> {
+        let asker = ReplyTo { lane: 0, place: NOWHERE };
+        core.answering = Some(Before { asker, message: TypeId::of::<u32>() });
+        let place = core.open::<u32>(NOWHERE).unwrap();
+        Asker::new(core.shared.base + core.me, place)
+    }
+
+    #[test]
+    fn questions_that_nobody_can_answer_any_more_take_no_memory() {
+        let shared = Counted::new(Shared::new(7, 2, None, None));
+        let mut cores = [0, 1].map(|me| Core::new(me, shared.clone(), Vec::new(), Instant::now()));
+        let kept = cores.each_mut().map(open);
+        for nth in 0..100 {
+            drop(open(&mut cores[nth % 2]));
+        }
+        for (core, kept) in cores.iter_mut().zip(kept) {
+            core.forget();
+            assert_eq!(core.open.len(), 1);
+            assert!(core.close(kept.place).is_some());
+            // That is over, whatever becomes of it.
+            drop(kept);
+            core.forget();
+            assert_eq!(core.open.len(), 0);
+        }
+        assert!(FORGOTTEN.take().is_empty());
     }
 }

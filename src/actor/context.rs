@@ -326,7 +326,10 @@ impl<'a, A: Actor> Ctx<'a, A> {
         if asker.worker != self.core.shared.base + self.core.me {
             return false;
         }
-        let Some(to) = self.core.close(asker.place) else { return false };
+        let to = self.core.close(asker.place);
+        // Its drop is for those that are not answered.
+        std::mem::forget(asker);
+        let Some(to) = to else { return false };
         self.core.post_answer(to, message::answer(to.place, answer));
         true
     }

@@ -180,7 +180,7 @@ pub(super) enum Outcome {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Messages handled.
+    /// Messages handled, those that were failed at and requests to stop among them.
     pub handled: u64,
     /// Actors that were started, and of those that have ended.
     pub started: u64,
@@ -192,7 +192,7 @@ pub struct Counts {
     pub restarts: u64,
     /// Messages for actors that had ended, or ended with them unread.
     pub dead_letters: u64,
-    /// Messages a [policy](super::Policy) has dropped.
+    /// Messages that a [policy](super::Policy) has dropped, and those of intervals and publications that found no room.
     pub dropped: u64,
     /// Answers that came when nobody waited for them any more.
     pub late_answers: u64,
