@@ -166,9 +166,10 @@ impl Lane {
     /// receiver is gone.
     #[inline(always)]
     pub(super) fn post(&mut self, envelope: Envelope) -> Result<(), Envelope> {
-        // SAFETY: it writes an envelope.
-        let post = unsafe { self.post_in_place(envelope, |envelope, at| at.write(envelope)) };
-        match post {
+        // SAFETY: it is an envelope's place, in which there is none.
+        let write = |envelope, at: *mut Envelope| unsafe { at.write(envelope) };
+        // SAFETY: that writes one.
+        match unsafe { self.post_in_place(envelope, write) } {
             Ok(()) => Ok(()),
             Err(envelope) => self.post_slow(envelope),
         }

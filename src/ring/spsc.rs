@@ -175,8 +175,10 @@ impl<T> Producer<T> {
         if !self.has_slot() {
             return Err(value);
         }
-        // SAFETY: it writes an item; and there is a slot.
-        unsafe { self.stage_in_place(|item| item.write(value)) };
+        // SAFETY: it is an item's place, in which there is none.
+        let write = |item: *mut T| unsafe { item.write(value) };
+        // SAFETY: that writes one; and there is a slot.
+        unsafe { self.stage_in_place(write) };
         Ok(())
     }
 
@@ -322,8 +324,10 @@ impl<T> Consumer<T> {
     /// before the producer went are always delivered first.
     #[inline]
     pub fn pop(&mut self) -> Result<T, PopError> {
-        // SAFETY: it reads the item, once.
-        unsafe { self.pop_in_place(|item| item.read()) }
+        // SAFETY: an item is there, which nobody takes again.
+        let take = |item: *const T| unsafe { item.read() };
+        // SAFETY: that takes it.
+        unsafe { self.pop_in_place(take) }
     }
 
     /// As [`pop`](Self::pop), but lets `take` take the item from where it is.

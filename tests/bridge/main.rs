@@ -1,6 +1,7 @@
 //! Sockets owned by actors, and forwarded to them.
 
 #![cfg(not(any(loom, shuttle, miri)))]
+#![expect(clippy::disallowed_types, reason = "a test is outside the library, and no model runs it")]
 
 mod cast;
 mod driven;
