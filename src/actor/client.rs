@@ -325,7 +325,7 @@ impl Client {
 
     /// Waits for the answer to the last question, from that worker.
     fn await_answer<R: 'static>(&mut self, number: u32, deadline: Option<Instant>) -> Answer<R> {
-        let answered = self.wait(deadline, |client| {
+        let answered = self.wait(deadline, None, |client| {
             if let Some(answer) = client.answer.take() {
                 return Some(Ok(answer));
             }
@@ -356,7 +356,8 @@ impl Client {
             Err(Denied::Full) => {}
             done => return done,
         }
-        self.wait(deadline, |client| match client.admit(to, capacity) {
+        let number = to.worker.wrapping_sub(self.shared.base);
+        self.wait(deadline, Some(number), |client| match client.admit(to, capacity) {
             Err(Denied::Full) => None,
             done => Some(done),
         })
@@ -364,7 +365,7 @@ impl Client {
     }
 
     fn await_room(&mut self, number: u32, deadline: Option<Instant>) -> Result<(), Denied> {
-        self.wait(deadline, |client| {
+        self.wait(deadline, Some(number), |client| {
             if client.is_gone(number) {
                 return Some(Err(Denied::Gone));
             }
@@ -423,11 +424,16 @@ impl Client {
         }
     }
 
-    /// Waits until `look` finds something, after what has come was taken in.
-    fn wait<R>(&mut self, deadline: Option<Instant>, look: impl FnMut(&mut Self) -> Option<R>) -> Option<R> {
+    /// Waits until `look` finds something, after what has come was taken in: if that may be room, it is that worker's to tell of it.
+    fn wait<R>(
+        &mut self,
+        deadline: Option<Instant>,
+        room: Option<u32>,
+        look: impl FnMut(&mut Self) -> Option<R>,
+    ) -> Option<R> {
         let mut waiter = std::mem::replace(&mut self.waiter, Waiter::new(WaitPolicy::default()));
         let bell = self.bell.clone();
-        let found = waiter.wait(&bell.signal, deadline, &mut Wanted { client: self, look });
+        let found = waiter.wait(&bell.signal, deadline, &mut Wanted { client: self, room, look });
         self.waiter = waiter;
         found.ok()
     }
@@ -452,7 +458,15 @@ impl fmt::Debug for Client {
 /// What a client waits for.
 struct Wanted<'a, F> {
     client: &'a mut Client,
+    room: Option<u32>,
     look: F,
+}
+
+impl<F> Wanted<'_, F> {
+    /// Where it waits for room.
+    fn room(&mut self) -> Option<&mut Lane> {
+        self.room.and_then(|number| self.client.lanes.get_mut(number as usize))
+    }
 }
 
 impl<R, F: FnMut(&mut Client) -> Option<R>> Awaited for Wanted<'_, F> {
@@ -464,12 +478,16 @@ impl<R, F: FnMut(&mut Client) -> Option<R>> Awaited for Wanted<'_, F> {
     }
 
     fn announce(&mut self) -> bool {
-        self.client.lanes.iter_mut().for_each(Lane::want_room);
+        if let Some(lane) = self.room() {
+            lane.want_room();
+        }
         true
     }
 
     fn withdraw(&mut self) {
-        self.client.lanes.iter_mut().for_each(Lane::withdraw);
+        if let Some(lane) = self.room() {
+            lane.withdraw();
+        }
     }
 }
 
