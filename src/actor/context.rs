@@ -390,7 +390,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
     fn ask_of(&mut self, asked: Asked, timeout: Option<Duration>) -> ReplyTo {
         let place = self.core.asked.insert((asked, None)).expect("memory holds fewer questions than there are numbers");
         if let Some(timeout) = timeout {
-            let key = self.core.alarms.set(self.core.now + timeout, Alarm::Answer(place));
+            let key = self.core.alarms.set(self.core.after(timeout), Alarm::Answer(place));
             if let Some((_, slot)) = self.core.asked.at(place) {
                 *slot = Some(key);
             }
@@ -478,7 +478,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
         A: Handle<M>,
     {
         let envelope = message::envelope::<A, M>(self.place(), message);
-        let at = self.core.now + delay;
+        let at = self.core.after(delay);
         self.core.set_timer(at, |timer| Alarm::Once { timer, envelope }).expect("timers have numbers enough")
     }
 
@@ -490,7 +490,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
     {
         let to = self.place();
         let make = Box::new(move || message::envelope::<A, M>(to, make()));
-        let due = self.core.now + period;
+        let due = self.core.after(period);
         let alarm = |timer| Alarm::Every { timer, to, due, period, make };
         self.core.set_timer(due, alarm).expect("timers have numbers enough")
     }
