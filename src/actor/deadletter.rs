@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::{address::ActorId, core::Core, envelope::Envelope, places::Place};
 
 /// A message that nobody will read.
@@ -33,7 +35,8 @@ impl Core {
     #[cold]
     pub(super) fn lose(&mut self, envelope: Envelope, loss: Loss) {
         self.count_lost(envelope.to(), envelope.message(), loss);
-        envelope.discard(self);
+        // Its destructor is the application's code; nobody is there whose failure it would be.
+        _ = catch_unwind(AssertUnwindSafe(|| envelope.discard(self)));
     }
 
     /// Counts one that is dropped already, or is about to be.
