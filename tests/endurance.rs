@@ -9,7 +9,7 @@ use std::{
     env, fs,
     io::Write,
     panic,
-    sync::{MutexGuard, Once, PoisonError, mpsc},
+    sync::{Arc, MutexGuard, Once, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -62,16 +62,16 @@ fn resident() -> Option<(u64, u64)> {
 }
 
 /// One of a busy pair that never ends by itself: each tells the other and itself whatever it is told.
-struct Restless;
+struct Restless(#[allow(dead_code, reason = "held for as long as the actor is there")] Arc<()>);
 
 impl Actor for Restless {
-    type Args = ();
+    type Args = Arc<()>;
 
-    fn start((): (), ctx: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
+    fn start(there: Arc<()>, ctx: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
         let me = ctx.addr();
         ctx.try_tell(me, me)?;
         ctx.every(Duration::from_micros(100), move || me);
-        Ok(Self)
+        Ok(Self(there))
     }
 }
 
@@ -92,10 +92,12 @@ fn a_small_busy_system_starts_and_ends_again_and_again() {
     let (told, turns) = mpsc::channel();
     let start = Instant::now();
     let turning = thread::spawn(move || {
+        let there = Arc::new(());
+        let mut late = 0_u64;
         for round in 0..count {
             let runtime = two().start().unwrap();
             let mut client = runtime.client().unwrap();
-            let pair = [0, 1].map(|worker| client.spawn_on(worker, Spec::<Restless>::new(())).unwrap());
+            let pair = [0, 1].map(|worker| client.spawn_on(worker, Spec::<Restless>::new(there.clone())).unwrap());
             client.tell(pair[0], pair[1]).unwrap();
             client.tell(pair[1], pair[0]).unwrap();
             match round % 3 {
@@ -108,11 +110,18 @@ fn a_small_busy_system_starts_and_ends_again_and_again() {
             } else {
                 let limit = [Duration::ZERO, Duration::from_micros(200), PATIENCE][round as usize % 3];
                 let report = runtime.shutdown(limit);
-                assert_eq!(report.stuck, 0, "round {round}");
-                assert_eq!(report.counts.started, report.counts.ended, "round {round}");
+                late += u64::from(report.stuck > 0);
+                assert!(report.stuck > 0 || report.counts.started == report.counts.ended, "round {round}");
+            }
+            // A worker that had no core for a second, which it has after the limit, is late and not lost.
+            let deadline = Instant::now() + PATIENCE;
+            while Arc::strong_count(&there) > 1 {
+                assert!(Instant::now() < deadline, "round {round}: a worker does not end");
+                thread::sleep(Duration::from_millis(1));
             }
             told.send(round).unwrap();
         }
+        late
     });
     let mut early = None;
     for round in 0..count {
@@ -129,9 +138,9 @@ fn a_small_busy_system_starts_and_ends_again_and_again() {
             say(&format!("{} cycles in {:?}, {:?} KiB and threads", round + 1, start.elapsed(), resident()));
         }
     }
-    turning.join().unwrap();
+    let late = turning.join().unwrap();
     say(&format!(
-        "{count} cycles in {:?}; KiB and threads then: {early:?}, at the end: {:?}",
+        "{count} cycles in {:?}, {late} with a late worker; KiB and threads then: {early:?}, at the end: {:?}",
         start.elapsed(),
         resident()
     ));

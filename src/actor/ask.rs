@@ -128,7 +128,7 @@ pub enum AskError {
     TimedOut,
     /// The actor had ended, or ends without having come to the question.
     Gone,
-    /// The actor failed at it.
+    /// The actor failed at it, or before it had answered.
     Failed,
     /// The runtime shuts down.
     ShutDown,

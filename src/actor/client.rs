@@ -4,6 +4,7 @@
 
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc as Counted,
     time::{Duration, Instant},
 };
@@ -181,9 +182,10 @@ impl Client {
     /// Has a worker do something, and does not wait for what comes of it: [`take_answer`](Self::take_answer) has it.
     pub(super) fn let_do<R: Send + 'static>(&mut self, number: u32, job: impl FnOnce(&mut Core) -> R + Send + 'static) {
         let asker = self.asker();
-        let job = move |core: &mut Core| {
-            let done = job(core);
-            core.post_answer(asker, message::answer(asker.place, done));
+        // There may be code of the application's in it, and a worker goes on whatever that does.
+        let job = move |core: &mut Core| match catch_unwind(AssertUnwindSafe(|| job(core))) {
+            Ok(done) => core.post_answer(asker, message::answer(asker.place, done)),
+            Err(_) => core.post_answer(asker, message::failure(asker.place, AskError::Failed)),
         };
         self.post(number, message::job(job));
     }
@@ -282,7 +284,7 @@ impl Client {
     /// until the first worker has.
     ///
     /// # Errors
-    /// The runtime shuts down.
+    /// The runtime shuts down; or [`AskError::Failed`]: the event could not be cloned, and some may have it.
     pub fn publish<E: Clone + Send + 'static>(&mut self, event: E) -> Result<Published, AskError> {
         self.have(0, move |core| core.publish(&event))
     }

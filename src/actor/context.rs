@@ -508,7 +508,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
         A: Handle<M>,
     {
         let envelope = message::envelope::<A, M>(self.place(), message);
-        let at = self.core.clock.now() + delay;
+        let at = self.core.after(delay);
         self.core.set_timer(at, |timer| Alarm::Once { timer, envelope }).expect("timers have numbers enough")
     }
 
@@ -520,7 +520,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
     {
         let to = self.place();
         let make = Box::new(move || message::envelope::<A, M>(to, make()));
-        let due = self.core.clock.now() + period;
+        let due = self.core.after(period);
         let alarm = |timer| Alarm::Every { timer, to, due, period, make };
         self.core.set_timer(due, alarm).expect("timers have numbers enough")
     }

@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::{
     address::ActorId,
     core::{Core, Counts},
@@ -46,7 +48,8 @@ impl Core {
             (Kind::Credit | Kind::Job, _) => {}
         }
         self.shared.tell_of(self.me, &envelope, loss);
-        envelope.discard(self);
+        // Its destructor is the application's code; nobody is there whose failure it would be.
+        _ = catch_unwind(AssertUnwindSafe(|| envelope.discard(self)));
     }
 }
 
@@ -55,7 +58,9 @@ impl Shared {
     fn tell_of(&self, worker: u32, envelope: &Envelope, loss: Loss) {
         if let (Kind::Message, Some(hook)) = (envelope.kind(), &self.on_dead_letter) {
             let to = ActorId { worker: self.base + worker, place: envelope.to() };
-            hook(DeadLetter { to, message: envelope.message(), loss });
+            let letter = DeadLetter { to, message: envelope.message(), loss };
+            // It is not to panic; if it does, no worker ends of it.
+            _ = catch_unwind(AssertUnwindSafe(|| hook(letter)));
         }
     }
 
@@ -68,6 +73,7 @@ impl Shared {
                 Kind::Credit | Kind::Job => {}
             }
             self.tell_of(worker, &envelope, Loss::NobodyThere);
+            _ = catch_unwind(AssertUnwindSafe(|| drop(envelope)));
         }
     }
 }

@@ -182,7 +182,9 @@ impl Core {
         let is_plain = remedy == Remedy::Stop && group.strategy == Strategy::OneForOne && outbox == DEFAULT_OUTBOX;
         let mut rare = (!is_plain).then(|| Box::new(Rare::new(group, remedy, outbox)));
         if let (Some(rare), Some(copy)) = (&mut rare, copy) {
-            let args = copy(&args);
+            // Its own code.
+            let args = catch_unwind(AssertUnwindSafe(|| copy(&args)))
+                .map_err(|panic| SpawnError::Failed(Failure::of_panic(panic, "its arguments")))?;
             rare.maker = Some(Maker(Box::new(move |core| A::start(copy(&args), &mut Ctx::new(core)).map(State::new))));
         }
         let cell = Cell {
@@ -342,7 +344,8 @@ impl Core {
         if pause.is_zero() {
             self.restart(place);
         } else {
-            self.alarms.set(self.clock.now() + pause, Alarm::Restart(place));
+            let at = self.after(pause);
+            self.alarms.set(at, Alarm::Restart(place));
         }
     }
 

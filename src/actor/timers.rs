@@ -40,6 +40,11 @@ impl fmt::Debug for Alarm {
 }
 
 impl Core {
+    /// So long after this turn began. What a clock has no number for is due in an age.
+    pub(super) fn after(&mut self, delay: Duration) -> Instant {
+        after(self.clock.now(), delay)
+    }
+
     /// Does what is due.
     #[inline(always)]
     pub(super) fn fire(&mut self) {
@@ -101,7 +106,7 @@ impl Core {
         }
         let behind = self.clock.now().saturating_duration_since(due).as_nanos() / period.as_nanos().max(1);
         let periods = u32::try_from(behind + 1).unwrap_or(u32::MAX);
-        let due = due + period.saturating_mul(periods);
+        let due = after(due, period.saturating_mul(periods));
         let key = self.alarms.set(due, Alarm::Every { timer, to, due, period, make });
         if let Some(place) = self.timers.at(timer) {
             *place = Some(key);
@@ -126,3 +131,10 @@ impl Core {
         }
     }
 }
+
+fn after(time: Instant, delay: Duration) -> Instant {
+    time.checked_add(delay).unwrap_or_else(|| time + AGE)
+}
+
+/// A century.
+const AGE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

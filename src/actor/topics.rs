@@ -111,13 +111,15 @@ impl Core {
         while let Some(&subscriber) = self.subscribers::<E>().and_then(|list| list.get(nth)) {
             nth += 1;
             let (id, capacity) = subscriber.place();
+            // Before there is credit for it, which would be lost if it panics.
+            let event = event.clone();
             match self.admit(id, capacity) {
                 Ok(route) => {
-                    message::post(self, route, subscriber.verb(), id.place, event.clone());
+                    message::post(self, route, subscriber.verb(), id.place, event);
                     published.told += 1;
                 }
                 Err(Denied::Full) => {
-                    self.lose(message::of_verb(subscriber.verb(), id.place, event.clone()), Loss::Dropped);
+                    self.lose(message::of_verb(subscriber.verb(), id.place, event), Loss::Dropped);
                     published.full += 1;
                 }
                 // It has ended, and its worker says so to all.

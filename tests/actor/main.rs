@@ -8,6 +8,7 @@ mod ledger;
 mod life;
 mod mail;
 mod main_thread;
+mod panics;
 mod pressure;
 mod room;
 mod time;
