@@ -38,6 +38,7 @@
 //! | [`socket`] | the patterns: [`Pair`]; [`Push`], [`Pull`]; [`Pub`], [`Sub`], [`XPub`], [`XSub`]; [`Req`], [`Rep`], [`Dealer`], [`Router`] |
 //! | [`poll`] | [`Poller`]: waiting on many sockets and descriptors |
 //! | [`proxy`] | forwarding between two sockets |
+//! | [`bridge`] | actors that own sockets, and sockets that are forwarded to actors |
 //! | [`message`] | [`Message`] and [`Frame`]: what they carry |
 //! | [`monitor`] | what happens to a socket, as values: [`Monitor`] |
 //! | [`channel`] | blocking typed channels between threads, without sockets |
@@ -51,6 +52,8 @@
 #[cfg(not(any(loom, shuttle)))]
 pub mod actor;
 pub mod affinity;
+#[cfg(not(any(loom, shuttle)))]
+pub mod bridge;
 pub mod channel;
 mod context;
 pub mod endpoint;
@@ -126,6 +129,8 @@ mod documents {
     struct Monitor;
     #[doc = include_str!("../docs/poll.md")]
     struct Poll;
+    #[doc = include_str!("../docs/bridge.md")]
+    struct Bridge;
     #[doc = include_str!("../docs/proxy.md")]
     struct Proxy;
 }

@@ -142,6 +142,14 @@ fn two_sources_are_both_served() {
 }
 
 #[test]
+fn an_actor_serves_a_router_over_each_road() {
+    for endpoint in ["inproc://till", "ipc://*", "tcp://127.0.0.1:*"] {
+        let lines = lines("actor_router", &["--count", "200", "--endpoint", endpoint]);
+        assert_eq!(lines, ["till: 600 payments of 3 customers, 60300 in all"], "{endpoint}");
+    }
+}
+
+#[test]
 fn coordinated_subscribers_miss_nothing() {
     for subscribers in [1, 7] {
         let lines = lines("coordination", &["--count", "3000", "--subscribers", &subscribers.to_string()]);
@@ -248,6 +256,7 @@ fn roads_there_are_none_of_are_named() {
         ("multithreaded_server", &["--endpoint"]),
         ("forwarder", &["--frontend", "--backend"]),
         ("two_sources", &["--tasks", "--weather"]),
+        ("actor_router", &["--endpoint"]),
         ("coordination", &["--updates", "--ready"]),
         ("durable_subscriber", &["--endpoint"]),
         ("clean_stop", &["--tasks", "--results"]),
@@ -316,6 +325,7 @@ fn every_example_says_how_to_run_it_and_is_tested() {
     assert_eq!(
         names,
         [
+            "actor_router",
             "broker",
             "clean_stop",
             "coordination",

@@ -25,7 +25,7 @@ use super::{
 
 /// What an actor's code may do while it runs: tell and ask others, start and stop them, set timers. Nothing here waits.
 pub struct Ctx<'a, A> {
-    core: &'a mut Core,
+    pub(super) core: &'a mut Core,
     of: PhantomData<fn(A)>,
 }
 

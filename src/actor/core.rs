@@ -15,6 +15,7 @@ use std::{
     collections::{HashMap, VecDeque},
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
     sync::Arc as Counted,
     time::Instant,
 };
@@ -35,6 +36,7 @@ use super::{
     outbox::Outbox,
     places::{Place, Places},
     shared::Shared,
+    source::Source,
     timers::Alarm,
     topics::Topics,
 };
@@ -81,6 +83,8 @@ pub(super) struct Core {
     pub(super) counts: Counts,
     /// Something may have been sent to others since they were told last.
     has_posted: bool,
+    /// Beside rings and timers. Most have none.
+    pub(super) source: Option<Rc<dyn Source>>,
 }
 
 /// An actor, to its worker.
@@ -212,6 +216,7 @@ impl Core {
             handling: || "nothing",
             counts: Counts::default(),
             has_posted: false,
+            source: None,
         }
     }
 

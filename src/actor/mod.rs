@@ -49,6 +49,7 @@
 //! | `core`, `lifecycle`, `timers`, `ask` | a worker's actors: their turns, their lives, what is due, what is to be answered |
 //! | `context` | what a handler may do |
 //! | `worker`, `runtime`, `client` | the loop, the threads, and threads outside |
+//! | `source` | what else a worker looks at, beside rings and timers |
 //! | [`kit`] | the same without threads and clock, for tests |
 //! | `spec`, `history`, `failure` | how an actor is started, and started again |
 //! | `names`, `topics` | the registry, and what is published |
@@ -84,6 +85,7 @@ mod outbox;
 mod places;
 mod runtime;
 mod shared;
+mod source;
 mod spec;
 mod timers;
 mod topics;
@@ -99,6 +101,7 @@ pub use failure::Failure;
 pub use lifecycle::{Ended, Reason, SpawnError};
 pub use names::NameError;
 pub use runtime::{Report, Runtime, RuntimeBuilder, StartError};
+pub(crate) use source::{Intake, NoRoom, Note, Source};
 pub use spec::{BackOff, Intensity, Restarts, Spec, Strategy};
 pub use timers::Timer;
 pub use topics::Published;

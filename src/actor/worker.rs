@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     sync::light_fence,
-    wait::{Awaited, WaitPolicy, Waiter},
+    wait::{Awaited, Rest, WaitPolicy, Waiter, Watched},
 };
 
 /// One worker, on whatever thread turns it.
@@ -75,6 +75,7 @@ impl Worker {
 
     /// Would a turn do anything now?
     pub(super) fn has_work(&mut self) -> bool {
+        self.core.refresh_source();
         self.core.has_work() || self.look().is_some()
     }
 
@@ -116,6 +117,7 @@ impl Worker {
             self.core.stop_roots();
         }
         self.core.fire(now);
+        self.core.turn_source();
         self.core.do_later();
         self.core.tell_lanes();
         for _ in 0..RUNS {
@@ -159,12 +161,27 @@ impl Awaited for Worker {
     #[inline]
     fn look(&mut self) -> Option<()> {
         let has_come = self.inlets.iter().any(|(_, inlet)| !inlet.is_empty());
-        (has_come || self.bell.has_news() || self.core.can_move_on()).then_some(())
+        (has_come || self.bell.has_news() || self.core.can_move_on() || self.core.is_source_ready()).then_some(())
     }
 
     fn announce(&mut self) -> bool {
         self.core.announce();
         true
+    }
+
+    fn has_descriptors(&self) -> bool {
+        self.core.source.as_ref().is_some_and(|source| source.has_descriptors())
+    }
+
+    fn watch(&mut self, watched: &mut Vec<Watched>) -> Rest {
+        let until = self.core.source.as_ref().and_then(|source| source.watch(watched));
+        Rest { may_sleep: true, until }
+    }
+
+    fn withdraw(&mut self) {
+        if let Some(source) = &self.core.source {
+            source.withdraw();
+        }
     }
 }
 
@@ -181,6 +198,9 @@ impl Core {
     }
 
     fn announce(&self) {
+        if let Some(source) = &self.source {
+            source.announce();
+        }
         self.lanes.iter().flatten().chain(self.clients.values()).for_each(|lane| lane.announce());
     }
 }

@@ -32,13 +32,16 @@
 //! that makes one ready finds it so and marks it. See `watchlist`.
 //!
 //! Contents: `poller` the front, `watchlist` who is looked at and who marks, `bell` where marks go, `event` and `error`
-//! what comes back, `descriptors` those of the system, `upkeep` what a wait does in a context without threads.
+//! what comes back, `descriptors` those of the system, `upkeep` what a wait does in a context without threads, `lookout` the
+//! same for a loop that waits for other things, too.
 
 mod bell;
 #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
 mod descriptors;
 mod error;
 mod event;
+#[cfg(not(any(loom, shuttle)))]
+mod lookout;
 #[cfg(all(test, loom))]
 mod loom;
 #[cfg(all(test, any(loom, shuttle)))]
@@ -52,5 +55,7 @@ mod watchlist;
 pub use crate::socket::{Interest, Pollable};
 pub use error::{AddError, NotRegistered, PollError};
 pub use event::{Event, Events};
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use lookout::Lookout;
 pub use poller::{PollCounters, Poller, Waker};
 pub use watchlist::Key;

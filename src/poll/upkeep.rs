@@ -6,8 +6,12 @@
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
+#[cfg(not(any(loom, shuttle)))]
+use std::time::Instant;
 
 use crate::reactor::Reactor;
+#[cfg(not(any(loom, shuttle)))]
+use crate::wait::Watched;
 
 /// See the module. Usually none, or one.
 #[derive(Debug, Default)]
@@ -79,6 +83,17 @@ impl Upkeep {
         for reactor in self.reactors() {
             reactor.turn(Some(Duration::ZERO));
         }
+    }
+
+    /// For somebody who sleeps in place of their threads, before the last look: adds what ends that sleep, and tells when to look again
+    /// at the latest.
+    #[cfg(not(any(loom, shuttle)))]
+    pub(super) fn watch(&mut self, watched: &mut Vec<Watched>) -> Option<Instant> {
+        self.turn();
+        // The look after this one is before the sleep, the next one after it.
+        self.looks_left = 2;
+        watched.extend(self.reactors().map(Reactor::descriptor));
+        self.reactors().filter_map(Reactor::next_alarm).min()
     }
 
     /// As `turn`, once in so many calls. Tells whether it did.
