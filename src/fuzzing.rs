@@ -116,6 +116,19 @@ pub fn segment(data: &[u8]) {
     }
 }
 
+/// What whoever can reach a publication's endpoint, or has a link's, may send: it is read in one way or not at all.
+///
+/// Bytes: how many the header has; then that, and the body, if anything is left.
+#[cfg(all(feature = "remote", not(any(loom, shuttle))))]
+pub fn remote_packet(data: &[u8]) {
+    let [cut, rest @ ..] = data else { return };
+    let (header, body) = rest.split_at(rest.len().min(usize::from(*cut)));
+    let frames: Vec<Frame> = [header, body].into_iter().filter(|bytes| !bytes.is_empty()).map(Frame::from).collect();
+    crate::bridge::remote::fuzz(&frames);
+    // A body of no bytes is one.
+    crate::bridge::remote::fuzz(&[Frame::from(header), Frame::from(body)]);
+}
+
 /// A record ring whose peers are honest until one scribbles: what is written arrives, or `Corrupt` is told; no byte outside the
 /// ring is touched, and no position but a record's end is believed.
 ///
@@ -553,6 +566,8 @@ mod tests {
             ("endpoint", |bytes| endpoint(&String::from_utf8_lossy(bytes))),
             #[cfg(target_os = "linux")]
             ("segment", segment),
+            #[cfg(feature = "remote")]
+            ("remote_packet", remote_packet),
         ];
         for (name, target) in targets {
             let mut files = std::fs::read_dir(corpus.join(name)).unwrap().peekable();
@@ -571,6 +586,8 @@ mod tests {
             endpoint(&String::from_utf8_lossy(&bytes));
             #[cfg(target_os = "linux")]
             segment(&bytes);
+            #[cfg(feature = "remote")]
+            remote_packet(&bytes);
         }
     }
 }

@@ -171,6 +171,15 @@ fn forwarder_passes_on_what_is_wanted() {
     assert_eq!(lines[4..], [0, 1].map(|number| format!("publisher {number}: 900 messages wanted, 300 not sent")));
 }
 
+/// It starts its other half by itself.
+#[cfg(feature = "remote")]
+#[test]
+fn actors_elsewhere_are_told_and_asked() {
+    let expected = ["customer: 3000 sales, 4498500 cents", "customer: the till is closed"];
+    assert_eq!(lines("remote_actors", &["--count", "3000"]), expected);
+    assert_eq!(lines("remote_actors", &["--count", "3000", "--endpoint", "tcp://127.0.0.1:*"]), expected);
+}
+
 #[test]
 fn two_sources_are_both_served() {
     assert_eq!(lines("two_sources", &["--count", "2000"]), ["reader: 2000 tasks and 2000 updates through one poller"]);
@@ -352,7 +361,8 @@ fn every_example_says_how_to_run_it_and_is_tested() {
         if path.extension().is_some_and(|extension| extension == "rs") {
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
             let text = fs::read_to_string(&path).unwrap();
-            let command = format!("// cargo run --release --example {name} -- --count ");
+            let features = if name == "remote_actors" { "--features remote " } else { "" };
+            let command = format!("// cargo run --release {features}--example {name} -- --count ");
             assert!(text.starts_with(&command), "line one of {name}");
             names.push(name);
         }
@@ -376,6 +386,7 @@ fn every_example_says_how_to_run_it_and_is_tested() {
             "multithreaded_server",
             "pipeline",
             "relay",
+            "remote_actors",
             "two_sources",
             "typed_channel",
             "weather"

@@ -267,6 +267,23 @@ impl<'a, A: Actor> Ctx<'a, A> {
         Ok(())
     }
 
+    /// Has what `then` makes as a message when `to` has handled all that this actor has sent it by now, or has ended: the mark takes
+    /// room in its mailbox as a message does.
+    #[cfg(feature = "remote")]
+    pub(crate) fn mark<B: Actor, N: Send + 'static>(
+        &mut self,
+        to: Addr<B>,
+        then: impl FnOnce(Result<(), AskError>) -> N + 'static,
+    ) -> Result<(), TellError<()>>
+    where
+        A: Handle<N>,
+    {
+        let route = self.core.admit(to.id, to.capacity).map_err(|denied| TellError::new(denied, ()))?;
+        let asker = self.ask_of(Asked::new::<A, N, ()>(self.place(), then), None);
+        self.core.post(route, message::mark(to.id.place, asker));
+        Ok(())
+    }
+
     /// Takes it upon itself to answer the question that is being handled, of type `M`, at a later time, with
     /// [`answer`](Self::answer). What the handler returns goes to nobody then: let its reply be one that can say so, an `Option`, say.
     /// `None`: nobody has asked (it was told), what is handled is no `M`, or it was taken before.
@@ -347,7 +364,8 @@ impl<'a, A: Actor> Ctx<'a, A> {
     }
 
     /// Takes none of the messages that others send, until it [resumes](Self::resume): they wait, and those who send more find it full.
-    /// What it has asked for itself comes: answers, timers, room, ends of others.
+    /// What it has asked for itself comes: answers, timers, room, ends of others. If it is to stop it does so without coming to what waits,
+    /// which is lost, and counted.
     pub fn hold(&mut self) {
         self.set_held(true);
     }
@@ -359,8 +377,10 @@ impl<'a, A: Actor> Ctx<'a, A> {
 
     fn set_held(&mut self, is_held: bool) {
         let place = self.place();
-        if let Some(cell) = self.core.cells.at(place) {
-            cell.is_held = is_held;
+        let Some(cell) = self.core.cells.at(place) else { return };
+        cell.is_held = is_held;
+        if is_held && cell.is_to_stop {
+            self.core.stop_current();
         }
     }
 

@@ -193,6 +193,7 @@ impl Core {
             mailbox: Mailbox::EMPTY,
             urgent: Mailbox::EMPTY,
             is_held: false,
+            is_to_stop: false,
             status: Status::Starting,
             is_busy: true,
             capacity,
@@ -423,10 +424,13 @@ impl Core {
     /// The actor is to stop when it has handled what waits for it; one that is paused handles nothing. Never at once: to tear down a
     /// deep tree is not to be a deep recursion.
     pub(super) fn let_stop(&mut self, place: Place) {
-        match self.cells.at(place).map(|cell| cell.status) {
-            Some(Status::Paused) => self.later.push((place, Outcome::Stops)),
-            Some(_) => self.enqueue(place, message::stop(place), Origin::NONE),
-            None => {}
+        let Some(cell) = self.cells.at(place) else { return };
+        cell.is_to_stop = true;
+        // Who holds their mail would never come to it.
+        if cell.status == Status::Paused || cell.is_held {
+            self.later.push((place, Outcome::Stops));
+        } else {
+            self.enqueue(place, message::stop(place), Origin::NONE);
         }
     }
 

@@ -132,6 +132,26 @@ pub(super) fn into_answer<R: 'static>(envelope: Envelope) -> Result<R, AskError>
     Ok(unsafe { envelope.into_message() })
 }
 
+/// Answers when the actor comes to this, whatever it handles: it has handled all that its sender had sent before.
+#[cfg(feature = "remote")]
+pub(super) fn mark(to: Place, asker: ReplyTo) -> Envelope {
+    unsafe fn deliver(_: State, body: *mut Body, core: &mut Core) {
+        // SAFETY: as `Verb::deliver` asks for.
+        let asker = unsafe { Body::take::<ReplyTo>(body) };
+        core.post_answer(asker, answer(asker.place, ()));
+    }
+    unsafe fn discard(body: *mut Body, core: Option<&mut Core>) {
+        // SAFETY: as `Verb::discard` asks for.
+        let asker = unsafe { Body::take::<ReplyTo>(body) };
+        if let Some(core) = core {
+            core.post_answer(asker, failure(asker.place, AskError::Gone));
+        }
+    }
+    static VERB: Verb = Verb { deliver, discard, message: || "a mark", kind: Kind::Message };
+    // SAFETY: the verb is made for it.
+    unsafe { Envelope::new(&VERB, to, asker) }
+}
+
 /// Ends the actor when it comes to this.
 pub(super) fn stop(to: Place) -> Envelope {
     unsafe fn deliver(_: State, _: *mut Body, core: &mut Core) {

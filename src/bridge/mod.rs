@@ -67,6 +67,8 @@ mod desk;
 mod forward;
 mod port;
 mod reader;
+#[cfg(feature = "remote")]
+pub mod remote;
 
 pub use forward::{Forwarder, Forwarding, Release, forward};
 pub use port::{OwnError, Port, own, own_sender};

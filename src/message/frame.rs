@@ -11,7 +11,7 @@
 use std::{
     borrow::Cow,
     cell::UnsafeCell,
-    fmt,
+    fmt, hash,
     mem::{self, ManuallyDrop, MaybeUninit},
     ops::Deref,
     ptr, slice,
@@ -397,6 +397,13 @@ impl PartialEq for Frame {
 }
 
 impl Eq for Frame {}
+
+/// By its bytes, wherever they live: equal frames hash alike.
+impl hash::Hash for Frame {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
 
 macro_rules! compares_with {
     ($([$($generics:tt)*] $bytes:ty),*) => {$(

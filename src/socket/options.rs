@@ -192,6 +192,15 @@ impl<S: Identified> Builder<S> {
     }
 }
 
+impl Builder<super::Dealer> {
+    /// Greets each peer, when the connection is made, with `message`, before anything else.
+    #[cfg(all(feature = "remote", not(any(loom, shuttle))))]
+    pub(crate) fn greeting(mut self, message: Message) -> Self {
+        self.options.hello = Some(message);
+        self
+    }
+}
+
 impl Builder<Req> {
     /// Puts a number before each request and takes a reply only with the same. Off unless said otherwise.
     pub fn correlate(mut self) -> Self {

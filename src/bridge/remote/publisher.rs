@@ -1,0 +1,554 @@
+//! The actor that owns a publication's ROUTER, and passes on what links say.
+//!
+//! ```text
+//!  hello ─► session ─► tells: wait ─► given ─► done: the actor has come to the mark behind them, and the link is credited
+//!    │                    └─ no room: the actor says when ─┘
+//!    │                 asks: asked at once, or failed at once
+//!    └─► refused
+//! ```
+
+#![forbid(unsafe_code)]
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+use super::{
+    counts::{PublicationGauge, PublicationNumbers},
+    offer::Offered,
+    publication::Publication,
+    session::{Session, Terms, Waiting},
+    wire::{Fault, How, Malformed, PROTOCOL, Packet, What},
+};
+use crate::{
+    Frame, Message, Router,
+    actor::{Actor, Ctx, Ended, Failure, Handle, Reason},
+    bridge::{self, Port, Received},
+    socket::SendFailure,
+};
+
+/// The actor of a [`Publication`].
+#[derive(Debug)]
+pub struct Publisher {
+    port: Port<Router>,
+    offers: Vec<Published>,
+    /// By routing ids: a link that comes back has another.
+    sessions: HashMap<Frame, Session, ahash::RandomState>,
+    terms: Terms,
+    sessions_max: usize,
+    body_max: usize,
+    answer_limit: Duration,
+    next_session: u64,
+    /// Marks are due for what is not enough to set them at once: they are set when what has come is handled.
+    is_settling: bool,
+    /// A look for sessions whose links have left is due.
+    is_looking: bool,
+    /// Peers that had no room are tried again soon.
+    is_retrying: bool,
+    gauge: PublicationGauge,
+}
+
+/// An actor that is offered.
+#[derive(Debug)]
+struct Published {
+    name: String,
+    offer: Box<dyn Offered>,
+    /// Sessions with tells, or a mark, that wait for room, in turn.
+    waiting: VecDeque<Frame>,
+    /// It is told when there is room.
+    is_seeking: bool,
+    ended: Option<Reason>,
+}
+
+/// Where an answer goes.
+#[derive(Debug)]
+pub(super) struct Back {
+    id: Frame,
+    session: u64,
+    number: u64,
+}
+
+/// Something has come from the socket.
+struct Came(Received);
+
+/// A question was answered, or not.
+pub(super) struct Answered {
+    pub(super) back: Back,
+    pub(super) answer: Result<Frame, Fault>,
+}
+
+/// A published actor has come to a mark, or has ended.
+pub(super) struct Marked {
+    pub(super) back: Back,
+    pub(super) is_reached: bool,
+}
+
+/// A published actor has room again.
+pub(super) struct Room(pub(super) usize);
+
+/// A published actor has ended.
+struct Over(usize, Reason);
+
+/// All that had come is handled.
+struct Settle;
+
+/// Time to look for links that have left.
+struct Look;
+
+/// Time to try those again that had no room.
+struct Retry;
+
+impl Actor for Publisher {
+    type Args = Publication;
+
+    fn start(from: Publication, ctx: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
+        let Publication { router, offers, terms, sessions, body_max, answer_limit, gauge } = from;
+        for (number, (_, offer)) in offers.iter().enumerate() {
+            ctx.watch(offer.id(), move |Ended { reason, .. }| Over(number, reason));
+        }
+        let published =
+            |(name, offer)| Published { name, offer, waiting: VecDeque::new(), is_seeking: false, ended: None };
+        Ok(Self {
+            port: bridge::own(ctx, router, Came)?,
+            offers: offers.into_iter().map(published).collect(),
+            sessions: HashMap::default(),
+            terms,
+            sessions_max: sessions,
+            body_max,
+            answer_limit,
+            // Not those of another process that was here before.
+            next_session: RandomState::new().hash_one(()) >> 1,
+            is_settling: false,
+            is_looking: false,
+            is_retrying: false,
+            gauge,
+        })
+    }
+
+    fn stopping(&mut self, ctx: &mut Ctx<'_, Self>) {
+        let ids: Vec<Frame> = self.sessions.keys().cloned().collect();
+        for id in ids {
+            self.settle(&id, 1, ctx);
+            self.say(&id, 0, What::Bye, ctx);
+        }
+        for published in &self.offers {
+            ctx.unwatch(published.offer.id());
+        }
+    }
+}
+
+impl Handle<Came> for Publisher {
+    type Reply = ();
+
+    fn on(&mut self, Came(received): Came, ctx: &mut Ctx<'_, Self>) {
+        match received {
+            Ok(incoming) => self.receive(&incoming.message, ctx),
+            // The context was shut down, or the process is another.
+            Err(_) => ctx.stop(),
+        }
+    }
+}
+
+impl Handle<Answered> for Publisher {
+    type Reply = ();
+
+    fn on(&mut self, Answered { back: Back { id, session, number }, answer }: Answered, ctx: &mut Ctx<'_, Self>) {
+        let Some(of) = self.sessions.get_mut(&id).filter(|of| of.number == session) else { return };
+        of.asked -= 1;
+        match answer {
+            Ok(body) => self.send(&id, Packet::new(session, number, What::Answer).message(Some(body)), ctx),
+            Err(fault) => self.fail_ask(&id, number, fault, ctx),
+        }
+    }
+}
+
+impl Handle<Marked> for Publisher {
+    type Reply = ();
+
+    fn on(&mut self, Marked { back: Back { id, session, .. }, is_reached }: Marked, ctx: &mut Ctx<'_, Self>) {
+        let Some(of) = self.sessions.get_mut(&id).filter(|of| of.number == session) else { return };
+        if is_reached {
+            of.reach_mark();
+        } else {
+            self.lose_given(&id, ctx);
+        }
+        self.settle(&id, 1, ctx);
+        self.mark(&id, 1, ctx);
+    }
+}
+
+impl Handle<Room> for Publisher {
+    type Reply = ();
+
+    fn on(&mut self, Room(number): Room, ctx: &mut Ctx<'_, Self>) {
+        self.offers[number].is_seeking = false;
+        // Each as far as there is room; who finds none is behind the others next time.
+        while let Some(id) = self.offers[number].waiting.pop_front() {
+            let has_room = self.mark(&id, 1, ctx) && self.pass_on(&id, ctx);
+            if !has_room {
+                break;
+            }
+        }
+    }
+}
+
+impl Handle<Over> for Publisher {
+    type Reply = ();
+
+    fn on(&mut self, Over(number, reason): Over, ctx: &mut Ctx<'_, Self>) {
+        self.offers[number].ended = Some(reason);
+        let ids: Vec<Frame> =
+            self.sessions.iter().filter(|(_, session)| session.offer == number).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            // What waits is refused, now that it is known.
+            self.pass_on(&id, ctx);
+            self.lose_given(&id, ctx);
+            self.settle(&id, 1, ctx);
+            self.tell_end(&id, ctx);
+        }
+    }
+}
+
+impl Handle<Settle> for Publisher {
+    type Reply = ();
+
+    fn on(&mut self, _: Settle, ctx: &mut Ctx<'_, Self>) {
+        self.is_settling = false;
+        let ids: Vec<Frame> = self.sessions.keys().cloned().collect();
+        for id in ids {
+            self.mark(&id, 1, ctx);
+        }
+    }
+}
+
+impl Handle<Look> for Publisher {
+    type Reply = ();
+
+    fn on(&mut self, _: Look, ctx: &mut Ctx<'_, Self>) {
+        self.is_looking = false;
+        let ids: Vec<Frame> = self.sessions.keys().cloned().collect();
+        for id in &ids {
+            if !self.port.with(|router| router.has_peer(id)) {
+                self.part(id);
+            }
+        }
+        self.look_later(ctx);
+    }
+}
+
+impl Handle<Retry> for Publisher {
+    type Reply = ();
+
+    fn on(&mut self, _: Retry, ctx: &mut Ctx<'_, Self>) {
+        self.is_retrying = false;
+        let stuck = self.sessions.iter().filter(|(_, session)| session.has_unsent());
+        let ids: Vec<Frame> = stuck.map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            self.send_unsent(&id);
+        }
+        if self.sessions.values().any(Session::has_unsent) {
+            self.retry_later(ctx);
+        }
+    }
+}
+
+impl Publisher {
+    fn numbers(&self) -> &PublicationNumbers {
+        &self.gauge.0
+    }
+
+    fn receive(&mut self, message: &Message, ctx: &mut Ctx<'_, Self>) {
+        let Some((id, frames)) = message.frames().split_first() else { return };
+        let (packet, body) = match Packet::parse(frames) {
+            Ok(parsed) => parsed,
+            Err(malformed) => {
+                self.numbers().malformed.add(1);
+                if let Malformed::Protocol { .. } = malformed {
+                    self.refuse(id, Fault::Protocol(PROTOCOL.into()), ctx);
+                }
+                return;
+            }
+        };
+        if let What::Hello { name } = packet.what {
+            return self.greet(id, name, ctx);
+        }
+        let Packet { session, number, what } = packet;
+        if self.sessions.get(id).is_none_or(|of| of.number != session) {
+            self.numbers().strays.add(1);
+            if let What::Ask { .. } = what {
+                let packet = Packet::new(session, number, What::Failure(Fault::NoSession));
+                self.send(id, packet.message(None), ctx);
+            }
+            return;
+        }
+        match (what, body) {
+            (What::Tell { name, version }, Some(body)) => self.tell(id, number, (name, version), body, ctx),
+            (What::Ask { name, version }, Some(body)) => self.ask(id, number, (name, version), body, ctx),
+            (What::Watch, _) => self.watch(id, ctx),
+            (What::Bye, _) => self.part(id),
+            // What publications say.
+            _ => self.numbers().malformed.add(1),
+        }
+    }
+
+    /// A link is there, or begins anew.
+    fn greet(&mut self, id: &Frame, name: &str, ctx: &mut Ctx<'_, Self>) {
+        self.numbers().hellos.add(1);
+        self.part(id);
+        let offer = self.offers.iter().position(|published| published.name == name);
+        let fault = match offer {
+            None => Fault::UnknownName,
+            Some(offer) if self.offers[offer].ended.is_some() => Fault::Gone,
+            Some(offer) if self.sessions.len() < self.sessions_max => {
+                let session = Session::new(self.next_session, offer);
+                self.next_session = self.next_session.wrapping_add(1);
+                self.sessions.insert(id.clone(), session);
+                let Terms { window, questions } = self.terms;
+                self.say(id, 0, What::Welcome { window, questions }, ctx);
+                return self.look_later(ctx);
+            }
+            Some(_) => Fault::Busy,
+        };
+        self.numbers().turned_away.add(1);
+        self.refuse(id, fault, ctx);
+    }
+
+    fn refuse(&mut self, id: &Frame, fault: Fault, ctx: &mut Ctx<'_, Self>) {
+        self.send(id, Packet::new(0, 0, What::Refused(fault)).message(None), ctx);
+    }
+
+    fn tell(&mut self, id: &Frame, number: u64, (name, version): (&str, u32), body: &Frame, ctx: &mut Ctx<'_, Self>) {
+        let (window, body_max) = (self.terms.window as usize, self.body_max);
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        if session.count() >= window {
+            return self.overrun(id, ctx);
+        }
+        let line = match body.len() > body_max {
+            true => Err(Fault::TooLarge(body_max as u64)),
+            false => self.offers[session.offer].offer.find(name, version, false),
+        };
+        let body = if line.is_ok() { body.clone() } else { Frame::new() };
+        session.waiting.push_back(Waiting { number, line, body });
+        if session.waiting.len() == 1 {
+            self.pass_on(id, ctx);
+        }
+        self.mark(id, window / 4, ctx);
+        self.settle_later(ctx);
+    }
+
+    /// Passes on what waits, in order, as far as there is room. False: something waits still, and goes on when there is.
+    fn pass_on(&mut self, id: &Frame, ctx: &mut Ctx<'_, Self>) -> bool {
+        let Some(session) = self.sessions.get_mut(id) else { return true };
+        let published = &self.offers[session.offer];
+        let mut refused = Vec::new();
+        while let Some(Waiting { number, line, body }) = session.waiting.front() {
+            let number = *number;
+            let told = match (line, &published.ended) {
+                (_, Some(_)) => Err(Fault::Gone),
+                (Ok(line), None) => published.offer.tell(*line, body, ctx),
+                (Err(fault), None) => Err(*fault),
+            };
+            match told {
+                Ok(()) => self.gauge.0.tells.add(1),
+                Err(Fault::Full) => break,
+                Err(fault) => refused.push((number, fault)),
+            }
+            session.give(told.is_err());
+        }
+        let (is_all, offer) = (session.waiting.is_empty(), session.offer);
+        for (number, fault) in refused {
+            self.numbers().tells_refused.add(1);
+            self.say(id, number, What::Failure(fault), ctx);
+        }
+        if !is_all {
+            self.wait_for_room(id, offer, ctx);
+        }
+        is_all
+    }
+
+    /// Sets a mark behind what the actor was given, if that is enough. False: there is no room for it, and it is set when there is.
+    fn mark(&mut self, id: &Frame, enough: usize, ctx: &mut Ctx<'_, Self>) -> bool {
+        let Some(session) = self.sessions.get_mut(id).filter(|session| session.lacks_mark(enough)) else { return true };
+        let offer = session.offer;
+        let back = Back { id: id.clone(), session: session.number, number: 0 };
+        match self.offers[offer].offer.mark(ctx, back) {
+            Ok(()) => session.set_mark(),
+            Err(Fault::Full) => {
+                self.wait_for_room(id, offer, ctx);
+                return false;
+            }
+            Err(_) => {
+                self.lose_given(id, ctx);
+                self.settle(id, 1, ctx);
+            }
+        }
+        true
+    }
+
+    fn wait_for_room(&mut self, id: &Frame, offer: usize, ctx: &mut Ctx<'_, Self>) {
+        let published = &mut self.offers[offer];
+        if !published.waiting.contains(id) {
+            published.waiting.push_back(id.clone());
+        }
+        if !std::mem::replace(&mut published.is_seeking, true) {
+            published.offer.seek_room(ctx, offer);
+        }
+    }
+
+    /// The actor has ended, and what it had not come to is lost with it.
+    fn lose_given(&mut self, id: &Frame, ctx: &mut Ctx<'_, Self>) {
+        let lost = self.sessions.get_mut(id).map(Session::lose_given).unwrap_or_default();
+        for number in lost {
+            self.say(id, number, What::Failure(Fault::Gone), ctx);
+        }
+    }
+
+    /// Sends credit, if enough has gathered.
+    fn settle(&mut self, id: &Frame, enough: u32, ctx: &mut Ctx<'_, Self>) {
+        if let Some(credit) = self.sessions.get_mut(id).and_then(|session| session.credit(enough)) {
+            self.send(id, credit.message(None), ctx);
+        }
+    }
+
+    /// Sets what marks there are to be once all that has come is handled: then the next may be long in coming.
+    fn settle_later(&mut self, ctx: &mut Ctx<'_, Self>) {
+        if !self.is_settling {
+            self.is_settling = true;
+            let me = ctx.addr();
+            if ctx.try_tell(me, Settle).is_err() {
+                ctx.after(Duration::ZERO, Settle);
+            }
+        }
+    }
+
+    fn ask(&mut self, id: &Frame, number: u64, (name, version): (&str, u32), body: &Frame, ctx: &mut Ctx<'_, Self>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let published = &self.offers[session.offer];
+        let fault = if published.ended.is_some() {
+            Fault::Gone
+        } else if session.asked >= self.terms.questions {
+            Fault::Overrun
+        } else if body.len() > self.body_max {
+            Fault::TooLarge(self.body_max as u64)
+        } else if !session.waiting.is_empty() {
+            // It is not to be handled before what was told before it.
+            published.offer.find(name, version, true).err().unwrap_or(Fault::Full)
+        } else {
+            let back = Back { id: id.clone(), session: session.number, number };
+            let line = published.offer.find(name, version, true);
+            match line.and_then(|line| published.offer.ask(line, body, ctx, self.answer_limit, back)) {
+                Ok(()) => {
+                    session.asked += 1;
+                    return self.numbers().asks.add(1);
+                }
+                Err(fault) => fault,
+            }
+        };
+        self.fail_ask(id, number, fault, ctx);
+    }
+
+    fn fail_ask(&mut self, id: &Frame, number: u64, fault: Fault, ctx: &mut Ctx<'_, Self>) {
+        self.numbers().asks_failed.add(1);
+        self.say(id, number, What::Failure(fault), ctx);
+    }
+
+    fn watch(&mut self, id: &Frame, ctx: &mut Ctx<'_, Self>) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.is_watching = true;
+            self.tell_end(id, ctx);
+        }
+    }
+
+    /// Tells the link of its actor's end, if it has ended, and that is of interest.
+    fn tell_end(&mut self, id: &Frame, ctx: &mut Ctx<'_, Self>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Some(reason) = &self.offers[session.offer].ended else { return };
+        if !std::mem::take(&mut session.is_watching) {
+            return;
+        }
+        let (how, text) = match reason {
+            Reason::Stopped => (How::Stopped, ""),
+            Reason::Failed(text) => (How::Failed, text.as_str()),
+            Reason::Gone => (How::Gone, ""),
+        };
+        let message = Packet::new(session.number, 0, What::Ended { how, text }).message(None);
+        self.send(id, message, ctx);
+    }
+
+    /// It did what it was not allowed to: the link is to begin anew.
+    fn overrun(&mut self, id: &Frame, ctx: &mut Ctx<'_, Self>) {
+        self.numbers().overruns.add(1);
+        self.part(id);
+        self.refuse(id, Fault::Overrun, ctx);
+    }
+
+    /// Forgets a session, if there is one. What waits of it is lost, of which the link has heard nothing.
+    fn part(&mut self, id: &Frame) {
+        if self.sessions.remove(id).is_some() {
+            self.numbers().parted.add(1);
+        }
+    }
+
+    /// Sends a packet of the session there is.
+    fn say(&mut self, id: &Frame, number: u64, what: What<'_>, ctx: &mut Ctx<'_, Self>) {
+        if let Some(session) = self.sessions.get(id) {
+            let message = Packet::new(session.number, number, what).message(None);
+            self.send(id, message, ctx);
+        }
+    }
+
+    /// Sends to a peer, now or later. Without a session now or never.
+    fn send(&mut self, id: &Frame, mut message: Message, ctx: &mut Ctx<'_, Self>) {
+        message.push_front(id.clone());
+        let session = self.sessions.get_mut(id);
+        let message = match session {
+            Some(ref session) if session.has_unsent() => message,
+            _ => match self.port.try_send(message) {
+                Err(error) if error.reason == SendFailure::Full => error.message,
+                Err(error) if error.reason == SendFailure::Unroutable => return self.part(id),
+                _ => return,
+            },
+        };
+        let Some(session) = session else { return };
+        if session.keep(message, self.terms) {
+            self.retry_later(ctx);
+        } else {
+            // It does not read.
+            self.numbers().overruns.add(1);
+            self.part(id);
+        }
+    }
+
+    fn send_unsent(&mut self, id: &Frame) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        while let Some(message) = session.take_unsent() {
+            match self.port.try_send(message) {
+                Err(error) if error.reason == SendFailure::Full => return session.return_unsent(error.message),
+                Err(error) if error.reason == SendFailure::Unroutable => return self.part(id),
+                _ => {}
+            }
+        }
+    }
+
+    fn look_later(&mut self, ctx: &mut Ctx<'_, Self>) {
+        if !self.is_looking && !self.sessions.is_empty() {
+            self.is_looking = true;
+            ctx.after(PEERS_AGAIN, Look);
+        }
+    }
+
+    fn retry_later(&mut self, ctx: &mut Ctx<'_, Self>) {
+        if !self.is_retrying {
+            self.is_retrying = true;
+            ctx.after(ROOM_AGAIN, Retry);
+        }
+    }
+}
+
+/// How soon a peer that had no room is tried again: a ROUTER tells when anybody has room, and not who.
+const ROOM_AGAIN: Duration = Duration::from_millis(2);
+
+/// How soon a session whose link has left is forgotten: nothing is told of it, and it holds little.
+const PEERS_AGAIN: Duration = Duration::from_secs(1);

@@ -1,0 +1,96 @@
+//! Nothing that is told is dropped: who sends more than is taken finds the link full.
+
+use std::time::Duration;
+
+use ringway::actor::{Spec, TellError};
+
+use crate::{
+    PATIENCE,
+    cast::{Number, Numbers, ROADS, Stage, Watched, until},
+};
+
+#[test]
+fn who_tells_faster_than_is_taken_finds_the_link_full() {
+    for road in ROADS {
+        for (window, terms) in [(8, 64), (64, 8), (1, 1)] {
+            let stage = Stage::with(road, Spec::new(()).capacity(4), |publication| publication.window(terms));
+            let connection = stage.connection("scribe").window(window);
+            let mut watched = Watched::open_with(&stage.here, connection, |spec| spec.capacity(4));
+            let until = stage.block();
+            let mut next = 0;
+            // Full, and not only for a moment.
+            while watched.client.tell_timeout(watched.link, Number(next), Duration::from_millis(100)).is_ok() {
+                next += 1;
+            }
+            // What the actor has not come to is in the window; the rest in the link's mailbox.
+            let most = u64::from(window) + 4;
+            assert!((u64::from(window)..=most).contains(&next), "{road:?}, {window}, {terms}: {next}");
+            assert_eq!(watched.client.try_tell(watched.link, Number(99)), Err(TellError::Full(Number(99))));
+            drop(until);
+            for number in next..next + 200 {
+                watched.client.tell(watched.link, Number(number)).unwrap();
+            }
+            next += 200;
+            crate::cast::until("all are taken", || watched.gauge.read().taken == next);
+            let numbers = stage.there.client().unwrap().ask(stage.scribe, Numbers(()), PATIENCE).unwrap();
+            assert!(numbers == Vec::from_iter(0..next), "{road:?}, {window}, {terms}");
+            let counts = watched.gauge.read();
+            assert_eq!((counts.told, counts.lost, counts.refused), (next, 0, 0));
+        }
+    }
+}
+
+/// What waits in the window is credited when it is taken, though nothing comes behind it.
+#[test]
+fn what_is_taken_is_soon_known_to_be() {
+    for road in ROADS {
+        let stage = Stage::new(road);
+        let mut watched = stage.watched_link(|connection| connection);
+        for count in 1..=20 {
+            watched.client.tell(watched.link, Number(count)).unwrap();
+            until("it is taken", || watched.gauge.read().taken == count);
+        }
+    }
+}
+
+#[test]
+fn many_questions_wait_for_their_turn() {
+    for road in ROADS {
+        let stage = Stage::with(road, Spec::new(()).capacity(1_000), |publication| publication.questions(2));
+        let mut threads = Vec::new();
+        let watched = stage.watched_link(|connection| connection.questions(4));
+        for _ in 0..8 {
+            let (mut client, link) = (stage.here.client().unwrap(), watched.link);
+            threads.push(std::thread::spawn(move || {
+                for len in 0..100 {
+                    let answer = client.ask(link, crate::cast::Text("x".repeat(len)), PATIENCE).unwrap();
+                    assert_eq!(answer, Ok(len));
+                }
+            }));
+        }
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let counts = watched.gauge.read();
+        assert_eq!((counts.asked, counts.answered, counts.failed), (800, 800, 0), "{road:?}");
+    }
+}
+
+#[test]
+fn a_link_that_is_full_can_be_stopped_and_so_can_its_runtime() {
+    for by_runtime in [false, true] {
+        let (context, here) = (ringway::Context::new(), crate::cast::two());
+        let connection = crate::cast::connection(&context, "tcp://127.0.0.1:1", "nobody").window(2);
+        let mut watched = Watched::open_with(&here, connection, |spec| spec.capacity(4));
+        let mut told = 0;
+        while watched.client.tell_timeout(watched.link, Number(told), Duration::from_millis(50)).is_ok() {
+            told += 1;
+        }
+        if !by_runtime {
+            watched.client.stop(watched.link.id());
+            watched.client.wait_for_end(watched.link.id(), PATIENCE).unwrap();
+        }
+        let report = here.shutdown(PATIENCE);
+        assert_eq!((report.killed, report.stuck), (0, 0), "{by_runtime}");
+        assert_eq!(watched.gauge.read().lost, 2, "what was with it");
+        assert!(report.counts.dead_letters >= told - 2, "what it had not come to: {}", report.counts.dead_letters);
+    }
+}

@@ -1,0 +1,166 @@
+//! Whoever can reach the endpoint can send whatever they like: it is counted, and others notice nothing.
+
+use std::time::Duration;
+
+use proptest::{
+    prelude::*,
+    strategy::ValueTree,
+    test_runner::{Config, TestRunner},
+};
+use ringway::{Dealer, Frame, Message, bridge::remote::RemoteError};
+
+use crate::{
+    PATIENCE,
+    cast::{Number, ROADS, Road, Stage, Text, until},
+};
+
+/// Anything, much of it nearly right.
+fn message() -> impl Strategy<Value = Message> {
+    let header = (any::<u8>(), any::<[u8; 16]>(), prop::collection::vec(any::<u8>(), 0..20), 0_usize..60).prop_map(
+        |(kind, numbers, rest, cut)| {
+            let mut bytes = [b"RWRA\x01", &[kind % 14, 0, 0][..], &numbers, &rest].concat();
+            bytes.truncate(cut.max(1));
+            bytes
+        },
+    );
+    let bytes = || prop::collection::vec(any::<u8>(), 0..80);
+    let first = prop_oneof![3 => header, 1 => bytes()];
+    (first, prop::collection::vec(bytes(), 0..3))
+        .prop_map(|(first, rest)| std::iter::once(first).chain(rest).map(Frame::from).collect())
+}
+
+fn count_of(stage: &Stage) -> u64 {
+    let counts = stage.published.read();
+    counts.malformed + counts.strays + counts.hellos
+}
+
+#[test]
+fn random_messages_are_counted_and_links_go_on() {
+    for road in ROADS {
+        let stage = Stage::new(road);
+        let (mut client, link) = stage.link();
+        assert_eq!(client.ask(link, Text("x".into()), PATIENCE).unwrap(), Ok(1));
+        let mut hostile = Dealer::new(&stage.context).unwrap();
+        hostile.connect(&stage.endpoint).unwrap();
+        let before = count_of(&stage);
+        let (mut sent, mut told) = (0, 0);
+        let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
+        while sent < 2_000 {
+            let message = message().new_tree(&mut runner).unwrap().current();
+            hostile.send_timeout(message, PATIENCE).unwrap();
+            sent += 1;
+            while hostile.try_recv().is_ok() {}
+            if sent % 100 == 0 {
+                client.tell(link, Number(told)).unwrap();
+                told += 1;
+                let answer = client.ask(link, Text("four".into()), PATIENCE).unwrap();
+                assert!(matches!(answer, Ok(4) | Err(RemoteError::Full)), "{answer:?}");
+            }
+        }
+        until("all is counted", || count_of(&stage) - before == sent);
+        until("all are told", || stage.published.read().tells == told);
+        assert_eq!(client.ask(link, Text("x".into()), PATIENCE).unwrap(), Ok(1), "{road:?}");
+        let report = stage.there.shutdown(PATIENCE);
+        assert_eq!((report.counts.failures, report.killed, report.stuck), (0, 0, 0), "{road:?}");
+    }
+}
+
+fn packet(kind: u8, session: u64, number: u64, rest: &[u8]) -> Vec<u8> {
+    [b"RWRA\x01", &[kind, 0, 0][..], &session.to_le_bytes(), &number.to_le_bytes(), rest].concat()
+}
+
+/// One that knows how: it says hello, and what its session is.
+fn greeted(stage: &Stage) -> (Dealer, u64) {
+    let mut dealer = Dealer::new(&stage.context).unwrap();
+    dealer.connect(&stage.endpoint).unwrap();
+    dealer.send(packet(1, 0, 0, b"\x06scribe")).unwrap();
+    let welcome = dealer.recv_timeout(PATIENCE).unwrap();
+    (dealer, u64::from_le_bytes(welcome[0].as_bytes()[8..16].try_into().unwrap()))
+}
+
+#[test]
+fn who_sends_more_than_was_allowed_is_turned_away() {
+    for road in ROADS {
+        let stage = Stage::with(road, ringway::actor::Spec::new(()).capacity(2), |publication| publication.window(4));
+        let (mut client, link) = stage.link();
+        assert_eq!(client.ask(link, Text("x".into()), PATIENCE).unwrap(), Ok(1));
+        let until_then = stage.block();
+        let (mut hostile, session) = greeted(&stage);
+        for number in 0..10 {
+            let tell = packet(3, session, number, b"\x01\0\0\0\x06number");
+            hostile.send([tell, vec![number as u8]].into_iter().collect::<Message>()).unwrap();
+        }
+        until("it is turned away", || stage.published.read().overruns == 1);
+        until("the rest is of no session", || stage.published.read().strays >= 1);
+        drop(until_then);
+        until("there is room again", || client.ask(link, Text("x".into()), PATIENCE).unwrap() == Ok(1));
+    }
+}
+
+#[test]
+fn who_never_reads_is_forgotten_in_time() {
+    let stage = Stage::with(Road::Inproc, ringway::actor::Spec::new(()).capacity(1_000), |publication| {
+        publication.window(4).questions(4)
+    });
+    let (mut hostile, session) = greeted(&stage);
+    let mut number = 0_u64;
+    while stage.published.read().overruns == 0 {
+        assert!(number < 1_000_000, "it is listened to for ever");
+        let ask = packet(4, session, number, b"\x03\0\0\0\x04text");
+        _ = hostile.send_timeout([ask, b"\x01x".to_vec()].into_iter().collect::<Message>(), Duration::from_secs(1));
+        number += 1;
+    }
+    let (mut client, link) = stage.link();
+    assert_eq!(client.ask(link, Text("x".into()), PATIENCE).unwrap(), Ok(1));
+}
+
+#[test]
+fn there_are_no_more_links_than_may_be() {
+    for road in ROADS {
+        let stage = Stage::with(road, ringway::actor::Spec::new(()), |publication| publication.sessions(1));
+        let (first, _) = greeted(&stage);
+        let mut second = stage.watched_link(|connection| connection);
+        assert_eq!(second.event(), ringway::bridge::remote::LinkEvent::TurnedAway(RemoteError::Busy), "{road:?}");
+        let answer = second.client.ask(second.link, Text("x".into()), PATIENCE).unwrap();
+        assert_eq!(answer, Err(RemoteError::Busy), "{road:?}");
+        drop(first);
+        assert_eq!(second.event(), ringway::bridge::remote::LinkEvent::Joined, "{road:?}");
+    }
+}
+
+/// A publication that says whatever it likes.
+#[test]
+fn a_link_counts_what_is_no_packet_and_goes_on() {
+    let context = ringway::Context::new();
+    let here = crate::cast::two();
+    let mut router = ringway::Router::new(&context).unwrap();
+    router.bind("tcp://127.0.0.1:*").unwrap();
+    let endpoint = router.last_endpoint().unwrap().to_string();
+    let mut watched = crate::cast::Watched::open(&here, crate::cast::connection(&context, &endpoint, "scribe"));
+    let id = router.recv().unwrap()[0].clone();
+    let send = |router: &mut ringway::Router, frames: Vec<Vec<u8>>| {
+        router
+            .send(std::iter::once(id.clone()).chain(frames.into_iter().map(Frame::from)).collect::<Message>())
+            .unwrap();
+    };
+    send(&mut router, vec![packet(2, 7, 0, &[1, 0, 0, 0, 1, 0, 0, 0])]);
+    assert_eq!(watched.event(), ringway::bridge::remote::LinkEvent::Joined);
+    for nonsense in
+        [vec![vec![]], vec![packet(5, 7, 1, &[])], vec![packet(9, 8, 1, &[])], vec![packet(1, 7, 0, b"\x01a")]]
+    {
+        send(&mut router, nonsense);
+    }
+    // Credit for what was never sent; an answer to what was never asked.
+    send(&mut router, vec![packet(9, 7, u64::MAX, &[])]);
+    send(&mut router, vec![packet(5, 7, 3, &[]), vec![]]);
+    until("it is counted", || watched.gauge.read().malformed == 4);
+    let asking = std::thread::spawn({
+        let (mut client, link) = (here.client().unwrap(), watched.link);
+        move || client.ask(link, Text("x".into()), PATIENCE)
+    });
+    let ask = router.recv_timeout(PATIENCE).unwrap();
+    let number = u64::from_le_bytes(ask[1].as_bytes()[16..24].try_into().unwrap());
+    send(&mut router, vec![packet(5, 7, number, &[]), vec![17]]);
+    assert_eq!(asking.join().unwrap().unwrap(), Ok(17));
+    watched.client.stop(watched.link.id());
+}

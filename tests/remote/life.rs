@@ -1,0 +1,116 @@
+//! Ends are told: of the actor, of the publication, of the link.
+
+use std::sync::mpsc;
+
+use ringway::{
+    actor::{Addr, Client},
+    bridge::remote::{Link, LinkEvent, RemoteEnded, RemoteError, RemoteReason, Watch},
+};
+
+use crate::{
+    PATIENCE,
+    cast::{Fail, Leave, Number, Numbers, ROADS, Riddle, Stage, Text, connection, until, witness},
+};
+
+/// Watches what `link` stands for.
+fn watched(client: &mut Client, link: Addr<Link>) -> mpsc::Receiver<RemoteEnded> {
+    let (witness, seen) = witness(client);
+    client.tell(link, Watch::new(witness.recipient())).unwrap();
+    seen
+}
+
+fn reason(seen: &mpsc::Receiver<RemoteEnded>) -> RemoteReason {
+    let ended = seen.recv_timeout(PATIENCE).expect("the end is told");
+    assert_eq!(ended.name, "scribe");
+    ended.reason
+}
+
+#[test]
+fn who_watches_is_told_once_how_the_actor_ended() {
+    for road in ROADS {
+        for fails in [false, true] {
+            let stage = Stage::new(road);
+            let (mut client, link) = stage.link();
+            let seen = [watched(&mut client, link), watched(&mut client, link)];
+            assert_eq!(client.ask(link, Text("x".into()), PATIENCE).unwrap(), Ok(1));
+            match fails {
+                true => assert_eq!(client.ask(link, Fail(()), PATIENCE).unwrap(), Err(RemoteError::Failed)),
+                false => client.tell(link, Leave(())).unwrap(),
+            }
+            for seen in &seen {
+                match (fails, reason(seen)) {
+                    (true, RemoteReason::Failed(text)) => assert!(text.contains("as it was told to"), "{text}"),
+                    (false, reason) => assert_eq!(reason, RemoteReason::Stopped, "{road:?}"),
+                    (true, other) => panic!("{road:?}: {other:?}"),
+                }
+            }
+            // Who comes later, too.
+            assert_ne!(reason(&watched(&mut client, link)), RemoteReason::LinkLost);
+            assert_eq!(client.ask(link, Text("x".into()), PATIENCE).unwrap(), Err(RemoteError::Gone), "{road:?}");
+            client.stop(link.id());
+            client.wait_for_end(link.id(), PATIENCE).unwrap();
+            assert!(seen.iter().all(|seen| seen.try_recv().is_err()), "{road:?}: told twice");
+        }
+    }
+}
+
+#[test]
+fn who_watches_what_is_not_there_is_told_so() {
+    for road in ROADS {
+        let stage = Stage::new(road);
+        let mut client = stage.here.client().unwrap();
+        let link =
+            client.spawn(stage.connection("scrieb").open::<ringway::bridge::remote::Anything>().unwrap()).unwrap();
+        let seen = watched(&mut client, link);
+        assert_eq!(seen.recv_timeout(PATIENCE).unwrap().reason, RemoteReason::Gone, "{road:?}");
+    }
+    let context = ringway::Context::new();
+    let here = crate::cast::two();
+    let mut client = here.client().unwrap();
+    let nowhere = connection(&context, "tcp://127.0.0.1:1", "scribe").patience(std::time::Duration::from_millis(20));
+    let link = client.spawn(nowhere.open().unwrap()).unwrap();
+    assert_eq!(reason(&watched(&mut client, link)), RemoteReason::Gone);
+    assert_eq!(reason(&watched(&mut client, link)), RemoteReason::Gone);
+}
+
+#[test]
+fn a_link_that_ends_tells_who_watches_through_it() {
+    let stage = Stage::new(crate::cast::Road::Tcp);
+    let (mut client, link) = stage.link();
+    let seen = watched(&mut client, link);
+    client.stop(link.id());
+    assert_eq!(reason(&seen), RemoteReason::LinkEnded);
+}
+
+#[test]
+fn a_publication_that_ends_ends_questions_and_one_that_comes_back_is_found() {
+    for road in ROADS {
+        let mut stage = Stage::new(road);
+        let mut link = stage.watched_link(|connection| connection);
+        for round in 0..3_u64 {
+            assert_eq!(link.event(), LinkEvent::Joined, "{road:?}, {round}");
+            link.client.tell(link.link, Number(2 * round)).unwrap();
+            until("it is taken", || link.gauge.read().taken == 2 * round + 1);
+            let seen = watched(&mut link.client, link.link);
+            let asking = std::thread::spawn({
+                let (mut client, to) = (stage.here.client().unwrap(), link.link);
+                move || client.ask(to, Riddle(()), PATIENCE)
+            });
+            until("it is asked", || link.gauge.read().asked == 2 * round + 1 && stage.published.read().asks >= 1);
+            stage.unpublish();
+            assert_eq!(asking.join().unwrap().unwrap(), Err(RemoteError::LinkLost), "{road:?}, {round}");
+            assert_eq!(reason(&seen), RemoteReason::LinkLost, "{road:?}, {round}");
+            assert_eq!(link.event(), LinkEvent::Lost { tells: 0, questions: 1 }, "{road:?}, {round}");
+            // What is said meanwhile waits.
+            link.client.tell(link.link, Number(2 * round + 1)).unwrap();
+            let asking = std::thread::spawn({
+                let (mut client, to) = (stage.here.client().unwrap(), link.link);
+                move || client.ask(to, Numbers(()), PATIENCE)
+            });
+            until("it waits", || link.gauge.read().asked == 2 * round + 2);
+            stage.publish_again();
+            let numbers = asking.join().unwrap().unwrap().unwrap();
+            assert_eq!(numbers, Vec::from_iter(0..2 * round + 2), "{road:?}, {round}");
+        }
+    }
+}
