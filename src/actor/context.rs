@@ -364,8 +364,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
     }
 
     /// Takes none of the messages that others send, until it [resumes](Self::resume): they wait, and those who send more find it full.
-    /// What it has asked for itself comes: answers, timers, room, ends of others. If it is to stop it does so without coming to what waits,
-    /// which is lost, and counted.
+    /// What it has asked for itself comes: answers, timers, room, ends of others; and [`Actor::asked_to_stop`].
     pub fn hold(&mut self) {
         self.set_held(true);
     }
@@ -378,9 +377,9 @@ impl<'a, A: Actor> Ctx<'a, A> {
     fn set_held(&mut self, is_held: bool) {
         let place = self.place();
         let Some(cell) = self.core.cells.at(place) else { return };
-        cell.is_held = is_held;
-        if is_held && cell.is_to_stop {
-            self.core.stop_current();
+        let has_changed = std::mem::replace(&mut cell.is_held, is_held) != is_held;
+        if is_held && has_changed && cell.is_to_stop {
+            self.core.tell_of_stop(place);
         }
     }
 

@@ -127,7 +127,7 @@ pub(super) struct Cell {
     pub(super) status: Status,
     /// It takes nothing of its mailbox for now.
     pub(super) is_held: bool,
-    /// It is to stop when it comes to that in its mailbox, which it does not while it is held.
+    /// It is to stop when it comes to that in its mailbox.
     pub(super) is_to_stop: bool,
     /// Its code runs: what ends it waits until that has returned.
     pub(super) is_busy: bool,

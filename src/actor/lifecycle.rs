@@ -425,13 +425,21 @@ impl Core {
     /// deep tree is not to be a deep recursion.
     pub(super) fn let_stop(&mut self, place: Place) {
         let Some(cell) = self.cells.at(place) else { return };
-        cell.is_to_stop = true;
-        // Who holds their mail would never come to it.
-        if cell.status == Status::Paused || cell.is_held {
-            self.later.push((place, Outcome::Stops));
-        } else {
-            self.enqueue(place, message::stop(place), Origin::NONE);
+        if cell.status == Status::Paused {
+            return self.later.push((place, Outcome::Stops));
         }
+        cell.is_to_stop = true;
+        if cell.is_held {
+            self.tell_of_stop(place);
+        }
+        self.enqueue(place, message::stop(place), Origin::NONE);
+    }
+
+    /// It does not come to its stop, as it holds its mail: it is to know.
+    pub(super) fn tell_of_stop(&mut self, place: Place) {
+        let Some(cell) = self.cells.at(place) else { return };
+        let wish = message::stop_wanted(place, cell.species);
+        self.hurry(place, wish);
     }
 
     /// A child of an actor here has ended.

@@ -152,6 +152,24 @@ pub(super) fn mark(to: Place, asker: ReplyTo) -> Envelope {
     unsafe { Envelope::new(&VERB, to, asker) }
 }
 
+/// Tells an actor of that species, which holds its mail, that it is to stop.
+pub(super) fn stop_wanted(to: Place, species: &'static Species) -> Envelope {
+    unsafe fn deliver(state: State, body: *mut Body, core: &mut Core) {
+        // SAFETY: as `Verb::deliver` asks for.
+        let species = unsafe { Body::take::<&'static Species>(body) };
+        // SAFETY: likewise, and it was put in for an actor of the species.
+        unsafe { (species.asked_to_stop)(state, core) };
+    }
+    static VERB: Verb = Verb {
+        deliver,
+        discard: drop_message::<&'static Species>,
+        message: || "a wish that it stops",
+        kind: Kind::Job,
+    };
+    // SAFETY: the verb is made for it.
+    unsafe { Envelope::new(&VERB, to, species) }
+}
+
 /// Ends the actor when it comes to this.
 pub(super) fn stop(to: Place) -> Envelope {
     unsafe fn deliver(_: State, _: *mut Body, core: &mut Core) {
@@ -212,12 +230,16 @@ pub(super) struct Species {
     /// # Safety
     /// The state is of this type, and nobody else uses it meanwhile.
     pub(super) stopping: unsafe fn(State, &mut Core),
+    /// # Safety
+    /// Likewise.
+    pub(super) asked_to_stop: unsafe fn(State, &mut Core),
 }
 
 pub(super) fn species<A: Actor>() -> &'static Species {
     struct Of<A>(PhantomData<A>);
     impl<A: Actor> Of<A> {
-        const SPECIES: Species = Species { drop: Self::drop, stopping: Self::stopping };
+        const SPECIES: Species =
+            Species { drop: Self::drop, stopping: Self::stopping, asked_to_stop: Self::asked_to_stop };
 
         unsafe fn drop(state: State) {
             // SAFETY: as `Species::drop` asks for.
@@ -227,6 +249,11 @@ pub(super) fn species<A: Actor>() -> &'static Species {
         unsafe fn stopping(state: State, core: &mut Core) {
             // SAFETY: as `Species::stopping` asks for.
             unsafe { state.borrow::<A>() }.stopping(&mut Ctx::new(core));
+        }
+
+        unsafe fn asked_to_stop(state: State, core: &mut Core) {
+            // SAFETY: as `Species::asked_to_stop` asks for.
+            unsafe { state.borrow::<A>() }.asked_to_stop(&mut Ctx::new(core));
         }
     }
     &Of::<A>::SPECIES

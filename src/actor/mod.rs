@@ -130,6 +130,12 @@ pub trait Actor: Sized + 'static {
     /// It cannot start: whoever wanted it is told.
     fn start(args: Self::Args, ctx: &mut Ctx<'_, Self>) -> Result<Self, Failure>;
 
+    /// It is to stop when it has handled what waits for it, but takes none of that, as it [holds](Ctx::hold) its mail: it may
+    /// [stop](Ctx::stop) at once, or let things take their course, as it does by default. Called once of each wish that it stops.
+    fn asked_to_stop(&mut self, ctx: &mut Ctx<'_, Self>) {
+        let _ = ctx;
+    }
+
     /// It ends: those it supervised have ended, and it handles nothing any more. Not called if it failed, or is ended by force.
     fn stopping(&mut self, ctx: &mut Ctx<'_, Self>) {
         let _ = ctx;

@@ -110,7 +110,7 @@ fn who_stops_itself_now_handles_nothing_more() {
         };
         client.ask(one, act(stop), PATIENCE).unwrap();
         client.wait_for_end(one.id(), PATIENCE).unwrap();
-        assert_eq!(came.iter().collect::<Vec<u32>>(), [], "by its address: {is_by_address}");
+        assert_eq!(came.iter().collect::<Vec<u32>>(), Vec::<u32>::new(), "by its address: {is_by_address}");
     }
 }
 

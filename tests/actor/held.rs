@@ -12,7 +12,7 @@ use ringway::actor::{
 
 use crate::{
     PATIENCE,
-    cast::{Log, PLACES, Puppet, act, puppet, two},
+    cast::{Block, Log, PLACES, Puppet, act, puppet, two},
 };
 
 /// Says what it is told; holds and resumes when it asks itself to.
@@ -141,6 +141,21 @@ fn who_holds_ends_when_it_is_stopped_now_and_not_when_it_is_to_come_to_it() {
         client.stop_now(holder.id());
         let end = client.wait_for_end(holder.id(), PATIENCE).unwrap();
         assert!(matches!(end, Reason::Stopped | Reason::Gone), "{end:?}");
+    }
+    for is_before in [false, true] {
+        let easy = client.spawn_on(1, Spec::<Easy>::new(())).unwrap();
+        if !is_before {
+            client.ask(easy, HoldOn, PATIENCE).unwrap();
+            client.stop(easy.id());
+        } else {
+            // It holds its mail with the stop in it.
+            let (free, until) = mpsc::channel();
+            client.tell(easy, Block(until)).unwrap();
+            client.tell(easy, HoldOn).unwrap();
+            client.stop(easy.id());
+            drop(free);
+        }
+        client.wait_for_end(easy.id(), PATIENCE).unwrap();
     }
     let holder = puppet(&mut client, 1);
     client.ask(holder, act(|ctx| ctx.hold()), PATIENCE).unwrap();
@@ -288,4 +303,37 @@ fn mail_of_one_that_holds_survives_its_failures() {
     assert_eq!((0..20).map(|_| came.recv_timeout(PATIENCE).unwrap()).collect::<Vec<_>>(), Vec::from_iter(0..20));
     let counts = runtime.shutdown(PATIENCE).counts;
     assert_eq!((counts.failures, counts.restarts, counts.dead_letters), (4, 4, 0));
+}
+
+/// Lets go when it is to stop while it holds its mail.
+struct Easy;
+
+impl Actor for Easy {
+    type Args = ();
+
+    fn start((): (), _: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
+        Ok(Self)
+    }
+
+    fn asked_to_stop(&mut self, ctx: &mut Ctx<'_, Self>) {
+        ctx.stop();
+    }
+}
+
+struct HoldOn;
+
+impl Handle<HoldOn> for Easy {
+    type Reply = ();
+
+    fn on(&mut self, _: HoldOn, ctx: &mut Ctx<'_, Self>) {
+        ctx.hold();
+    }
+}
+
+impl Handle<Block> for Easy {
+    type Reply = ();
+
+    fn on(&mut self, Block(until): Block, _: &mut Ctx<'_, Self>) {
+        _ = until.recv();
+    }
 }

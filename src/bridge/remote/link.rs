@@ -107,6 +107,11 @@ impl<P: 'static> Actor for Link<P> {
             of: PhantomData,
         })
     }
+
+    /// Room may come never, if the other side does not.
+    fn asked_to_stop(&mut self, ctx: &mut Ctx<'_, Self>) {
+        ctx.stop();
+    }
 }
 
 impl<P: Accepts<M>, M: RemoteMessage> Handle<M> for Link<P> {
