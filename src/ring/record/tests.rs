@@ -10,7 +10,7 @@ use super::{
     layout::{CAPACITY_MAX, COMMITTED, Header, KEPT, PAD, Place},
     stride,
 };
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 fn ring(start: usize, capacity: usize) -> (Writer<Arc<Heap>>, Reader<Arc<Heap>>) {
     let heap = Arc::new(Heap::new(start, capacity));
@@ -571,12 +571,12 @@ fn records_cross_threads_whole() {
 #[test]
 fn a_peer_that_scribbles_meanwhile_does_no_harm() {
     let heap = Arc::new(Heap::new(0, CAPACITY_MIN));
-    let rounds: u64 = if cfg!(miri) { 200 } else { 200_000 };
+    let is_over = Arc::new(AtomicBool::new(false));
     let scribbler = {
-        let heap = heap.clone();
+        let (heap, is_over) = (heap.clone(), is_over.clone());
         thread::spawn(move || {
             let mut random = 1_u64;
-            for _ in 0..rounds {
+            while !is_over.load(Ordering::Relaxed) {
                 random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let size = (random >> 20) as usize % 600;
                 let kind = if random >> 60 == 0 { PAD } else { (random >> 50) as u8 & 1 };
@@ -586,8 +586,10 @@ fn a_peer_that_scribbles_meanwhile_does_no_harm() {
         })
     };
     let mut reader = Reader::new(heap.clone(), 0, CAPACITY_MIN);
-    let mut corrupt = 0;
-    while !scribbler.is_finished() {
+    // As long as it takes, whoever has the core; an interpreter has no time for that.
+    let (mut corrupt, mut looks) = (0, 0_u64);
+    while corrupt < 1_000 && !(cfg!(miri) && looks == 2_000) {
+        looks += 1;
         match reader.peek() {
             Ok(Some(record)) => {
                 collected(record.size, |to| reader.copy_out(&record, 0, to));
@@ -602,6 +604,6 @@ fn a_peer_that_scribbles_meanwhile_does_no_harm() {
             }
         }
     }
+    is_over.store(true, Ordering::Relaxed);
     scribbler.join().unwrap();
-    assert!(corrupt > 0 || cfg!(miri));
 }
