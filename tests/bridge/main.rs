@@ -1,6 +1,7 @@
 //! Sockets owned by actors, and forwarded to them.
 
 #![cfg(not(any(loom, shuttle, miri)))]
+#![allow(clippy::disallowed_types, reason = "no model takes part, and `crate::sync` is the library's own")]
 
 mod cast;
 mod driven;
