@@ -40,13 +40,6 @@ use crate::{
 ///         self.0
 ///     }
 /// }
-/// # struct Told;
-/// # impl Handle<bridge::Received> for Sum {
-/// #     type Reply = ();
-/// #     fn on(&mut self, received: bridge::Received, _: &mut Ctx<'_, Self>) {
-/// #         if let Ok(incoming) = received { self.0 += u64::from(incoming.message[0].as_ref()[0]) }
-/// #     }
-/// # }
 ///
 /// let context = Context::new();
 /// let (mut pull, mut push) = (Pull::new(&context)?, Push::new(&context)?);
@@ -55,10 +48,11 @@ use crate::{
 /// let runtime = Runtime::builder().worker(WaitPolicy::Park).worker(WaitPolicy::Park).start()?;
 /// let mut client = runtime.client()?;
 /// let sum = client.spawn_on(0, Spec::<Sum>::new(()))?;
-/// client.spawn_on(1, bridge::forward(pull, sum.recipient(), |received| received))?;
+/// let number = |received: bridge::Received| received.map_or(0, |incoming| incoming.message[0][0].into());
+/// client.spawn_on(1, bridge::forward(pull, sum.recipient(), number))?;
 /// push.send([40_u8])?;
 /// push.send([2_u8])?;
-/// while client.ask(sum, 0, Duration::from_secs(5))? < 42 {}
+/// while client.ask(sum, 0_u64, Duration::from_secs(5))? < 42 {}
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn forward<S, M>(
