@@ -51,7 +51,7 @@ fn a_sender_without_room_goes_on() {
     ];
     prove("told_by_a_worker(3, 8)", 2, || models::told_by_a_worker(3, 8), &plants);
     let plants = ["actor-room-untold", "actor-taken-no-fence", "waiter-full-for-heavy"];
-    prove("told_by_a_client(3, 4, -)", 2, || models::told_by_a_client(3, 4, None), &plants);
+    prove("told_by_a_client(3, 8, -)", 2, || models::told_by_a_client(3, 8, None), &plants);
     let plants = ["actor-room-untold", "actor-room-taken-back", "client-taken-no-fence", "actor-room-unasked"];
     prove("answers_without_room", 2, models::answers_without_room, &plants);
 }
@@ -83,9 +83,9 @@ fn an_answer_is_that_of_the_question() {
 
 #[test]
 fn all_ends_whatever_is_asked() {
-    prove("closed_while_asked(end)", 2, || models::closed_while_asked(models::AT_ONCE), &["actor-end-untold"]);
+    prove("closed_while_asked(end)", 3, || models::closed_while_asked(models::AT_ONCE, false), &["actor-end-untold"]);
     let plants = ["actor-end-untold", "actor-news-relaxed", "actor-news-taken-late"];
-    prove("closed_while_asked(drain, end)", 1, || models::closed_while_asked(models::IN_TURN), &plants);
+    prove("closed_while_asked(drain, end)", 1, || models::closed_while_asked(models::IN_TURN, true), &plants);
 }
 
 #[test]
