@@ -83,9 +83,9 @@ fn an_answer_is_that_of_the_question() {
 
 #[test]
 fn all_ends_whatever_is_asked() {
-    prove("closed_while_asked(end)", 2, || models::closed_while_asked(models::AT_ONCE), &["actor-end-untold"]);
+    prove("closed_while_asked(end)", 3, || models::closed_while_asked(models::AT_ONCE, false), &["actor-end-untold"]);
     let plants = ["actor-end-untold", "actor-news-relaxed", "actor-news-taken-late"];
-    prove("closed_while_asked(drain, end)", 1, || models::closed_while_asked(models::IN_TURN), &plants);
+    prove("closed_while_asked(drain, end)", 1, || models::closed_while_asked(models::IN_TURN, true), &plants);
 }
 
 #[test]

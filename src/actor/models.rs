@@ -17,6 +17,7 @@ use super::{
     Actor, Addr, AskError, Client, Counts, Ctx, Failure, Handle, Policy, Spec, TellError,
     address::ActorId,
     core::Core,
+    lane::{Inlet, Lane},
     places::Place,
     shared::{Inlets, Lanes, Order, Shared, rings},
     worker::{Said, Worker},
@@ -112,8 +113,8 @@ impl Stage {
 
     /// What makes the last worker that was not made yet.
     fn pop(&mut self) -> Cast {
-        let number = self.lanes.len() as u32 - 1;
-        Cast(ManuallyDrop::new((number, self.shared.clone(), self.lanes.pop().unwrap(), self.inlets.pop().unwrap())))
+        let (lanes, inlets) = (self.lanes.pop().unwrap(), self.inlets.pop().unwrap());
+        Cast(ManuallyDrop::new(Parts { number: self.lanes.len() as u32, shared: self.shared.clone(), lanes, inlets }))
     }
 
     fn client(&self) -> ManuallyDrop<Client> {
@@ -121,15 +122,20 @@ impl Stage {
     }
 }
 
-type Ways<T> = Vec<T>;
-
 /// A worker to be.
-struct Cast(ManuallyDrop<(u32, Counted<Shared>, Ways<Option<super::lane::Lane>>, Ways<(u32, super::lane::Inlet)>)>);
+struct Cast(ManuallyDrop<Parts>);
+
+struct Parts {
+    number: u32,
+    shared: Counted<Shared>,
+    lanes: Vec<Option<Lane>>,
+    inlets: Vec<(u32, Inlet)>,
+}
 
 impl Cast {
-    /// A worker, with one actor.
+    /// The worker, with one actor.
     fn play<A: Actor>(self, spec: Spec<A>) -> (Part, Addr<A>) {
-        let (number, shared, lanes, inlets) = ManuallyDrop::into_inner(self.0);
+        let Parts { number, shared, lanes, inlets } = ManuallyDrop::into_inner(self.0);
         let mut core = Core::new(number, shared, lanes, Instant::now());
         let addr = core.spawn(spec, None).unwrap();
         (ManuallyDrop::new(Worker::new(core, inlets)), addr)
@@ -150,8 +156,7 @@ fn sink_of(seen: &Log<u32>, sent: &Log<u32>, last: Option<u32>, capacity: u32) -
 }
 
 /// Lets it go on until it is told to end. What it did.
-fn live(worker: Part) -> Counts {
-    let mut worker = worker;
+fn live(mut worker: Part) -> Counts {
     worker.live(WaitPolicy::Park, &mut |_| ());
     end(worker)
 }
@@ -349,8 +354,8 @@ fn closing(stage: &Stage, orders: &'static [Order]) -> thread::JoinHandle<()> {
     thread::spawn(move || orders.iter().for_each(|&order| shared.give(order)))
 }
 
-/// It all ends, in two steps or one, while a client tells an actor something and asks it.
-pub(super) fn closed_while_asked(orders: &'static [Order]) {
+/// It all ends, in two steps or one, while a client tells an actor something and asks it. The orders come meanwhile, or are there already.
+pub(super) fn closed_while_asked(orders: &'static [Order], meanwhile: bool) {
     let mut stage = Stage::new(1);
     let seen = Log::default();
     let (worker, to) = stage.pop().play(sink(&seen, None, 1));
@@ -360,9 +365,16 @@ pub(super) fn closed_while_asked(orders: &'static [Order]) {
         let answer = client.ask(to, 2, Duration::MAX);
         (client, told, answer)
     });
-    let closing = closing(&stage, orders);
+    let closing = if meanwhile {
+        Some(closing(&stage, orders))
+    } else {
+        orders.iter().for_each(|&order| stage.shared.give(order));
+        None
+    };
     let counts = live(worker);
-    closing.join().unwrap();
+    if let Some(closing) = closing {
+        closing.join().unwrap();
+    }
     let (client, told, answer) = asking.join().unwrap();
     let seen = seen.take();
     assert!(seen.is_sorted() && seen.len() <= 2);
@@ -444,7 +456,9 @@ pub(super) fn comes_and_goes(count: u32, disturbed: bool) {
         thread::spawn(move || shared.give(Order::Run))
     });
     worker.work(WaitPolicy::Park, |worker| seen.len() == count as usize && worker.inlets() == 0);
-    disturbing.map(|disturbing| disturbing.join().unwrap());
+    if let Some(disturbing) = disturbing {
+        disturbing.join().unwrap();
+    }
     assert!(coming.join().unwrap());
     let counts = end(worker);
     assert_eq!((seen.take(), counts.dead_letters), ((0..count).collect(), 0));

@@ -44,7 +44,7 @@ fn a_sender_without_credit_goes_on() {
 #[test]
 fn a_sender_learns_of_an_end() {
     prove("told_by_a_client(12, 2, 5)", || models::told_by_a_client(12, 2, Some(5)), &["actor-gone-untold"]);
-    prove("told_after_its_end(8, 3)", || models::told_after_its_end(8, 3), &["actor-mail-lost-untold"]);
+    prove("told_after_its_end(8, 1)", || models::told_after_its_end(8, 1), &["actor-mail-lost-untold"]);
 }
 
 #[test]
@@ -60,7 +60,11 @@ fn an_answer_is_that_of_the_question() {
 
 #[test]
 fn all_ends_whatever_comes() {
-    prove("closed_while_asked(drain, end)", || models::closed_while_asked(models::IN_TURN), &["actor-end-untold"]);
+    prove(
+        "closed_while_asked(drain, end)",
+        || models::closed_while_asked(models::IN_TURN, true),
+        &["actor-end-untold"],
+    );
     let plants = ["actor-door-unshut", "actor-end-untold"];
     prove("closed_while_coming", models::closed_while_coming, &plants);
     let plants = ["actor-news-taken-late", "actor-news-unlooked"];
