@@ -12,7 +12,7 @@ use super::{
     bell::Bell,
     error::{AddError, NotRegistered},
     event::Events,
-    watchlist::{Key, Watchlist},
+    watchlist::{Key, Watchlist, may_add},
 };
 use crate::{
     fork::Own,
@@ -45,10 +45,7 @@ impl Lookout {
         interest: Interest,
         data: u64,
     ) -> Result<Key, AddError> {
-        if self.list.is_inherited() || socket.is_inherited() {
-            return Err(AddError::Forked);
-        }
-        let driven = socket.to_drive().map_err(AddError::System)?;
+        let driven = may_add(&self.list, socket)?;
         self.list.add(socket, driven, interest, data)
     }
 

@@ -14,7 +14,7 @@ use super::{
     bell::Bell,
     error::{AddError, NotRegistered, PollError},
     event::Events,
-    watchlist::{Key, Watchlist},
+    watchlist::{Key, Watchlist, may_add},
 };
 use crate::{
     fork::{Own, Process},
@@ -111,10 +111,7 @@ impl Poller {
         interest: Interest,
         data: u64,
     ) -> Result<Key, AddError> {
-        if self.list.is_inherited() || socket.is_inherited() {
-            return Err(AddError::Forked);
-        }
-        let driven = socket.to_drive().map_err(AddError::System)?;
+        let driven = may_add(&self.list, socket)?;
         #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
         if driven.is_some() {
             self.open_descriptors()?;

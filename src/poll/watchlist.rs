@@ -23,11 +23,26 @@ use super::{
     upkeep::Upkeep,
 };
 use crate::{
+    fork::Own,
     pipe::ReadySet,
     reactor::Reactor,
     socket::{Interest, Looked, Pollable, Watchable, Watcher},
     sync::{full_fence, heavy_fence, planted},
 };
+
+/// May `socket` be added to `list`? The reactor that whoever waits for it has to turn, if no thread does.
+///
+/// # Errors
+/// One of them belongs to a process that this one was forked off, or the system has no descriptor left.
+pub(super) fn may_add(
+    list: &Own<Watchlist>,
+    socket: &mut (impl Pollable + ?Sized),
+) -> Result<Option<Reactor>, AddError> {
+    if list.is_inherited() || socket.is_inherited() {
+        return Err(AddError::Forked);
+    }
+    socket.to_drive().map_err(AddError::System)
+}
 
 /// A registration of a socket with one poller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
