@@ -57,6 +57,8 @@ pub mod bridge;
 pub mod channel;
 mod context;
 pub mod endpoint;
+#[cfg(all(test, any(loom, shuttle)))]
+mod explore;
 mod fork;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -5,26 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::models;
-use crate::sync::with_plant;
-
-const RANDOM_EXECUTIONS: usize = 10_000;
-/// Priority-based schedules with few switches, which find bugs that need a thread to stand still for long.
-const PRIORITY_EXECUTIONS: usize = 10_000;
-const PRIORITY_DEPTH: usize = 3;
-
-fn explore(name: &str, program: fn()) {
-    shuttle::check_random(program, RANDOM_EXECUTIONS);
-    shuttle::check_pct(program, PRIORITY_EXECUTIONS, PRIORITY_DEPTH);
-    println!("shuttle {name}: {} executions", RANDOM_EXECUTIONS + PRIORITY_EXECUTIONS);
-}
-
-/// Asserts that `program` holds, and that it fails with any of `plants` planted.
-fn prove(name: &str, program: fn(), plants: &[&'static str]) {
-    explore(name, program);
-    for &plant in plants {
-        assert!(with_plant(plant, || explore(name, program)), "{name} misses {plant}");
-    }
-}
+use crate::explore::prove;
 
 #[test]
 fn a_sender_without_room_goes_on() {

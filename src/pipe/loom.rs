@@ -4,41 +4,8 @@
 
 #![forbid(unsafe_code)]
 
-use std::cell::Cell;
-
 use super::models;
-use crate::sync::with_plant;
-
-std::thread_local! {
-    /// Executions of the model under way. loom's threads are coroutines of the one that started the model.
-    static EXECUTIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Explores `program` and prints how many executions that took. `preemptions` bounds the involuntary switches of an
-/// execution, if given.
-fn explore(name: &str, preemptions: Option<usize>, program: fn()) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = preemptions;
-    EXECUTIONS.set(0);
-    builder.check(move || {
-        EXECUTIONS.set(EXECUTIONS.get() + 1);
-        program();
-    });
-    println!("loom {name}: {} executions", EXECUTIONS.get());
-}
-
-/// Asserts that `program` holds, and that it fails with any of `plants` planted.
-fn prove(name: &str, preemptions: usize, program: fn(), plants: &[&'static str]) {
-    prove_within(name, Some(preemptions), program, plants);
-}
-
-fn prove_within(name: &str, preemptions: Option<usize>, program: fn(), plants: &[&'static str]) {
-    explore(name, preemptions, program);
-    for &plant in plants {
-        assert!(with_plant(plant, || explore(name, preemptions, program)), "{name} misses {plant}");
-        println!("loom {name}: caught {plant} in execution {}", EXECUTIONS.get());
-    }
-}
+use crate::explore::prove;
 
 /// The wait room's bugs that every sleeping owner must catch.
 const SLEEP: [&str; 4] = ["waiter-no-second-look", "waiter-no-fence", "signal-no-wake", "target-no-unpark"];
@@ -112,9 +79,9 @@ fn shutting_down_ends_a_wait() {
 fn the_newest_message_is_exchanged_whole() {
     let orders =
         ["conflate-push-in-two-steps", "conflate-stays-fresh", "conflate-push-release", "conflate-pop-acquire"];
-    prove_within("exchanged(3, 2)", None, || models::exchanged(3, 2), &orders);
+    prove("exchanged(3, 2)", None, || models::exchanged(3, 2), &orders);
     let both_ways = ["conflate-push-acquire", "conflate-pop-release", "conflate-pop-in-two-steps"];
-    prove_within("exchanged(5, 3)", None, || models::exchanged(5, 3), &both_ways);
+    prove("exchanged(5, 3)", None, || models::exchanged(5, 3), &both_ways);
 }
 
 #[test]

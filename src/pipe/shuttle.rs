@@ -5,22 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::models;
-use crate::sync::with_plant;
-
-const RANDOM_EXECUTIONS: usize = 10_000;
-/// Priority-based schedules with few switches, which find bugs that need a thread to stand still for long.
-const PRIORITY_EXECUTIONS: usize = 10_000;
-const PRIORITY_DEPTH: usize = 3;
-
-fn explore(name: &str, program: fn()) {
-    shuttle::check_random(program, RANDOM_EXECUTIONS);
-    shuttle::check_pct(program, PRIORITY_EXECUTIONS, PRIORITY_DEPTH);
-    println!("shuttle {name}: {} executions", RANDOM_EXECUTIONS + PRIORITY_EXECUTIONS);
-}
-
-fn assert_caught(plant: &'static str, program: fn()) {
-    assert!(with_plant(plant, || explore(plant, program)), "{plant} was not caught");
-}
+use crate::explore::{assert_caught, explore};
 
 #[test]
 fn everything_arrives() {

@@ -4,37 +4,8 @@
 
 #![forbid(unsafe_code)]
 
-use std::cell::Cell;
-
 use super::models::{self, LoanEnds};
-use crate::sync::with_plant;
-
-std::thread_local! {
-    /// Executions of the model under way. loom's threads are coroutines of the one that started the model.
-    static EXECUTIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Explores `program` and prints how many executions that took. `preemptions` bounds the involuntary switches of an
-/// execution.
-fn explore(name: &str, preemptions: usize, program: fn()) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    EXECUTIONS.set(0);
-    builder.check(move || {
-        EXECUTIONS.set(EXECUTIONS.get() + 1);
-        program();
-    });
-    println!("loom {name}: {} executions", EXECUTIONS.get());
-}
-
-/// Asserts that `program` holds, and that it fails with any of `plants` planted.
-fn prove(name: &str, preemptions: usize, program: fn(), plants: &[&'static str]) {
-    explore(name, preemptions, program);
-    for &plant in plants {
-        assert!(with_plant(plant, || explore(name, preemptions, program)), "{name} misses {plant}");
-        println!("loom {name}: caught {plant} in execution {}", EXECUTIONS.get());
-    }
-}
+use crate::explore::prove;
 
 #[test]
 fn messages_cross_once_in_order_and_on_credit() {

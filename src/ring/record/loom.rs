@@ -5,40 +5,16 @@
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p ringway --release --lib --target-dir target/loom record -- --nocapture`
 
-use std::{cell::Cell, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     CAPACITY_MIN, Reader, Writer,
     heap::{Heap, collected},
 };
-use crate::sync::{AtomicU64, Ordering, thread, weakened, with_plant};
-
-std::thread_local! {
-    /// Executions of the model under way. loom's threads are coroutines of the one that started the model.
-    static EXECUTIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Explores `model` and prints how many executions that took. `preemptions` bounds the involuntary switches of an
-/// execution; `None` explores all.
-fn explore(name: &str, preemptions: Option<usize>, model: fn()) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = preemptions;
-    EXECUTIONS.set(0);
-    builder.check(move || {
-        EXECUTIONS.set(EXECUTIONS.get() + 1);
-        model();
-    });
-    println!("loom {name}: {} executions", EXECUTIONS.get());
-}
-
-/// Asserts that `model` holds, and that it fails with any of `plants` planted.
-fn prove(name: &str, preemptions: Option<usize>, model: fn(), plants: &[&'static str]) {
-    explore(name, preemptions, model);
-    for &plant in plants {
-        assert!(with_plant(plant, || explore(name, preemptions, model)), "{name} misses {plant}");
-        println!("loom {name}: caught {plant} in execution {}", EXECUTIONS.get());
-    }
-}
+use crate::{
+    explore::prove,
+    sync::{AtomicU64, Ordering, thread, weakened},
+};
 
 /// What the two sides share: the ring, and the word in which the reader tells its position.
 #[derive(Clone)]
