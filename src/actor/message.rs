@@ -22,6 +22,8 @@ pub(super) fn tell<A: Handle<M>, M: Send + 'static>() -> &'static Verb {
         const VERB: Verb =
             Verb { deliver: Self::deliver, discard: drop_message::<M>, message: type_name::<M>, kind: Kind::Message };
 
+        /// # Safety
+        /// As [`Verb::deliver`].
         unsafe fn deliver(state: State, body: *mut Body, core: &mut Core) {
             // SAFETY: as `Verb::deliver` asks for.
             let message = unsafe { Body::take::<M>(body) };
@@ -66,6 +68,8 @@ fn ask<A: Handle<M>, M: Send + 'static>() -> &'static Verb {
         const VERB: Verb =
             Verb { deliver: Self::deliver, discard: Self::discard, message: type_name::<M>, kind: Kind::Message };
 
+        /// # Safety
+        /// As [`Verb::deliver`].
         unsafe fn deliver(state: State, body: *mut Body, core: &mut Core) {
             // SAFETY: as `Verb::deliver` asks for.
             let question = unsafe { Body::take::<Question<M>>(body) };
@@ -80,6 +84,8 @@ fn ask<A: Handle<M>, M: Send + 'static>() -> &'static Verb {
             }
         }
 
+        /// # Safety
+        /// As [`Verb::discard`].
         unsafe fn discard(body: *mut Body, core: Option<&mut Core>) {
             // SAFETY: as `Verb::discard` asks for.
             let Question { asker, .. } = unsafe { Body::take::<Question<M>>(body) };
@@ -135,11 +141,15 @@ pub(super) fn into_answer<R: 'static>(envelope: Envelope) -> Result<R, AskError>
 /// Answers when the actor comes to this, whatever it handles: it has handled all that its sender had sent before.
 #[cfg(feature = "remote")]
 pub(super) fn mark(to: Place, asker: ReplyTo) -> Envelope {
+    /// # Safety
+    /// As [`Verb::deliver`].
     unsafe fn deliver(_: State, body: *mut Body, core: &mut Core) {
         // SAFETY: as `Verb::deliver` asks for.
         let asker = unsafe { Body::take::<ReplyTo>(body) };
         core.post_answer(asker, answer(asker.place, ()));
     }
+    /// # Safety
+    /// As [`Verb::discard`].
     unsafe fn discard(body: *mut Body, core: Option<&mut Core>) {
         // SAFETY: as `Verb::discard` asks for.
         let asker = unsafe { Body::take::<ReplyTo>(body) };
@@ -154,6 +164,8 @@ pub(super) fn mark(to: Place, asker: ReplyTo) -> Envelope {
 
 /// Tells an actor of that species, which holds its mail, that it is to stop.
 pub(super) fn stop_wanted(to: Place, species: &'static Species) -> Envelope {
+    /// # Safety
+    /// As [`Verb::deliver`].
     unsafe fn deliver(state: State, body: *mut Body, core: &mut Core) {
         // SAFETY: as `Verb::deliver` asks for.
         let species = unsafe { Body::take::<&'static Species>(body) };
@@ -172,6 +184,8 @@ pub(super) fn stop_wanted(to: Place, species: &'static Species) -> Envelope {
 
 /// Ends the actor when it comes to this.
 pub(super) fn stop(to: Place) -> Envelope {
+    /// # Safety
+    /// As [`Verb::deliver`].
     unsafe fn deliver(_: State, _: *mut Body, core: &mut Core) {
         core.stop_current();
     }
@@ -185,6 +199,8 @@ pub(super) fn stop(to: Place) -> Envelope {
 pub(super) type Job = Box<dyn FnOnce(&mut Core) + Send>;
 
 pub(super) fn job(job: impl FnOnce(&mut Core) + Send + 'static) -> Envelope {
+    /// # Safety
+    /// As [`Verb::deliver`].
     unsafe fn deliver(_: State, body: *mut Body, core: &mut Core) {
         // SAFETY: as `Verb::deliver` asks for.
         let job = unsafe { Body::take::<Job>(body) };
@@ -241,16 +257,22 @@ pub(super) fn species<A: Actor>() -> &'static Species {
         const SPECIES: Species =
             Species { drop: Self::drop, stopping: Self::stopping, asked_to_stop: Self::asked_to_stop };
 
+        /// # Safety
+        /// As [`Species::drop`].
         unsafe fn drop(state: State) {
             // SAFETY: as `Species::drop` asks for.
             drop(unsafe { state.into_box::<A>() });
         }
 
+        /// # Safety
+        /// As [`Species::stopping`].
         unsafe fn stopping(state: State, core: &mut Core) {
             // SAFETY: as `Species::stopping` asks for.
             unsafe { state.borrow::<A>() }.stopping(&mut Ctx::new(core));
         }
 
+        /// # Safety
+        /// As [`Species::asked_to_stop`].
         unsafe fn asked_to_stop(state: State, core: &mut Core) {
             // SAFETY: as `Species::asked_to_stop` asks for.
             unsafe { state.borrow::<A>() }.asked_to_stop(&mut Ctx::new(core));
