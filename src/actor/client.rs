@@ -285,7 +285,8 @@ impl Client {
     ///
     /// # Errors
     /// The runtime shuts down; or [`AskError::Failed`]: the event could not be cloned, and some may have it.
-    pub fn publish<E: Clone + Send + 'static>(&mut self, event: E) -> Result<Published, AskError> {
+    pub fn publish<E: Clone + Send + 'static>(&mut self, event: &E) -> Result<Published, AskError> {
+        let event = event.clone();
         self.have(0, move |core| core.publish(&event))
     }
 
@@ -340,6 +341,10 @@ impl Client {
         let number = to.worker.wrapping_sub(self.shared.base);
         if self.is_gone(number) {
             return Err(Denied::Gone);
+        }
+        if !self.inlets[number as usize].is_empty() {
+            // That the actor has ended may be among it.
+            self.take_in();
         }
         let lane = &mut self.lanes[number as usize];
         if !lane.has_room() {

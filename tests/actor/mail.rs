@@ -310,9 +310,15 @@ fn who_has_ended_is_gone_and_what_comes_too_late_is_a_dead_letter() {
     assert_eq!(question.map_err(|_| ()), Ok(()));
     drop(until);
     client.wait_for_end(scribe.id(), PATIENCE).unwrap();
-    let letters: Vec<_> = (0..2).map(|_| letters.recv_timeout(PATIENCE).unwrap()).collect();
+    // Who only tells finds out as well, after a letter more at most.
+    let mut teller = runtime.client().unwrap();
+    let told = teller.try_tell(scribe, Number(2));
+    assert_eq!(told, Ok(()), "nobody has told it");
+    teller.counts(1).unwrap();
+    assert_eq!(teller.try_tell(scribe, Number(2)), Err(TellError::Gone(Number(2))));
+    let letters: Vec<_> = (0..3).map(|_| letters.recv_timeout(PATIENCE).unwrap()).collect();
     assert!(letters.iter().all(|letter| letter.to == scribe.id() && letter.loss == Loss::ActorEnded));
-    assert_eq!(letters.iter().filter(|letter| letter.message.ends_with("Number")).count(), 1);
+    assert_eq!(letters.iter().filter(|letter| letter.message.ends_with("Number")).count(), 2);
     assert_eq!(client.ask(scribe, Numbers, PATIENCE), Err(AskError::Gone));
     assert_eq!(client.try_tell(scribe, Number(2)), Err(TellError::Gone(Number(2))));
     // Of actors, too, here and there.

@@ -114,11 +114,11 @@ fn what_is_published_reaches_all_who_subscribed_on_both_workers() {
     // By a client, and a second topic.
     client.ask(readers[1].0, Read::News, PATIENCE).unwrap();
     let deadline = Instant::now() + PATIENCE;
-    while client.publish(News("good".into())).unwrap() != published(1, 0) {
+    while client.publish(&News("good".into())).unwrap() != published(1, 0) {
         assert!(Instant::now() < deadline);
     }
     hears(&readers[1].1, r#"News("good")"#);
-    assert_eq!(client.publish(Weather(3)).unwrap(), published(3, 0));
+    assert_eq!(client.publish(&Weather(3)).unwrap(), published(3, 0));
     readers.iter().for_each(|(_, heard)| hears(heard, "Weather(3)"));
 }
 
