@@ -113,7 +113,7 @@ fn a_small_busy_system_starts_and_ends_again_and_again() {
                 late += u64::from(report.stuck > 0);
                 assert!(report.stuck > 0 || report.counts.started == report.counts.ended, "round {round}");
             }
-            // A worker that had no core for a second, which it has after the limit, is late and not lost.
+            // A worker that had no core for a second, which it has after the limit, is late and not lost. Nobody tells of its end then.
             let deadline = Instant::now() + PATIENCE;
             while Arc::strong_count(&there) > 1 {
                 assert!(Instant::now() < deadline, "round {round}: a worker does not end");

@@ -111,6 +111,7 @@ pub use lifecycle::{Ended, Reason, SpawnError};
 pub use names::NameError;
 #[cfg(not(any(loom, shuttle)))]
 pub use runtime::{Report, Runtime, RuntimeBuilder, StartError};
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use source::{Intake, NoRoom, Note, Source};
 pub use spec::{BackOff, Intensity, Restarts, Spec, Strategy};
 pub use timers::Timer;

@@ -1,10 +1,13 @@
 //! Accounts that have to be even: whatever was sent is handled, dropped, a dead letter, or given back; exactly.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+        mpsc,
+    },
+    time::Duration,
 };
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use ringway::actor::{
@@ -34,12 +37,22 @@ struct Match {
     other_letters: AtomicU64,
     /// Balls there are.
     alive: AtomicI64,
+    /// Is told when so many were handled, or no ball is left.
+    moment: u64,
+    told: OnceLock<mpsc::Sender<()>>,
 }
 
 impl Match {
     fn ball(self: &Arc<Self>, left: u32) -> Ball {
         self.alive.fetch_add(1, Ordering::Relaxed);
         Ball { of: self.clone(), left }
+    }
+
+    fn tell(&self) {
+        if let Some(told) = self.told.get() {
+            // Once is enough, and whoever waits may have gone.
+            _ = told.send(());
+        }
     }
 
     fn letter(&self, letter: DeadLetter) {
@@ -70,7 +83,9 @@ struct Ball {
 
 impl Drop for Ball {
     fn drop(&mut self) {
-        self.of.alive.fetch_sub(1, Ordering::Relaxed);
+        if self.of.alive.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.of.tell();
+        }
     }
 }
 
@@ -120,7 +135,9 @@ impl Handle<Ball> for Player {
     type Reply = ();
 
     fn on(&mut self, ball: Ball, ctx: &mut Ctx<'_, Self>) {
-        self.of.handled.fetch_add(1, Ordering::Relaxed);
+        if self.of.handled.fetch_add(1, Ordering::Relaxed) + 1 == self.of.moment {
+            self.of.tell();
+        }
         let (failures, holds, ends) = (self.of.failures, self.of.holds, self.of.ends);
         match self.roll(1000) {
             dice if dice < failures && dice % 2 == 0 => std::panic::resume_unwind(Box::new("dropped the ball")),
@@ -169,8 +186,11 @@ fn ended_in_the_middle(seed: u64, workers: usize) {
         failures: [0, 10, 100][seed as usize % 3],
         holds: [0, 20][seed as usize / 3 % 2],
         ends: [0, 2][seed as usize / 6 % 2],
+        moment: 1 + seed * 7919 % 5_000,
         ..Match::default()
     });
+    let (told, moment) = mpsc::channel();
+    of.told.set(told).unwrap();
     let hook = {
         let of = of.clone();
         move |letter| of.letter(letter)
@@ -189,17 +209,7 @@ fn ended_in_the_middle(seed: u64, workers: usize) {
             of.given_back.fetch_add(1, Ordering::Relaxed);
         }
     }
-    let moment = seed * 7919 % 5_000;
-    let deadline = Instant::now() + PATIENCE;
-    let mut seen = 0;
-    while Match::of(&of.handled) < moment && Instant::now() < deadline {
-        // Where balls are dropped and players end it may be over by itself.
-        let now = Match::of(&of.handled);
-        if now > 0 && std::mem::replace(&mut seen, now) == now {
-            break;
-        }
-        std::thread::sleep(Duration::from_micros(200));
-    }
+    moment.recv_timeout(PATIENCE).expect("they go on, or come to an end");
     let limit = [Duration::ZERO, Duration::from_micros(300), PATIENCE][seed as usize / 2 % 3];
     let report = runtime.shutdown(limit);
     drop(client);

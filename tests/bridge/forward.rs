@@ -1,9 +1,6 @@
 //! Sockets whose messages are for actors elsewhere.
 
-use std::{
-    sync::mpsc,
-    time::{Duration, Instant},
-};
+use std::{sync::mpsc, time::Instant};
 
 use ringway::{
     Context, Pull, Push, WaitPolicy,
@@ -29,7 +26,6 @@ fn lines(client: &mut Client, scribe: Addr<Scribe>, count: usize) -> Vec<String>
         if lines.len() >= count || Instant::now() > deadline {
             return lines;
         }
-        std::thread::sleep(Duration::from_micros(200));
     }
 }
 

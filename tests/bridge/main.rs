@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// What takes longer than this does not end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until it is so.
+/// Waits until it is so, where nobody tells of that: what a socket has, or a thread does.
 #[track_caller]
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;

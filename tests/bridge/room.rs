@@ -33,6 +33,7 @@ fn room_is_told_once_when_there_is_some_over_each_road() {
                     Err(why) => {
                         assert_eq!(why, "Full");
                         refused += 1;
+                        // The stream's thread tells nobody what it takes.
                         std::thread::sleep(std::time::Duration::from_millis(1));
                     }
                 }

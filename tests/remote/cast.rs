@@ -311,7 +311,7 @@ impl Watched {
     }
 }
 
-/// Waits until it is so.
+/// Waits until it is so, where nobody tells of that: counts, and what another process has written.
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {

@@ -205,6 +205,7 @@ fn what_is_told_arrives_once_and_in_order_or_is_said_to_be_lost() {
             // In the midst of it: after some more have come.
             let some = place.numbers().len() as u64 + 1_500;
             until("more come", || place.numbers().len() as u64 >= some.min(COUNT / 2) || telling.is_finished());
+            // And at another moment each time: whatever it is, the account is to be even.
             std::thread::sleep(Duration::from_micros(300 * kills));
             other.kill();
             kills += 1;
