@@ -93,6 +93,7 @@ impl Client {
     /// Gives the message back.
     pub fn try_tell<M: Send + 'static>(&mut self, to: impl To<M>, message: M) -> Result<(), TellError<M>> {
         let (id, capacity) = to.place();
+        self.hear(id);
         match self.admit(id, capacity) {
             Ok(number) => {
                 self.post(number, message::of_verb(to.verb(), id.place, message));
@@ -130,6 +131,7 @@ impl Client {
         deadline: Option<Instant>,
     ) -> Result<(), TellError<M>> {
         let (id, capacity) = to.place();
+        self.hear(id);
         match self.admit_until(id, capacity, deadline) {
             Ok(number) => {
                 self.post(number, message::of_verb(to.verb(), id.place, message));
@@ -337,14 +339,19 @@ impl Client {
         message::into_answer(answered.unwrap_or(Err(AskError::TimedOut))?)
     }
 
+    /// Takes what has come from the worker of `id`: that it has ended may be among it. Who asks hears of that anyway.
+    #[inline]
+    fn hear(&mut self, id: ActorId) {
+        let number = id.worker.wrapping_sub(self.shared.base);
+        if self.inlets.get(number as usize).is_some_and(|inlet| !inlet.is_empty()) {
+            self.take_in();
+        }
+    }
+
     fn admit(&mut self, to: ActorId, capacity: u32) -> Result<u32, Denied> {
         let number = to.worker.wrapping_sub(self.shared.base);
         if self.is_gone(number) {
             return Err(Denied::Gone);
-        }
-        if !self.inlets[number as usize].is_empty() {
-            // That the actor has ended may be among it.
-            self.take_in();
         }
         let lane = &mut self.lanes[number as usize];
         if !lane.has_room() {
