@@ -95,15 +95,18 @@ fn what_a_recipient_has_no_room_for_stays_in_the_socket() {
     }
 }
 
-/// Starts a forwarder on another worker, and says what becomes of it.
-struct Starter(mpsc::Sender<String>);
+/// Starts a forwarder on another worker, tells its recipient so, and says how it ends.
+struct Starter {
+    scribe: Addr<Scribe>,
+    says: mpsc::Sender<Reason>,
+}
 
 impl Actor for Starter {
-    type Args = (Pull, Addr<Scribe>, mpsc::Sender<String>);
+    type Args = (Pull, Addr<Scribe>, mpsc::Sender<Reason>);
 
     fn start((pull, scribe, says): Self::Args, ctx: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
         ctx.spawn_on(1, bridge::forward(pull, scribe.recipient(), line), Started);
-        Ok(Self(says))
+        Ok(Self { scribe, says })
     }
 }
 
@@ -114,7 +117,8 @@ impl Handle<Started> for Starter {
 
     fn on(&mut self, Started(forwarder): Started, ctx: &mut Ctx<'_, Self>) {
         ctx.watch(forwarder.unwrap().id(), |ended| ended);
-        self.0.send("started".into()).unwrap();
+        // Behind the wish to watch, on whichever worker the recipient is: whoever reads this finds the forwarder watched.
+        ctx.try_tell(self.scribe, Line("started".into())).unwrap();
     }
 }
 
@@ -122,7 +126,7 @@ impl Handle<Ended> for Starter {
     type Reply = ();
 
     fn on(&mut self, ended: Ended, _: &mut Ctx<'_, Self>) {
-        self.0.send(format!("{:?}", ended.reason)).unwrap();
+        self.says.send(ended.reason).unwrap();
     }
 }
 
@@ -136,11 +140,11 @@ fn an_actor_starts_one_too_and_hears_that_it_ends_with_its_recipient() {
         let scribe = client.spawn_on(there, Spec::<Scribe>::new(())).unwrap();
         let (says, said) = mpsc::channel();
         client.spawn_on(0, Spec::<Starter>::new((pull, scribe, says))).unwrap();
-        assert_eq!(said.recv_timeout(PATIENCE).unwrap(), "started");
+        assert_eq!(lines(&mut client, scribe, 1), ["started"]);
         push.send("a line").unwrap();
-        assert_eq!(lines(&mut client, scribe, 1), ["a line"]);
+        assert_eq!(lines(&mut client, scribe, 2), ["started", "a line"]);
         client.stop(scribe.id());
-        assert_eq!(said.recv_timeout(PATIENCE).unwrap(), format!("{:?}", Reason::Stopped));
+        assert_eq!(said.recv_timeout(PATIENCE).unwrap(), Reason::Stopped);
         // The socket is gone with it.
         wait_until("the name is free", || Pull::new(&context).unwrap().bind("inproc://started").is_ok());
     }
