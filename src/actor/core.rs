@@ -129,6 +129,8 @@ pub(super) struct Cell {
     pub(super) is_held: bool,
     /// It is to stop when it comes to that in its mailbox.
     pub(super) is_to_stop: bool,
+    /// It is among those who are ready, once.
+    pub(super) is_queued: bool,
     /// Its code runs: what ends it waits until that has returned.
     pub(super) is_busy: bool,
     pub(super) capacity: u32,
@@ -152,6 +154,17 @@ impl Cell {
     #[inline(always)]
     fn list(&mut self, is_urgent: bool) -> &mut Mailbox {
         if is_urgent { &mut self.urgent } else { &mut self.mailbox }
+    }
+
+    /// It is to have a turn, if it waited for mail. It may be queued still, from before it was paused.
+    #[inline(always)]
+    fn get_ready(&mut self, ready: &mut VecDeque<u32>, index: u32) {
+        if self.status == Status::Idle {
+            self.status = Status::Ready;
+            if !mem::replace(&mut self.is_queued, true) {
+                ready.push_back(index);
+            }
+        }
     }
 
     /// Has it something that it would handle?
@@ -321,10 +334,7 @@ impl Core {
                 // SAFETY: there is room for one; and the caller's word.
                 let write = |at| unsafe { Envelope::write(at, verb, to, message) };
                 self.pool.push_with(&mut cell.mailbox, Origin::HERE, write);
-                if cell.status == Status::Idle {
-                    cell.status = Status::Ready;
-                    self.ready.push_back(place.index);
-                }
+                cell.get_ready(&mut self.ready, place.index);
             }
             Route::There(number) => {
                 // SAFETY: the caller's word, for an envelope's place.
@@ -355,6 +365,12 @@ impl Core {
     #[inline(always)]
     pub(super) fn lane(&mut self, number: u32) -> Option<&mut Lane> {
         self.has_posted = true;
+        self.lane_of(number)
+    }
+
+    /// Likewise, to send nothing.
+    #[inline(always)]
+    pub(super) fn lane_of(&mut self, number: u32) -> Option<&mut Lane> {
         match self.lanes.get_mut(number as usize) {
             Some(lane) => lane.as_mut(),
             None => {
@@ -385,10 +401,7 @@ impl Core {
     pub(super) fn enqueue(&mut self, to: Place, envelope: Envelope, origin: Origin) {
         let Some(cell) = self.cells.at(to) else { return self.bounce(to, envelope, origin) };
         self.pool.push(&mut cell.mailbox, envelope, origin);
-        if cell.status == Status::Idle {
-            cell.status = Status::Ready;
-            self.ready.push_back(to.index);
-        }
+        cell.get_ready(&mut self.ready, to.index);
     }
 
     /// Puts what an actor here has asked for before those that wait: answers, timers, ends of others, room. None of it has credit, as
@@ -396,10 +409,7 @@ impl Core {
     pub(super) fn hurry(&mut self, to: Place, envelope: Envelope) {
         let Some(cell) = self.cells.at(to) else { return self.lose(envelope, Loss::ActorEnded) };
         self.pool.push(&mut cell.urgent, envelope, Origin::NONE);
-        if cell.status == Status::Idle {
-            cell.status = Status::Ready;
-            self.ready.push_back(to.index);
-        }
+        cell.get_ready(&mut self.ready, to.index);
     }
 
     /// There is no such actor any more.
@@ -429,10 +439,7 @@ impl Core {
         {
             // SAFETY: one is there, and room in the mailbox.
             self.pool.push_with(&mut cell.mailbox, Origin(from), |node| unsafe { inlet.pop_to(node) });
-            if cell.status == Status::Idle {
-                cell.status = Status::Ready;
-                self.ready.push_back(to.index);
-            }
+            cell.get_ready(&mut self.ready, to.index);
         } else if let Ok(envelope) = inlet.pop() {
             self.arrive(from, envelope);
         }
@@ -451,7 +458,7 @@ impl Core {
     }
 
     fn credited(&mut self, from: u32, returned: Returned) {
-        if let Some(lane) = self.lane(from) {
+        if let Some(lane) = self.lane_of(from) {
             lane.credit.give_back(returned);
         }
         if !self.outbox.is_empty() {
@@ -490,6 +497,7 @@ impl Core {
     pub(super) fn run_next(&mut self) -> bool {
         let Some(index) = self.ready.pop_front() else { return false };
         let Some((place, cell)) = self.cells.at_index(index) else { return true };
+        cell.is_queued = false;
         cell.is_busy = true;
         self.running = Some(place);
         let ended = catch_unwind(AssertUnwindSafe(|| self.run(place)));
@@ -539,6 +547,7 @@ impl Core {
         // What comes from here on is for another turn: an actor that tells itself something is not to keep others waiting, nor those it
         // has told something before.
         let last = cell.mailbox.last();
+        let has_none = cell.mailbox.is_empty();
         for nth in 0..QUANTUM {
             let Some(cell) = self.cells.at(place) else { return };
             if cell.status != Status::Ready {
@@ -551,6 +560,9 @@ impl Core {
                 return;
             }
             let is_urgent = cell.is_urgent(nth);
+            if has_none && !is_urgent {
+                break;
+            }
             let Some(origin) = self.pool.origin(cell.list(is_urgent)) else { return };
             if origin == Origin::HERE && self.outbox.is_empty() {
                 cell.local -= 1;
@@ -579,10 +591,9 @@ impl Core {
         if let Some(cell) = self.cells.at(place)
             && cell.status == Status::Ready
         {
+            cell.status = Status::Idle;
             if cell.has_mail() {
-                self.ready.push_back(place.index);
-            } else {
-                cell.status = Status::Idle;
+                cell.get_ready(&mut self.ready, place.index);
             }
         }
     }
@@ -602,11 +613,12 @@ impl Core {
             }
             Origin(number) => {
                 let Some(capacity) = self.cells.at(place).map(|cell| cell.capacity) else { return };
-                if let Some(lane) = self.lane(number)
+                if let Some(lane) = self.lane_of(number)
                     && let Some(returned) = lane.settled.handled(place, capacity)
                 {
                     // Lost with the lane if that is gone.
                     _ = lane.post(message::credit(returned));
+                    self.has_posted = true;
                 }
             }
         }
@@ -653,9 +665,7 @@ impl Core {
         let Some(cell) = self.cells.at(place) else { return };
         cell.status = Status::Idle;
         if cell.has_mail() {
-            cell.status = Status::Ready;
-            // It may be there still, from before it was paused: then it has two turns for one, and its status says when it has none.
-            self.ready.push_back(place.index);
+            cell.get_ready(&mut self.ready, place.index);
         }
     }
 

@@ -198,6 +198,7 @@ impl Core {
             is_busy: true,
             capacity,
             local: 0,
+            is_queued: false,
             parent: parent.map(|(parent, _)| parent),
             rank: parent.map_or(0, |(_, rank)| rank),
             rare,

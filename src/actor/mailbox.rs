@@ -11,7 +11,6 @@ pub(super) struct Pool {
     nodes: Vec<Node>,
     /// The last to be freed comes first: it is in the cache.
     free: u32,
-    len: usize,
 }
 
 #[derive(Debug)]
@@ -66,13 +65,17 @@ impl Mailbox {
 
 impl Pool {
     pub(super) fn new() -> Self {
-        Self { nodes: Vec::new(), free: END, len: 0 }
+        Self { nodes: Vec::new(), free: END }
     }
 
     /// How many wait, of all.
     #[cfg(all(test, not(any(loom, shuttle))))]
     fn len(&self) -> usize {
-        self.len
+        let (mut free, mut index) = (0, self.free);
+        while index != END {
+            (free, index) = (free + 1, self.nodes[index as usize].next);
+        }
+        self.nodes.len() - free
     }
 
     /// Puts it behind those that wait.
@@ -96,7 +99,6 @@ impl Pool {
             tail => self.nodes[tail as usize].next = index,
         }
         mailbox.tail = index;
-        self.len += 1;
     }
 
     /// Whose credit the oldest has.
@@ -119,7 +121,6 @@ impl Pool {
         }
         node.next = self.free;
         self.free = index;
-        self.len -= 1;
         Some(node.envelope.as_mut_ptr())
     }
 

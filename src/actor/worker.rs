@@ -139,7 +139,7 @@ impl Worker {
                     light_fence();
                 }
                 if inlet.is_wanted()
-                    && let Some(lane) = self.core.lane(*number)
+                    && let Some(lane) = self.core.lane_of(*number)
                 {
                     lane.bell().signal.notify();
                 }
