@@ -221,16 +221,17 @@ impl<'a, A: Actor> Ctx<'a, A> {
         let limit =
             self.core.cells.at(from).and_then(|cell| cell.rare.as_ref()).map_or(DEFAULT_OUTBOX, |rare| rare.outbox);
         let has_room = self.core.outbox.count(from) < limit;
+        let number = self.core.number(id);
         match policy {
-            Policy::DropNewest => self.core.lose(of(message), Loss::Dropped),
+            Policy::DropNewest => self.core.lose_there(number, of(message), Loss::Dropped),
             Policy::Defer if !has_room => return Err(TellError::Full(message)),
             Policy::DropOldest if !has_room => {
                 match self.core.outbox.take_oldest(from, id) {
                     Some(oldest) => {
-                        self.core.lose(oldest, Loss::Dropped);
+                        self.core.lose_there(number, oldest, Loss::Dropped);
                         self.core.outbox.push(from, id, capacity, of(message));
                     }
-                    None => self.core.lose(of(message), Loss::Dropped),
+                    None => self.core.lose_there(number, of(message), Loss::Dropped),
                 };
             }
             Policy::Defer | Policy::DropOldest => self.core.outbox.push(from, id, capacity, of(message)),

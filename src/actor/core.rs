@@ -357,7 +357,7 @@ impl Core {
             None => Err(envelope),
         };
         if let Err(envelope) = sent {
-            self.lose(envelope, Loss::NobodyThere);
+            self.lose_there(number, envelope, Loss::NobodyThere);
         }
     }
 

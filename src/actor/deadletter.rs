@@ -16,7 +16,7 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeadLetter {
-    /// Whom it was for; of what was to go to another worker, as far as that is known: its place there.
+    /// Whom it was for.
     pub to: ActorId,
     /// The name of its type.
     pub message: &'static str,
@@ -37,8 +37,14 @@ pub enum Loss {
 }
 
 impl Core {
-    /// Counts the message and drops it; who has asked for that is told of it.
+    /// Counts the message, which was for an actor here, and drops it; who has asked for that is told of it.
     #[cold]
+        self.lose_there(self.me, envelope, loss);
+    }
+
+    /// As [`lose`](Self::lose), one for an actor of the worker of that number.
+    #[cold]
+    pub(super) fn lose_there(&mut self, worker: u32, envelope: Envelope, loss: Loss) {
     pub(super) fn lose(&mut self, envelope: Envelope, loss: Loss) {
         match (envelope.kind(), loss) {
             (Kind::Message, Loss::Dropped) => self.counts.dropped += 1,
@@ -47,7 +53,7 @@ impl Core {
             // Of those who are gone.
             (Kind::Credit | Kind::Job, _) => {}
         }
-        self.shared.tell_of(self.me, &envelope, loss);
+        self.shared.tell_of(worker, &envelope, loss);
         // Its destructor is the application's code; nobody is there whose failure it would be.
         _ = catch_unwind(AssertUnwindSafe(|| envelope.discard(self)));
     }
@@ -57,7 +63,7 @@ impl Shared {
     /// Tells whoever wants to know of a message to that worker's actors.
     fn tell_of(&self, worker: u32, envelope: &Envelope, loss: Loss) {
         if let (Kind::Message, Some(hook)) = (envelope.kind(), &self.on_dead_letter) {
-            let to = ActorId { worker: self.base + worker, place: envelope.to() };
+            let to = ActorId { worker: self.base.wrapping_add(worker), place: envelope.to() };
             let letter = DeadLetter { to, message: envelope.message(), loss };
             // It is not to panic; if it does, no worker ends of it.
             _ = catch_unwind(AssertUnwindSafe(|| hook(letter)));

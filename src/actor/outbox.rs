@@ -91,18 +91,20 @@ impl Outbox {
     }
 
     /// Whose receivers have not come to have room: what they are.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Envelope> {
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (ActorId, Envelope)> {
         self.seekers.clear();
         self.counts.clear();
-        std::mem::take(&mut self.waiting).into_values().flatten().map(|deferred| deferred.envelope)
+        std::mem::take(&mut self.waiting)
+            .into_iter()
+            .flat_map(|(to, waiting)| waiting.into_iter().map(move |deferred| (to, deferred.envelope)))
     }
 }
 
 impl Core {
     /// Nobody will have what waits for credit.
     pub(super) fn lose_deferred(&mut self) {
-        for envelope in self.outbox.drain().collect::<Vec<_>>() {
-            self.lose(envelope, Loss::ActorEnded);
+        for (to, envelope) in self.outbox.drain().collect::<Vec<_>>() {
+            self.lose_there(self.number(to), envelope, Loss::ActorEnded);
         }
     }
 
@@ -160,7 +162,7 @@ impl Core {
                 }
                 Err(Denied::Gone) => {
                     if let Some(envelope) = self.outbox.take_first(to) {
-                        self.lose(envelope, Loss::ActorEnded);
+                        self.lose_there(self.number(to), envelope, Loss::ActorEnded);
                     }
                 }
             }

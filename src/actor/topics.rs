@@ -119,7 +119,11 @@ impl Core {
                     published.told += 1;
                 }
                 Err(Denied::Full) => {
-                    self.lose(message::of_verb(subscriber.verb(), id.place, event), Loss::Dropped);
+                    self.lose_there(
+                        self.number(id),
+                        message::of_verb(subscriber.verb(), id.place, event),
+                        Loss::Dropped,
+                    );
                     published.full += 1;
                 }
                 // It has ended, and its worker says so to all.

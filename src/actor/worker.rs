@@ -250,9 +250,18 @@ impl Core {
     /// What others were sent and there was no room for stays where it is.
     fn lose_queued(&mut self) {
         self.tell_those_posted_to();
-        let queued: Vec<Envelope> = self.all_lanes().flat_map(Lane::take_queued).collect();
-        for envelope in queued {
-            self.lose(envelope, Loss::NobodyThere);
+        for number in 0..self.lanes.len() as u32 {
+            for envelope in self.lane_of(number).map(Lane::take_queued).unwrap_or_default() {
+                self.lose_there(number, envelope, Loss::NobodyThere);
+            }
+        }
+        let answers: Vec<_> = self
+            .clients
+            .iter_mut()
+            .flat_map(|(number, lane)| lane.take_queued().into_iter().zip(std::iter::repeat(*number)))
+            .collect();
+        for (envelope, number) in answers {
+            self.lose_there(number, envelope, Loss::NobodyThere);
         }
     }
 
