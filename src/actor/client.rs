@@ -276,7 +276,8 @@ impl Client {
         let who = Who::Client(asker);
         self.post(number, message::job(move |core: &mut Core| core.watch(id, Watcher { who, tell })));
         let answer = self.await_answer(number, deadline);
-        if answer == Err(AskError::TimedOut) && self.await_room(number, None).is_ok() {
+        // Without room its watcher stays, whose word is for nobody.
+        if answer == Err(AskError::TimedOut) && self.lanes[number as usize].has_room() {
             self.post(number, message::job(move |core: &mut Core| core.unwatch(id.place, who)));
         }
         answer

@@ -365,7 +365,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
     }
 
     /// Takes none of the messages that others send, until it [resumes](Self::resume): they wait, and those who send more find it full.
-    /// What it has asked for itself comes: answers, timers, room, ends of others; and [`Actor::asked_to_stop`].
+    /// What it has asked for itself comes: answers, timers that come once, room, ends of others; and [`Actor::asked_to_stop`].
     pub fn hold(&mut self) {
         self.set_held(true);
     }
@@ -540,6 +540,8 @@ impl<'a, A: Actor> Ctx<'a, A> {
     {
         let to = self.place();
         let make = Box::new(move || message::envelope::<A, M>(to, make()));
+        // None at all would be due again and again at the same time.
+        let period = period.max(Duration::from_nanos(1));
         let due = self.core.after(period);
         let alarm = |timer| Alarm::Every { timer, to, due, period, make };
         self.core.set_timer(due, alarm).expect("timers have numbers enough")

@@ -138,7 +138,7 @@ pub(super) struct Cell {
     pub(super) local: u32,
     /// Who supervises it, and its rank among their children.
     pub(super) parent: Option<ActorId>,
-    pub(super) rank: u32,
+    pub(super) rank: u64,
     /// What most have not got.
     pub(super) rare: Option<Box<Rare>>,
 }

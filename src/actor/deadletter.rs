@@ -2,12 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use super::{
     address::ActorId,
     core::{Core, Counts},
     envelope::{Envelope, Kind},
+    failure::quietly,
     lane::Inlet,
     shared::Shared,
 };
@@ -39,13 +38,13 @@ pub enum Loss {
 impl Core {
     /// Counts the message, which was for an actor here, and drops it; who has asked for that is told of it.
     #[cold]
+    pub(super) fn lose(&mut self, envelope: Envelope, loss: Loss) {
         self.lose_there(self.me, envelope, loss);
     }
 
     /// As [`lose`](Self::lose), one for an actor of the worker of that number.
     #[cold]
     pub(super) fn lose_there(&mut self, worker: u32, envelope: Envelope, loss: Loss) {
-    pub(super) fn lose(&mut self, envelope: Envelope, loss: Loss) {
         match (envelope.kind(), loss) {
             (Kind::Message, Loss::Dropped) => self.counts.dropped += 1,
             (Kind::Message, _) => self.counts.dead_letters += 1,
@@ -55,7 +54,7 @@ impl Core {
         }
         self.shared.tell_of(worker, &envelope, loss);
         // Its destructor is the application's code; nobody is there whose failure it would be.
-        _ = catch_unwind(AssertUnwindSafe(|| envelope.discard(self)));
+        quietly(|| envelope.discard(self));
     }
 }
 
@@ -66,7 +65,7 @@ impl Shared {
             let to = ActorId { worker: self.base.wrapping_add(worker), place: envelope.to() };
             let letter = DeadLetter { to, message: envelope.message(), loss };
             // It is not to panic; if it does, no worker ends of it.
-            _ = catch_unwind(AssertUnwindSafe(|| hook(letter)));
+            quietly(|| hook(letter));
         }
     }
 
@@ -79,7 +78,6 @@ impl Shared {
                 Kind::Credit | Kind::Job => {}
             }
             self.tell_of(worker, &envelope, Loss::NobodyThere);
-            _ = catch_unwind(AssertUnwindSafe(|| drop(envelope)));
         }
     }
 }

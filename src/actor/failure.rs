@@ -2,7 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use std::{any::Any, borrow::Cow, error::Error, fmt};
+use std::{
+    any::Any,
+    borrow::Cow,
+    error::Error,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 /// Why an actor failed.
 #[derive(Debug)]
@@ -17,7 +23,7 @@ pub enum Failure {
     },
     /// A handler or `start` returned or [reported](super::Ctx::fail) this.
     Error(Box<dyn Error + Send + Sync>),
-    /// An actor it supervises has failed, and is not to be started again, or was too often.
+    /// An actor that it supervises, or that one of those does, has failed so, and is not to be started again, or was too often.
     Child(Box<Failure>),
 }
 
@@ -25,6 +31,14 @@ impl Failure {
     /// One that is told in words.
     pub fn new(text: impl Into<String>) -> Self {
         Self::Error(text.into().into())
+    }
+
+    /// That of whoever supervises the one that failed: of the first to fail, however many are between.
+    pub(super) fn of_child(self) -> Self {
+        match self {
+            Self::Child(_) => self,
+            first => Self::Child(Box::new(first)),
+        }
     }
 
     #[cold]
@@ -35,6 +49,16 @@ impl Failure {
         };
         Self::Panic { text, message }
     }
+}
+
+/// Runs code of the application's whose panic would be no actor's failure: a destructor, a hook. `None`: it has panicked.
+pub(super) fn quietly<R>(code: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(code)).ok()
+}
+
+/// The failure in words, which may be the application's.
+pub(super) fn text_of(failure: &Failure) -> String {
+    quietly(|| failure.to_string()).unwrap_or_else(|| "a failure that panics when it is told".into())
 }
 
 impl fmt::Display for Failure {

@@ -21,7 +21,7 @@ use super::{
     ask::{AskError, ReplyTo},
     core::{Cell, Core, Outcome, Status},
     envelope::{Envelope, State},
-    failure::Failure,
+    failure::{Failure, quietly, text_of},
     history::History,
     mailbox::{Mailbox, Origin},
     message::{self, species},
@@ -29,6 +29,7 @@ use super::{
     spec::{Group, Intensity, Remedy, Restarts, Spec, Strategy},
     timers::Alarm,
 };
+use crate::timer::Key;
 
 /// What an actor has that supervises, is supervised with more than to be stopped, or is watched.
 #[derive(Debug)]
@@ -37,10 +38,12 @@ pub(super) struct Rare {
     group: Group,
     /// Starts it again.
     maker: Option<Maker>,
+    /// When it is to be, if that was put off.
+    restart: Option<Key>,
     history: History,
     /// Whom it supervises, in the order they were started.
-    children: BTreeMap<u32, ActorId>,
-    next_rank: u32,
+    children: BTreeMap<u64, ActorId>,
+    next_rank: u64,
     watchers: Vec<Watcher>,
     /// Messages it may defer.
     pub(super) outbox: u32,
@@ -59,6 +62,7 @@ impl Rare {
             remedy,
             group,
             maker: None,
+            restart: None,
             history: History::default(),
             children: BTreeMap::new(),
             next_rank: 0,
@@ -110,7 +114,7 @@ impl Watcher {
                 Reason::Failed(text) => format!("the actor {other}, which it is linked with, failed: {text}"),
                 Reason::Gone => format!("the actor {other}, which it is linked with, has ended"),
             };
-            core.have(core.number(who), move |core| core.fail(who.place, Failure::new(text)));
+            core.have(core.number(who), move |core| core.later.push((who.place, Outcome::Fails(Failure::new(text)))));
         };
         Self { who: Who::Linked(who), tell: Box::new(tell) }
     }
@@ -173,7 +177,7 @@ impl Core {
     pub(super) fn spawn<A: Actor>(
         &mut self,
         spec: Spec<A>,
-        parent: Option<(ActorId, u32)>,
+        parent: Option<(ActorId, u64)>,
     ) -> Result<Addr<A>, SpawnError> {
         if self.shared.is_closing() {
             return Err(SpawnError::ShutDown);
@@ -194,11 +198,11 @@ impl Core {
             urgent: Mailbox::EMPTY,
             is_held: false,
             is_to_stop: false,
+            is_queued: false,
             status: Status::Starting,
             is_busy: true,
             capacity,
             local: 0,
-            is_queued: false,
             parent: parent.map(|(parent, _)| parent),
             rank: parent.map_or(0, |(_, rank)| rank),
             rare,
@@ -249,7 +253,7 @@ impl Core {
     }
 
     /// A rank for another child of `parent`, which is here.
-    pub(super) fn next_rank(&mut self, parent: Place) -> Option<u32> {
+    pub(super) fn next_rank(&mut self, parent: Place) -> Option<u64> {
         let rare = self.rare(parent)?;
         let rank = rare.next_rank;
         rare.next_rank += 1;
@@ -257,11 +261,15 @@ impl Core {
     }
 
     /// `parent`, which is here, supervises `child` from now on.
-    pub(super) fn adopt(&mut self, parent: Place, rank: u32, child: ActorId) {
+    pub(super) fn adopt(&mut self, parent: Place, rank: u64, child: ActorId) {
         match self.rare(parent) {
             Some(rare) => _ = rare.children.insert(rank, child),
             // Nobody is left who would stop it.
-            None => self.have(self.number(child), move |core| core.stop(child.place)),
+            None => return self.have(self.number(child), move |core| core.stop(child.place)),
+        }
+        if self.cells.at(parent).is_some_and(|cell| cell.status == Status::Stopping) {
+            // It waits for those it had when it began to stop, and now for this one.
+            self.have(self.number(child), move |core| core.let_stop(child.place));
         }
     }
 
@@ -286,8 +294,11 @@ impl Core {
         self.counts.failures += 1;
         let id = self.id(place);
         if let Some(hook) = &self.shared.on_failure {
-            hook(id, &failure);
+            // It is not to panic; if it does, no worker ends of it.
+            quietly(|| hook(id, &failure));
         }
+        // Nothing of it is used any more, whatever is decided, and whenever.
+        self.drop_state(place);
         match (remedy, parent) {
             (Remedy::Stop, _) => self.stop_failed(place, failure),
             (Remedy::Escalate, _) => self.escalate(place, failure),
@@ -300,7 +311,7 @@ impl Core {
     }
 
     /// A child of `parent`, which is here, failed, and may be started again.
-    fn child_failed(&mut self, parent: ActorId, (rank, child): (u32, ActorId), restarts: Restarts, failure: Failure) {
+    fn child_failed(&mut self, parent: ActorId, (rank, child): (u64, ActorId), restarts: Restarts, failure: Failure) {
         let now = self.clock.now();
         let worker = self.number(child);
         let group = match self.cells.at(parent.place).and_then(|cell| cell.rare.as_mut()) {
@@ -343,11 +354,22 @@ impl Core {
     fn restart_after(&mut self, place: Place, pause: Duration) {
         self.drop_state(place);
         self.stop_children(place);
+        self.forget_restart(place);
         if pause.is_zero() {
-            self.restart(place);
-        } else {
-            let at = self.after(pause);
-            self.alarms.set(at, Alarm::Restart(place));
+            return self.restart(place);
+        }
+        let at = self.after(pause);
+        let key = self.alarms.set(at, Alarm::Restart(place));
+        if let Some(rare) = self.rare(place) {
+            rare.restart = Some(key);
+        }
+    }
+
+    /// What was due of an earlier pause is not to end a later one.
+    fn forget_restart(&mut self, place: Place) {
+        let rare = self.cells.at(place).and_then(|cell| cell.rare.as_mut());
+        if let Some(key) = rare.and_then(|rare| rare.restart.take()) {
+            self.alarms.cancel(key);
         }
     }
 
@@ -357,6 +379,7 @@ impl Core {
         let Some(mut maker) = cell.rare.as_mut().and_then(|rare| rare.maker.take()) else { return };
         cell.status = Status::Starting;
         cell.is_held = false;
+        self.forget_restart(place);
         self.counts.restarts += 1;
         let started = self.starting(place, |core| (maker.0)(core));
         if let Some(rare) = self.rare(place) {
@@ -364,19 +387,20 @@ impl Core {
         }
         match started {
             Ok(state) => self.begin(place, state),
-            Err(failure) => self.fail(place, failure),
+            // Not at once: one that never starts is not to be a deep recursion.
+            Err(failure) => self.later.push((place, Outcome::Fails(failure))),
         }
     }
 
     /// Its failure is its supervisor's.
     fn escalate(&mut self, place: Place, failure: Failure) {
         let parent = self.cells.at(place).and_then(|cell| cell.parent);
-        let text = failure.to_string();
         match parent {
             Some(parent) => {
-                self.stop_failed(place, Failure::new(text));
+                self.stop_failed(place, Failure::new(text_of(&failure)));
                 self.have(self.number(parent), move |core| {
-                    core.fail(parent.place, Failure::Child(Box::new(failure)));
+                    // Nor is that one after the other, however many there are above.
+                    core.later.push((parent.place, Outcome::Fails(failure.of_child())));
                 });
             }
             None => self.stop_failed(place, failure),
@@ -403,9 +427,13 @@ impl Core {
             return self.later.push((place, Outcome::Stops));
         }
         if cell.status == Status::Stopping {
+            if cell.rare.as_ref().is_none_or(|rare| rare.children.is_empty()) {
+                self.finish(place);
+            }
             return;
         }
         cell.status = Status::Stopping;
+        self.forget_restart(place);
         if self.stop_children(place) == 0 {
             self.finish(place);
         }
@@ -439,17 +467,19 @@ impl Core {
     /// It does not come to its stop, as it holds its mail: it is to know.
     pub(super) fn tell_of_stop(&mut self, place: Place) {
         let Some(cell) = self.cells.at(place) else { return };
+        cell.is_to_stop = false;
         let wish = message::stop_wanted(place, cell.species);
         self.hurry(place, wish);
     }
 
     /// A child of an actor here has ended.
-    fn child_ended(&mut self, parent: Place, rank: u32) {
+    fn child_ended(&mut self, parent: Place, rank: u64) {
         let Some(cell) = self.cells.at(parent) else { return };
         let Some(rare) = cell.rare.as_mut() else { return };
         rare.children.remove(&rank);
         if rare.children.is_empty() && cell.status == Status::Stopping {
-            self.finish(parent);
+            // Its parent may be waiting for it in turn, and so on to the root of a deep tree.
+            self.later.push((parent, Outcome::Stops));
         }
     }
 
@@ -469,10 +499,12 @@ impl Core {
                 rare.reason.get_or_insert(failure);
             }
         }
+        // Started just now.
+        self.stop_children(place);
         let Some((id, cell)) = self.remove(place) else { return };
         let (rank, parent) = (cell.rank, cell.parent);
         if let Some(Rare { reason, watchers, .. }) = cell.rare.map(|rare| *rare) {
-            let reason = reason.map_or(Reason::Stopped, |failure| Reason::Failed(failure.to_string()));
+            let reason = reason.map_or(Reason::Stopped, |failure| Reason::Failed(text_of(&failure)));
             for watcher in watchers {
                 (watcher.tell)(self, Ended { id, reason: reason.clone() });
             }
@@ -497,7 +529,8 @@ impl Core {
             if rare.is_named {
                 self.shared.names.forget(id);
             }
-            let topics = mem::take(&mut rare.topics);
+            let (topics, maker) = (mem::take(&mut rare.topics), rare.maker.take());
+            quietly(|| drop(maker));
             self.unsubscribe_all(id, topics);
         }
         Some((id, cell))
@@ -510,8 +543,8 @@ impl Core {
         let (species, status) = (cell.species, cell.status);
         self.close_all(place, if status == Status::Paused { AskError::Failed } else { AskError::Gone });
         // SAFETY: the state is of this cell, whose species it is; it was taken out, and its code does not run.
-        let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { (species.drop)(state) }));
-        self.counts.failures += u64::from(dropped.is_err());
+        let dropped = quietly(|| unsafe { (species.drop)(state) });
+        self.counts.failures += u64::from(dropped.is_none());
     }
 
     /// `watcher` is told when the actor at `place` ends; now, if it has.
@@ -530,7 +563,8 @@ impl Core {
     /// `who` watches no more.
     pub(super) fn unwatch(&mut self, place: Place, who: Who) {
         if let Some(rare) = self.cells.at(place).and_then(|cell| cell.rare.as_mut()) {
-            rare.watchers.retain(|watcher| watcher.who != who);
+            // What is dropped is its own code's.
+            quietly(|| rare.watchers.retain(|watcher| watcher.who != who));
         }
     }
 

@@ -132,7 +132,7 @@ pub trait Actor: Sized + 'static {
     fn start(args: Self::Args, ctx: &mut Ctx<'_, Self>) -> Result<Self, Failure>;
 
     /// It is to stop when it has handled what waits for it, but takes none of that, as it [holds](Ctx::hold) its mail: it may
-    /// [stop](Ctx::stop) at once, or let things take their course, as it does by default. Called once of each wish that it stops.
+    /// [stop](Ctx::stop) at once, or let things take their course, as it does by default. Called once, when it is first so.
     fn asked_to_stop(&mut self, ctx: &mut Ctx<'_, Self>) {
         let _ = ctx;
     }

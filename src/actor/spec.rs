@@ -4,7 +4,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Actor, credit::CAPACITY_MAX};
+use super::{Actor, credit::CAPACITY_MAX, lifecycle::DEFAULT_OUTBOX};
 
 /// How an actor is to be started: from what, with how much room, and what is done when it fails.
 ///
@@ -27,7 +27,7 @@ impl<A: Actor> Spec<A> {
         Self {
             args,
             capacity: CAPACITY,
-            outbox: CAPACITY,
+            outbox: DEFAULT_OUTBOX,
             remedy: Remedy::Stop,
             group: Group { strategy: Strategy::OneForOne, intensity: Intensity::default() },
             copy: None,

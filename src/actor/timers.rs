@@ -9,7 +9,13 @@ use std::{
 };
 
 use super::{
-    ask::AskError, core::Core, credit::Denied, deadletter::Loss, envelope::Envelope, failure::Failure, places::Place,
+    ask::AskError,
+    core::Core,
+    credit::Denied,
+    deadletter::Loss,
+    envelope::Envelope,
+    failure::{Failure, quietly},
+    places::Place,
 };
 
 /// A timer of the actor that has set it: see [`Ctx::after`](super::Ctx::after) and [`Ctx::every`](super::Ctx::every).
@@ -87,6 +93,7 @@ impl Core {
     ) {
         if self.cells.at(to).is_none() {
             self.timers.remove(timer);
+            quietly(|| drop(make));
             return;
         }
         match catch_unwind(AssertUnwindSafe(&mut make)) {

@@ -7,7 +7,7 @@ use std::{sync::Arc as Counted, time::Instant};
 use super::{
     core::{Core, Counts},
     deadletter::Loss,
-    envelope::Envelope,
+    failure::quietly,
     lane::{Bell, Inlet, Lane, Newcomer, RING},
     shared::Order,
 };
@@ -89,7 +89,8 @@ impl Worker {
         let counts = self.core.counts;
         let Self { core, mut inlets, bell, .. } = self;
         // Nobody is answered from here on, and those who wait hear of it.
-        drop(core);
+        // Closures of timers and questions are dropped with it, which are the application's.
+        quietly(|| drop(core));
         inlets.extend(bell.shut().into_iter().map(|newcomer| (newcomer.number, newcomer.inlet)));
         say(Said::Ended { counts, killed, inlets });
     }

@@ -13,6 +13,7 @@ mod pressure;
 mod room;
 mod time;
 mod topics;
+mod trees;
 
 use std::time::Duration;
 
