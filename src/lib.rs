@@ -52,7 +52,6 @@
 
 pub mod actor;
 pub mod affinity;
-#[cfg(not(any(loom, shuttle)))]
 pub mod bridge;
 pub mod channel;
 mod context;

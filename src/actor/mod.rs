@@ -84,7 +84,7 @@ mod loom;
 mod mailbox;
 mod message;
 #[cfg(all(test, any(loom, shuttle)))]
-mod models;
+pub(crate) mod models;
 mod names;
 mod outbox;
 mod places;
@@ -111,7 +111,6 @@ pub use lifecycle::{Ended, Reason, SpawnError};
 pub use names::NameError;
 #[cfg(not(any(loom, shuttle)))]
 pub use runtime::{Report, Runtime, RuntimeBuilder, StartError};
-#[cfg(not(any(loom, shuttle)))]
 pub(crate) use source::{Intake, NoRoom, Note, Source};
 pub use spec::{BackOff, Intensity, Restarts, Spec, Strategy};
 pub use timers::Timer;

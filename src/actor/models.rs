@@ -26,7 +26,7 @@ use crate::{sync::thread, wait::WaitPolicy};
 
 /// What happened, in order.
 #[derive(Debug)]
-struct Log<T>(Counted<Unseen<Vec<T>>>);
+pub(crate) struct Log<T>(Counted<Unseen<Vec<T>>>);
 
 impl<T> Clone for Log<T> {
     fn clone(&self) -> Self {
@@ -41,15 +41,15 @@ impl<T> Default for Log<T> {
 }
 
 impl<T> Log<T> {
-    fn note(&self, what: T) {
+    pub(crate) fn note(&self, what: T) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(what);
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    fn take(&self) -> Vec<T> {
+    pub(crate) fn take(&self) -> Vec<T> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -172,7 +172,7 @@ fn end(worker: Part) -> Counts {
     said
 }
 
-fn close<T>(what: ManuallyDrop<T>) {
+pub(crate) fn close<T>(what: ManuallyDrop<T>) {
     drop(ManuallyDrop::into_inner(what));
 }
 
@@ -181,6 +181,44 @@ fn live_until_seen(mut worker: Part, seen: &Log<u32>, count: usize, shared: &Sha
     worker.work(WaitPolicy::Park, |_| seen.len() >= count);
     shared.give(Order::End);
     live(worker)
+}
+
+/// One worker, turned by the model's own thread: for rooms above this one.
+pub(crate) struct Solo {
+    worker: Part,
+    shared: Counted<Shared>,
+    client: ManuallyDrop<Client>,
+}
+
+impl Solo {
+    /// With one actor.
+    pub(crate) fn new<A: Actor>(spec: Spec<A>) -> (Self, Addr<A>) {
+        let mut stage = Stage::new(1);
+        let client = stage.client();
+        let (worker, addr) = stage.pop().play(spec);
+        (Self { worker, shared: stage.shared, client }, addr)
+    }
+
+    /// Lets it go on until the log has so many entries. What it did, and who may tell it something meanwhile.
+    pub(crate) fn live_until_seen<T: Send + 'static>(
+        self,
+        seen: &Log<u32>,
+        count: usize,
+        beside: impl FnOnce(&mut Client) -> T + Send + 'static,
+    ) -> (Counts, T) {
+        let Self { worker, shared, mut client } = self;
+        let other = thread::spawn(move || {
+            let told = beside(&mut client);
+            (client, told)
+        });
+        let mut worker = worker;
+        worker.work(WaitPolicy::Park, |_| seen.len() >= count);
+        let (client, told) = other.join().unwrap();
+        shared.give(Order::End);
+        let counts = live(worker);
+        close(client);
+        (counts, told)
+    }
 }
 
 /// One worker's actor tells another's so many, which has room for `capacity`; rings hold two. The sender sleeps for room in the ring, or

@@ -217,7 +217,8 @@ impl Core {
 /// A worker, to what its source hears from.
 impl Sleep for Bell {
     fn wake(&self) {
-        // With its own fence: whichever signal is armed first, the worker's look follows both.
+        // Whoever has found the source's announcement has found the worker's, which is made before it, without the fence. That holds
+        // in whichever order they are made, and is nothing beside the wake-up.
         self.signal.fence_and_notify();
     }
 }

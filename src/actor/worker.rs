@@ -203,7 +203,8 @@ impl Awaited for Worker {
         let has_come = self.inlets.iter().any(|(_, inlet)| !inlet.is_empty());
         let has_news = self.bell.has_news() && !planted("actor-news-unlooked");
         let has_room = self.core.can_move_on() && !planted("actor-room-unlooked");
-        (has_come || has_news || has_room || self.core.is_source_ready()).then_some(())
+        let has_sourced = self.core.is_source_ready() && !planted("actor-source-unlooked");
+        (has_come || has_news || has_room || has_sourced).then_some(())
     }
 
     fn announce(&mut self) -> bool {
@@ -242,7 +243,9 @@ impl Core {
     }
 
     fn announce(&mut self) {
-        if let Some(source) = &self.source {
+        if let Some(source) = &self.source
+            && !planted("actor-source-unannounced")
+        {
             source.announce();
         }
         self.all_lanes().for_each(|lane| lane.announce());

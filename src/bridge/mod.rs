@@ -65,10 +65,16 @@
 
 mod desk;
 mod forward;
+#[cfg(all(test, loom))]
+mod loom;
+#[cfg(all(test, any(loom, shuttle)))]
+mod models;
 mod port;
 mod reader;
 #[cfg(feature = "remote")]
 pub mod remote;
+#[cfg(all(test, shuttle))]
+mod shuttle;
 
 pub use forward::{Forwarder, Forwarding, Release, forward};
 pub use port::{OwnError, Port, own, own_sender};

@@ -128,6 +128,15 @@ impl<S> Port<S> {
         drop(seat);
         Rc::into_inner(socket).expect("readers hold it while they read").into_inner()
     }
+
+    /// As [`when_writable`](Self::when_writable).
+    pub(super) fn tell_writable<A, N>(&self, ctx: &mut Ctx<'_, A>, make: impl FnOnce() -> N + 'static) -> bool
+    where
+        A: Handle<N>,
+        N: Send + 'static,
+    {
+        self.seat.set_writable(ctx.note(make)).is_some()
+    }
 }
 
 impl<S: Sends> Port<S> {
@@ -147,7 +156,7 @@ impl<S: Sends> Port<S> {
         A: Handle<N>,
         N: Send + 'static,
     {
-        self.seat.set_writable(ctx.note(make)).is_some()
+        self.tell_writable(ctx, make)
     }
 }
 

@@ -40,12 +40,11 @@ mod bell;
 mod descriptors;
 mod error;
 mod event;
-#[cfg(not(any(loom, shuttle)))]
 mod lookout;
 #[cfg(all(test, loom))]
 mod loom;
 #[cfg(all(test, any(loom, shuttle)))]
-mod models;
+pub(crate) mod models;
 mod poller;
 #[cfg(all(test, shuttle))]
 mod shuttle;
@@ -55,7 +54,6 @@ mod watchlist;
 pub use crate::socket::{Interest, Pollable};
 pub use error::{AddError, NotRegistered, PollError};
 pub use event::{Event, Events};
-#[cfg(not(any(loom, shuttle)))]
 pub(crate) use lookout::Lookout;
 pub use poller::{PollCounters, Poller, Waker};
 pub use watchlist::Key;

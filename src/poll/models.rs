@@ -3,13 +3,16 @@
 
 #![forbid(unsafe_code)]
 
-use std::mem::ManuallyDrop;
+use std::{io, mem::ManuallyDrop, sync::Arc as Counted};
 
-use super::{Events, Interest, PollError, Poller};
+use super::{Events, Interest, PollError, Pollable, Poller};
 use crate::{
+    SocketType,
+    reactor::Reactor,
     socket::{
         Descriptor, Readiness, Told,
-        watch::{Beckons, Content, Owner, Ready, Watchable},
+        sealed::Sealed,
+        watch::{Beckons, Content, Owner, Ready, Watchable, identity_of},
     },
     sync::{Arc, AtomicBool, AtomicU32, Ordering, light_fence, thread},
     wait::{Awaited, Signal, WaitPolicy, Waiter},
@@ -17,7 +20,7 @@ use crate::{
 
 /// What peers reach: counts that grow.
 #[derive(Debug, Default)]
-struct Letterbox {
+pub(crate) struct Letterbox {
     delivered: AtomicU32,
     /// Letters of the owner's that have left its outbox, which holds one.
     carried: AtomicU32,
@@ -26,14 +29,14 @@ struct Letterbox {
 }
 
 impl Letterbox {
-    fn deliver(&self) {
+    pub(crate) fn deliver(&self) {
         // Release: pairs with Acquire in `Reader::is_there`.
         self.delivered.fetch_add(1, Ordering::Release);
         self.signal.fence_and_notify();
     }
 
     /// As a pipe's consumer: a light fence where nobody wants room.
-    fn carry(&self) {
+    pub(crate) fn carry(&self) {
         // Release: pairs with Acquire in `Reader::has_room`.
         self.carried.fetch_add(1, Ordering::Release);
         light_fence();
@@ -128,6 +131,81 @@ impl Content for Reader {
 
     fn hub(&self) -> &Arc<Letterbox> {
         &self.of
+    }
+}
+
+/// The owner's end of a letterbox, as a socket.
+#[derive(Debug)]
+pub(crate) struct Letters(Option<ManuallyDrop<Owner<Reader>>>);
+
+impl Letters {
+    pub(crate) fn new() -> (Arc<Letterbox>, Self) {
+        let (letterbox, owner) = socket();
+        (letterbox, Self(Some(owner)))
+    }
+
+    fn owner(&mut self) -> &mut Owner<Reader> {
+        self.0.as_mut().expect("it is there until it is dropped")
+    }
+
+    fn owner_ref(&self) -> &Owner<Reader> {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+
+    /// Takes a letter. False: there is none.
+    pub(crate) fn take(&mut self) -> bool {
+        take(self.owner())
+    }
+
+    /// Writes one. False: there is no room.
+    pub(crate) fn put(&mut self) -> bool {
+        self.owner().with(Reader::put).0
+    }
+}
+
+impl Drop for Letters {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            drop(self.0.take().map(ManuallyDrop::into_inner));
+        }
+    }
+}
+
+impl Sealed for Letters {}
+
+#[expect(private_interfaces, reason = "see the trait")]
+impl Pollable for Letters {
+    fn watch(&mut self) -> Counted<dyn Watchable> {
+        self.owner_ref().shared().clone()
+    }
+
+    fn to_drive(&self) -> io::Result<Option<Reactor>> {
+        Ok(None)
+    }
+
+    fn is_inherited(&self) -> bool {
+        false
+    }
+
+    fn identity(&self) -> usize {
+        self.owner_ref().with_ref(|reader| identity_of(&reader.of))
+    }
+
+    fn socket_type(&self) -> SocketType {
+        SocketType::Pair
+    }
+
+    fn is_closed(&self) -> bool {
+        false
+    }
+
+    fn readiness(&mut self, interest: Interest) -> Interest {
+        self.owner().with(|reader| Ready::readiness(reader, interest)).0.as_interest()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn edge_descriptor(&mut self) -> io::Result<Descriptor> {
+        Descriptor::new(self.owner_ref().shared().clone(), Interest::READABLE)
     }
 }
 

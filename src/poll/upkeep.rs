@@ -5,13 +5,9 @@
 
 #![forbid(unsafe_code)]
 
-use std::time::Duration;
-#[cfg(not(any(loom, shuttle)))]
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::reactor::Reactor;
-#[cfg(not(any(loom, shuttle)))]
-use crate::wait::Watched;
+use crate::{reactor::Reactor, wait::Watched};
 
 /// See the module. Usually none, or one.
 #[derive(Debug, Default)]
@@ -87,7 +83,6 @@ impl Upkeep {
 
     /// For somebody who sleeps in place of their threads, before the last look: adds what ends that sleep, and tells when to look again
     /// at the latest.
-    #[cfg(not(any(loom, shuttle)))]
     pub(super) fn watch(&mut self, watched: &mut Vec<Watched>) -> Option<Instant> {
         self.turn();
         // The look after this one is before the sleep, the next one after it.

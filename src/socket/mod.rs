@@ -239,7 +239,7 @@ impl<S: Sends + Receives> Duplex for S {}
 /// Sockets that a [`Router`] may know by an id they choose.
 pub trait Identified: Socket {}
 
-mod sealed {
+pub(crate) mod sealed {
     #[expect(unnameable_types, reason = "this is what seals a trait")]
     pub trait Sealed {}
 }
