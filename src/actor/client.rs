@@ -17,10 +17,10 @@ use super::{
     credit::Denied,
     envelope::{Envelope, Kind},
     lane::{Bell, Inlet, Lane, Newcomer, lane},
-    lifecycle::{Watcher, Who},
     message::{self, Question},
     places::Place,
     shared::Shared,
+    watch::{Watcher, Who},
 };
 use crate::{
     ring::CapacityError,

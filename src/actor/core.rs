@@ -2,18 +2,9 @@
 //!
 //! One thread has it. A handler runs with the core borrowed and its own state beside it; what it asks for that would touch that state (to
 //! stop, to fail) is noted and done when it has returned.
-//!
-//! | status | runs | next |
-//! |---|---|---|
-//! | `Starting` | in `start` | `Idle` or `Ready`; or it never was |
-//! | `Idle` | has no messages | `Ready` with the first |
-//! | `Ready` | is in `ready`, once | `Idle`, `Paused`, `Stopping` |
-//! | `Paused` | has failed, and what becomes of it is not decided, or not due | `Idle` or `Ready`, with another state; `Stopping` |
-//! | `Stopping` | its children are to end first | – |
 
 use std::{
     collections::VecDeque,
-    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::Arc as Counted,
@@ -25,20 +16,22 @@ use smallvec::SmallVec;
 use super::{
     address::ActorId,
     ask::{AskError, Asked, Before, Open, ReplyTo},
+    cell::Cell,
+    counts::Counts,
     credit::{Denied, GONE, Returned},
     deadletter::Loss,
-    envelope::{Envelope, Kind, State, Verb},
+    envelope::{Envelope, Kind, Verb},
     failure::Failure,
     lane::{Inlet, Lane},
-    lifecycle::Rare,
     mailbox::{Mailbox, Origin, Pool},
-    message::{self, Species},
+    message,
     outbox::Outbox,
     places::{Place, Places},
     shared::Shared,
     source::Source,
     timers::Alarm,
     topics::Topics,
+    turns::Outcome,
 };
 use crate::{
     sync::{light_fence, planted},
@@ -52,9 +45,9 @@ pub(super) struct Core {
     pub(super) me: u32,
     pub(super) shared: Counted<Shared>,
     pub(super) cells: Places<Cell>,
-    pool: Pool,
+    pub(super) pool: Pool,
     /// Who has messages, in the order of their turns.
-    ready: VecDeque<u32>,
+    pub(super) ready: VecDeque<u32>,
     /// To the workers, by their numbers; none to itself.
     pub(super) lanes: Vec<Option<Lane>>,
     /// To clients, with their numbers, by those.
@@ -78,10 +71,10 @@ pub(super) struct Core {
     /// What is to become of actors whose code runs, beside the one that asked for it by itself.
     pub(super) later: Vec<(Place, Outcome)>,
     /// What it handles.
-    handling: fn() -> &'static str,
+    pub(super) handling: fn() -> &'static str,
     pub(super) counts: Counts,
     /// Something may have been sent to others since they were told last.
-    has_posted: bool,
+    pub(super) has_posted: bool,
     /// Something found no room in a ring, when they were told last.
     pub(super) has_queued: bool,
     /// Beside rings and timers. Most have none.
@@ -114,123 +107,6 @@ impl Clock {
         self.now
     }
 }
-
-/// An actor, to its worker.
-#[derive(Debug)]
-pub(super) struct Cell {
-    /// `None` while it starts, and after it has failed.
-    pub(super) state: Option<State>,
-    pub(super) species: &'static Species,
-    pub(super) mailbox: Mailbox,
-    /// What is not to wait behind the rest: see [`Core::hurry`].
-    pub(super) urgent: Mailbox,
-    pub(super) status: Status,
-    /// It takes nothing of its mailbox for now.
-    pub(super) is_held: bool,
-    /// It is to stop when it comes to that in its mailbox.
-    pub(super) is_to_stop: bool,
-    /// It is among those who are ready, once.
-    pub(super) is_queued: bool,
-    /// Its code runs: what ends it waits until that has returned.
-    pub(super) is_busy: bool,
-    pub(super) capacity: u32,
-    /// Messages of actors of this worker that wait.
-    pub(super) local: u32,
-    /// Who supervises it, and its rank among their children.
-    pub(super) parent: Option<ActorId>,
-    pub(super) rank: u64,
-    /// What most have not got.
-    pub(super) rare: Option<Box<Rare>>,
-}
-
-impl Cell {
-    /// Is its next message, which is its `nth` of this turn, an urgent one?
-    #[inline(always)]
-    fn is_urgent(&self, nth: u32) -> bool {
-        !self.urgent.is_empty() && (self.is_held || self.mailbox.is_empty() || nth % URGENT_RUN != URGENT_RUN - 1)
-    }
-
-    /// The list of those.
-    #[inline(always)]
-    fn list(&mut self, is_urgent: bool) -> &mut Mailbox {
-        if is_urgent { &mut self.urgent } else { &mut self.mailbox }
-    }
-
-    /// It is to have a turn, if it waited for mail. It may be queued still, from before it was paused.
-    #[inline(always)]
-    fn get_ready(&mut self, ready: &mut VecDeque<u32>, index: u32) {
-        if self.status == Status::Idle {
-            self.status = Status::Ready;
-            if !mem::replace(&mut self.is_queued, true) {
-                ready.push_back(index);
-            }
-        }
-    }
-
-    /// Has it something that it would handle?
-    #[inline(always)]
-    fn has_mail(&self) -> bool {
-        !self.urgent.is_empty() || !(self.is_held || self.mailbox.is_empty())
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Status {
-    Starting,
-    Idle,
-    Ready,
-    Paused,
-    Stopping,
-}
-
-/// What a handler has asked for.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    Goes,
-    Stops,
-    Fails(Failure),
-}
-
-/// What a worker did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Messages handled, those that were failed at and requests to stop among them.
-    pub handled: u64,
-    /// Actors that were started, and of those that have ended.
-    pub started: u64,
-    /// See there.
-    pub ended: u64,
-    /// Times an actor failed.
-    pub failures: u64,
-    /// Times one was started anew.
-    pub restarts: u64,
-    /// Messages for actors that had ended, or ended with them unread.
-    pub dead_letters: u64,
-    /// Messages that a [policy](super::Policy) has dropped, and those of intervals and publications that found no room.
-    pub dropped: u64,
-    /// Answers that came when nobody waited for them any more.
-    pub late_answers: u64,
-}
-
-impl Counts {
-    pub(super) fn add(&mut self, other: Self) {
-        self.handled += other.handled;
-        self.started += other.started;
-        self.ended += other.ended;
-        self.failures += other.failures;
-        self.restarts += other.restarts;
-        self.dead_letters += other.dead_letters;
-        self.dropped += other.dropped;
-        self.late_answers += other.late_answers;
-    }
-}
-
-/// Messages of one actor before it is the next one's turn.
-const QUANTUM: u32 = 64;
-
-/// Of so many messages one at least is of those that are not urgent, if there is one.
-const URGENT_RUN: u32 = 8;
 
 /// Where a message goes that has credit.
 #[derive(Clone, Copy, Debug)]
@@ -487,143 +363,6 @@ impl Core {
     }
 
     /// Is there an actor with something to do?
-    #[inline(always)]
-    pub(super) fn has_work(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
-    /// It is the next actor's turn: some of its messages. False: nobody has any.
-    #[inline]
-    pub(super) fn run_next(&mut self) -> bool {
-        let Some(index) = self.ready.pop_front() else { return false };
-        let Some((place, cell)) = self.cells.at_index(index) else { return true };
-        cell.is_queued = false;
-        cell.is_busy = true;
-        self.running = Some(place);
-        let ended = catch_unwind(AssertUnwindSafe(|| self.run(place)));
-        self.running = None;
-        self.set_busy(place, false);
-        if let Err(panic) = ended {
-            if let Some(Before { asker, .. }) = self.answering.take() {
-                self.post_answer(asker, message::failure(asker.place, AskError::Failed));
-            }
-            self.outcome = Outcome::Fails(Failure::of_panic(panic, (self.handling)()));
-        }
-        match mem::replace(&mut self.outcome, Outcome::Goes) {
-            Outcome::Goes => {}
-            outcome => self.conclude(place, outcome),
-        }
-        self.do_later();
-        self.tell_lanes();
-        true
-    }
-
-    /// What was put off until no code of the actors concerned runs.
-    #[inline(always)]
-    pub(super) fn do_later(&mut self) {
-        while let Some((place, outcome)) = self.later.pop() {
-            self.conclude(place, outcome);
-        }
-    }
-
-    fn conclude(&mut self, place: Place, outcome: Outcome) {
-        match outcome {
-            Outcome::Goes => {}
-            Outcome::Stops => self.stop(place),
-            Outcome::Fails(failure) => self.fail(place, failure),
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn set_busy(&mut self, place: Place, is_busy: bool) {
-        if let Some(cell) = self.cells.at(place) {
-            cell.is_busy = is_busy;
-        }
-    }
-
-    #[inline(always)]
-    fn run(&mut self, place: Place) {
-        let Some(cell) = self.cells.at(place) else { return };
-        // What comes from here on is for another turn: an actor that tells itself something is not to keep others waiting, nor those it
-        // has told something before.
-        let last = cell.mailbox.last();
-        let has_none = cell.mailbox.is_empty();
-        for nth in 0..QUANTUM {
-            let Some(cell) = self.cells.at(place) else { return };
-            if cell.status != Status::Ready {
-                // Stopped or failed by somebody else since it was put there.
-                return;
-            }
-            let Some(state) = cell.state else { return };
-            if !cell.has_mail() {
-                cell.status = Status::Idle;
-                return;
-            }
-            let is_urgent = cell.is_urgent(nth);
-            if has_none && !is_urgent {
-                break;
-            }
-            let Some(origin) = self.pool.origin(cell.list(is_urgent)) else { return };
-            if origin == Origin::HERE && self.outbox.is_empty() {
-                cell.local -= 1;
-            } else {
-                self.settle(place, origin);
-            }
-            // From that list still: to settle may be to tell this very actor of room, which is urgent.
-            let Some(cell) = self.cells.at(place) else { return };
-            let mailbox = cell.list(is_urgent);
-            let is_last = mailbox.first() == last;
-            let Some(envelope) = self.pool.pop_in_place(mailbox) else { return };
-            // SAFETY: it is ours, and nothing was pushed since.
-            self.handling = unsafe { (*envelope).name() };
-            self.counts.handled += 1;
-            // SAFETY: the state is of the actor at `place`, which the message was for: its generation is never given to another. The
-            // state is freed by this core when the handler has returned, not before. The envelope is not used again, and lies where it
-            // does until something is pushed, by way of the core.
-            unsafe { Envelope::deliver_from(envelope, state, self) };
-            if !matches!(self.outcome, Outcome::Goes) {
-                return;
-            }
-            if is_last {
-                break;
-            }
-        }
-        if let Some(cell) = self.cells.at(place)
-            && cell.status == Status::Ready
-        {
-            cell.status = Status::Idle;
-            if cell.has_mail() {
-                cell.get_ready(&mut self.ready, place.index);
-            }
-        }
-    }
-
-    /// A message of its has been taken: there is room for another.
-    #[inline(always)]
-    fn settle(&mut self, place: Place, origin: Origin) {
-        match origin {
-            Origin::NONE => {}
-            Origin::HERE => {
-                if let Some(cell) = self.cells.at(place) {
-                    cell.local -= 1;
-                }
-                if !self.outbox.is_empty() {
-                    self.send_deferred(self.id(place));
-                }
-            }
-            Origin(number) => {
-                let Some(capacity) = self.cells.at(place).map(|cell| cell.capacity) else { return };
-                if let Some(lane) = self.lane_of(number)
-                    && let Some(returned) = lane.settled.handled(place, capacity)
-                {
-                    // Lost with the lane if that is gone.
-                    _ = lane.post(message::credit(returned));
-                    self.has_posted = true;
-                }
-            }
-        }
-    }
-
     /// Wakes whoever sleeps of those something was sent to.
     #[inline(always)]
     pub(super) fn tell_lanes(&mut self) {
@@ -657,22 +396,6 @@ impl Core {
                 self.tell_gone(place, origin);
             }
             self.lose(envelope, Loss::ActorEnded);
-        }
-    }
-
-    /// The actor may run (again).
-    pub(super) fn wake(&mut self, place: Place) {
-        let Some(cell) = self.cells.at(place) else { return };
-        cell.status = Status::Idle;
-        if cell.has_mail() {
-            cell.get_ready(&mut self.ready, place.index);
-        }
-    }
-
-    /// The actor whose handler runs ends when that has returned.
-    pub(super) fn stop_current(&mut self) {
-        if !matches!(self.outcome, Outcome::Fails(_)) {
-            self.outcome = Outcome::Stops;
         }
     }
 }

@@ -4,7 +4,8 @@
 
 use super::{
     address::ActorId,
-    core::{Core, Counts},
+    core::Core,
+    counts::Counts,
     envelope::{Envelope, Kind},
     failure::quietly,
     lane::Inlet,

@@ -46,14 +46,16 @@
 //! | `envelope`, `message` | a message without its type, and what is done with it |
 //! | `credit`, `mailbox`, `outbox` | what bounds the messages under way, where they wait, and where they wait for room |
 //! | `lane` | the way from one worker or client to another |
-//! | `core`, `lifecycle`, `timers`, `ask` | a worker's actors: their turns, their lives, what is due, what is to be answered |
-//! | `context` | what a handler may do |
+//! | `core`, `cell`, `turns` | a worker's actors, what it knows of each, and their turns |
+//! | `lifecycle`, `supervision`, `watch` | how they begin and end, what becomes of those that fail, and who is told |
+//! | `timers`, `ask` | what is due, what is to be answered |
+//! | `context`, `tell` | what a handler may do, and whom it may tell |
 //! | `worker`, `runtime`, `client` | the loop, the threads, and threads outside |
 //! | `source` | what else a worker looks at, beside rings and timers |
 //! | [`kit`] | the same without threads and clock, for tests |
 //! | `spec`, `history`, `failure` | how an actor is started, and started again |
 //! | `names`, `topics` | the registry, and what is published |
-//! | `deadletter`, `shared` | what came to nobody, what all workers share |
+//! | `deadletter`, `counts`, `shared` | what came to nobody, what was done, what all workers share |
 //!
 //! # What bounds a mailbox
 //!
@@ -67,9 +69,11 @@
 
 mod address;
 mod ask;
+mod cell;
 mod client;
 mod context;
 mod core;
+mod counts;
 mod credit;
 mod deadletter;
 mod envelope;
@@ -96,25 +100,31 @@ mod shared;
 mod shuttle;
 mod source;
 mod spec;
+mod supervision;
+mod tell;
 mod timers;
 mod topics;
+mod turns;
+mod watch;
 mod worker;
 
-pub use self::core::Counts;
 pub use address::{ActorId, Addr, Recipient};
 pub use ask::{AskError, Asker};
 pub use client::{Client, ClientError};
-pub use context::{Ctx, Policy, TellError, To, Whom};
+pub use context::Ctx;
+pub use counts::Counts;
 pub use deadletter::{DeadLetter, Loss};
 pub use failure::Failure;
-pub use lifecycle::{Ended, Reason, SpawnError};
+pub use lifecycle::SpawnError;
 pub use names::NameError;
 #[cfg(not(any(loom, shuttle)))]
 pub use runtime::{Report, Runtime, RuntimeBuilder, StartError};
 pub(crate) use source::{Intake, NoRoom, Note, Source};
 pub use spec::{BackOff, Intensity, Restarts, Spec, Strategy};
+pub use tell::{Policy, TellError, To, Whom};
 pub use timers::Timer;
 pub use topics::Published;
+pub use watch::{Ended, Reason};
 
 /// State that lives on a worker and handles messages: see the [module](self).
 ///

@@ -11,10 +11,11 @@ use std::{
 
 use super::{
     Actor, ActorId, Client, ClientError, DeadLetter, Ended, Failure, Reason, SpawnError, Spec,
-    core::{Core, Counts},
+    core::Core,
+    counts::Counts,
     lane::{Inlet, Lane},
-    lifecycle::{Watcher, Who},
     shared::{DeadLetterHook, FailureHook, Order, Shared, rings},
+    watch::{Watcher, Who},
     worker::{Said, Worker},
 };
 use crate::{

@@ -34,7 +34,8 @@ use std::{
 use super::{
     Actor, Ctx, Failure, Handle, Recipient,
     address::ActorId,
-    core::{Core, Route, Status},
+    cell::Status,
+    core::{Core, Route},
     credit::{Denied, Returned},
     envelope::Envelope,
     lane::Bell,

@@ -4,7 +4,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Actor, credit::CAPACITY_MAX, lifecycle::DEFAULT_OUTBOX};
+use super::{Actor, credit::CAPACITY_MAX, supervision::DEFAULT_OUTBOX};
 
 /// How an actor is to be started: from what, with how much room, and what is done when it fails.
 ///

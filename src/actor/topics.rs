@@ -14,11 +14,11 @@ use std::{
 use super::{
     Recipient,
     address::ActorId,
-    context::{Sealed, placed::Placed},
     core::Core,
     credit::Denied,
     deadletter::Loss,
     message,
+    tell::{Sealed, placed::Placed},
 };
 
 /// See the module.

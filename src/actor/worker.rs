@@ -5,7 +5,8 @@
 use std::{sync::Arc as Counted, time::Instant};
 
 use super::{
-    core::{Core, Counts},
+    core::Core,
+    counts::Counts,
     deadletter::Loss,
     failure::quietly,
     lane::{Bell, Inlet, Lane, Newcomer, RING},
