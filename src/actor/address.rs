@@ -7,7 +7,7 @@ use std::{fmt, hash, marker::PhantomData};
 use super::{Actor, Handle, envelope::Verb, message, places::Place};
 
 /// Names an actor, whatever its type, for good: no other actor of the process is ever named so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActorId {
     /// The worker's number: no two workers of the process have the same, of whatever runtime.
     pub(super) worker: u32,

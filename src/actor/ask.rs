@@ -7,7 +7,7 @@ use std::{any::TypeId, cell::RefCell, fmt, marker::PhantomData};
 use super::{Handle, core::Core, envelope::Envelope, message, places::Place};
 
 /// Where an answer goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ReplyTo {
     /// The lane of who asked.
     pub(super) lane: u32,

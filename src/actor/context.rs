@@ -452,6 +452,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
         let watcher = Watcher { who: Who::Actor(who), tell };
         let number = self.core.number(id);
         if (number as usize) < self.workers() {
+            self.core.note_watched(place, id);
             self.core.have(number, move |core| core.watch(id, watcher));
         } else {
             self.core.watch_nobody(id, watcher);
@@ -463,6 +464,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
         let who = self.core.id(self.place());
         let number = self.core.number(id);
         if (number as usize) < self.workers() {
+            self.core.forget_watched(who.place, id);
             self.core.have(number, move |core| core.unwatch(id.place, Who::Actor(who)));
         }
     }

@@ -196,6 +196,14 @@ impl Stage {
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]
+impl Stage {
+    /// How many wishes to hear of an end its actors have, and have from others.
+    pub(super) fn watches(&mut self) -> [usize; 2] {
+        self.workers.iter_mut().map(Worker::watches).fold([0, 0], |[of, by], more| [of + more[0], by + more[1]])
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
     use crate::actor::{Ctx, Failure, Restarts};

@@ -98,6 +98,7 @@ impl Core {
             }
             Err(failure) => {
                 self.stop_children(place);
+                self.watch_nobody_more(place);
                 self.remove(place);
                 Err(SpawnError::Failed(failure))
             }
@@ -222,11 +223,12 @@ impl Core {
         }
         // Started just now.
         self.stop_children(place);
+        self.watch_nobody_more(place);
         let Some((id, cell)) = self.remove(place) else { return };
         let (rank, parent) = (cell.rank, cell.parent);
         if let Some(Rare { reason, watchers, .. }) = cell.rare.map(|rare| *rare) {
             let reason = reason.map_or(Reason::Stopped, |failure| Reason::Failed(text_of(&failure)));
-            for watcher in watchers {
+            for watcher in watchers.into_values().flatten() {
                 (watcher.tell)(self, Ended { id, reason: reason.clone() });
             }
         }

@@ -2,7 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use std::{any::TypeId, collections::BTreeMap, time::Duration};
+use std::{
+    any::TypeId,
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     address::ActorId,
@@ -15,7 +19,7 @@ use super::{
     spec::{Group, Intensity, Remedy, Restarts, Strategy},
     timers::Alarm,
     turns::Outcome,
-    watch::Watcher,
+    watch::{Watcher, Who},
 };
 use crate::timer::Key;
 
@@ -32,7 +36,9 @@ pub(super) struct Rare {
     /// Whom it supervises, in the order they were started.
     pub(super) children: BTreeMap<u64, ActorId>,
     pub(super) next_rank: u64,
-    pub(super) watchers: Vec<Watcher>,
+    pub(super) watchers: BTreeMap<Who, Vec<Watcher>>,
+    /// Whom it watches.
+    pub(super) watched: BTreeSet<ActorId>,
     /// Messages it may defer.
     pub(super) outbox: u32,
     /// How it came to its end.
@@ -54,7 +60,8 @@ impl Rare {
             history: History::default(),
             children: BTreeMap::new(),
             next_rank: 0,
-            watchers: Vec::new(),
+            watchers: BTreeMap::new(),
+            watched: BTreeSet::new(),
             outbox,
             reason: None,
             is_named: false,

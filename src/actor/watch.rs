@@ -2,7 +2,10 @@
 
 #![forbid(unsafe_code)]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use super::{
     address::ActorId,
@@ -23,7 +26,7 @@ pub(super) struct Watcher {
 type TellEnd = dyn FnOnce(&mut Core, Ended) + Send;
 
 /// An actor that watches, or a client that waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Who {
     Actor(ActorId),
     /// An actor that is to fail with it.
@@ -38,11 +41,15 @@ impl Watcher {
     pub(super) fn linked(who: ActorId, other: ActorId) -> Self {
         let tell = move |core: &mut Core, ended: Ended| {
             let text = match ended.reason {
-                Reason::Stopped => return,
-                Reason::Failed(text) => format!("the actor {other}, which it is linked with, failed: {text}"),
-                Reason::Gone => format!("the actor {other}, which it is linked with, has ended"),
+                Reason::Stopped => None,
+                Reason::Failed(text) => Some(format!("the actor {other}, which it is linked with, failed: {text}")),
+                Reason::Gone => Some(format!("the actor {other}, which it is linked with, has ended")),
             };
-            core.have(core.number(who), move |core| core.later.push((who.place, Outcome::Fails(Failure::new(text)))));
+            core.have(core.number(who), move |core| {
+                // The other half of the link.
+                core.unwatch(who.place, Who::Linked(other));
+                core.later.extend(text.map(|text| (who.place, Outcome::Fails(Failure::new(text)))));
+            });
         };
         Self { who: Who::Linked(who), tell: Box::new(tell) }
     }
@@ -80,7 +87,7 @@ impl Core {
     /// `watcher` is told when the actor at `place` ends; now, if it has.
     pub(super) fn watch(&mut self, id: ActorId, watcher: Watcher) {
         match self.rare(id.place) {
-            Some(rare) => rare.watchers.push(watcher),
+            Some(rare) => rare.watchers.entry(watcher.who).or_default().push(watcher),
             None => self.watch_nobody(id, watcher),
         }
     }
@@ -93,8 +100,33 @@ impl Core {
     /// `who` watches no more.
     pub(super) fn unwatch(&mut self, place: Place, who: Who) {
         if let Some(rare) = self.cells.at(place).and_then(|cell| cell.rare.as_mut()) {
+            let watchers = rare.watchers.remove(&who);
             // What is dropped is its own code's.
-            quietly(|| rare.watchers.retain(|watcher| watcher.who != who));
+            quietly(|| drop(watchers));
+        }
+    }
+
+    /// The actor at `place` watches that one, until it is told or does not want to any more.
+    pub(super) fn note_watched(&mut self, place: Place, id: ActorId) {
+        if let Some(rare) = self.rare(place) {
+            rare.watched.insert(id);
+        }
+    }
+
+    /// It does not.
+    pub(super) fn forget_watched(&mut self, place: Place, id: ActorId) {
+        if let Some(rare) = self.cells.at(place).and_then(|cell| cell.rare.as_mut()) {
+            rare.watched.remove(&id);
+        }
+    }
+
+    /// It ends, and leaves nothing with those it watches.
+    pub(super) fn watch_nobody_more(&mut self, place: Place) {
+        let Some(rare) = self.cells.at(place).and_then(|cell| cell.rare.as_mut()) else { return };
+        let watched = mem::take(&mut rare.watched);
+        let who = Who::Actor(self.id(place));
+        for id in watched {
+            self.have(self.number(id), move |core| core.unwatch(id.place, who));
         }
     }
 
@@ -105,9 +137,103 @@ impl Core {
         then: impl FnOnce(Ended) -> Envelope + Send + 'static,
         ended: Ended,
     ) {
-        self.have(self.number(who), move |core| match catch_unwind(AssertUnwindSafe(|| then(ended))) {
-            Ok(message) => core.hurry(who.place, message),
-            Err(panic) => core.fail(who.place, Failure::of_panic(panic, "the end of another")),
+        self.have(self.number(who), move |core| {
+            core.forget_watched(who.place, ended.id);
+            match catch_unwind(AssertUnwindSafe(|| then(ended))) {
+                Ok(message) => core.hurry(who.place, message),
+                Err(panic) => core.fail(who.place, Failure::of_panic(panic, "the end of another")),
+            }
         });
+    }
+
+    #[cfg(all(test, not(any(loom, shuttle))))]
+    pub(super) fn watches(&mut self) -> [usize; 2] {
+        let mut watches = [0, 0];
+        for place in self.cells.places().collect::<Vec<_>>() {
+            if let Some(rare) = self.cells.at(place).and_then(|cell| cell.rare.as_ref()) {
+                watches[0] += rare.watched.len();
+                watches[1] += rare.watchers.values().map(Vec::len).sum::<usize>();
+            }
+        }
+        watches
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use crate::actor::{Actor, ActorId, Addr, Ctx, Ended, Failure, Handle, Spec, kit::Stage};
+
+    /// Watches and is linked as it is told.
+    struct Onlooker;
+
+    enum Wish {
+        Watch(ActorId),
+        Unwatch(ActorId),
+        Link(ActorId),
+        Unlink(ActorId),
+        Stop,
+    }
+
+    impl Actor for Onlooker {
+        type Args = ();
+
+        fn start((): (), _: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
+            Ok(Self)
+        }
+    }
+
+    impl Handle<Wish> for Onlooker {
+        type Reply = ();
+
+        fn on(&mut self, wish: Wish, ctx: &mut Ctx<'_, Self>) {
+            match wish {
+                Wish::Watch(id) => ctx.watch(id, |ended| ended),
+                Wish::Unwatch(id) => ctx.unwatch(id),
+                Wish::Link(id) => ctx.link(id),
+                Wish::Unlink(id) => ctx.unlink(id),
+                Wish::Stop => ctx.stop(),
+            }
+        }
+    }
+
+    impl Handle<Ended> for Onlooker {
+        type Reply = ();
+
+        fn on(&mut self, _: Ended, _: &mut Ctx<'_, Self>) {}
+    }
+
+    /// It has done that, and nothing is under way.
+    fn told(stage: &mut Stage, who: Addr<Onlooker>, wish: Wish) {
+        stage.tell(who, wish).unwrap();
+        stage.settle();
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_wish_with_those_who_stay() {
+        for (here, there) in [(0, 0), (0, 1)] {
+            let mut stage = Stage::new(2, 7);
+            let start = |stage: &mut Stage, worker| stage.spawn_on(worker, Spec::<Onlooker>::new(())).unwrap();
+            for (begin, end, is_link) in [
+                (Wish::Watch as fn(ActorId) -> Wish, Wish::Unwatch as fn(ActorId) -> Wish, false),
+                (Wish::Link, Wish::Unlink, true),
+            ] {
+                let begun = if is_link { [0, 2] } else { [1, 1] };
+                let [one, other] = [here, there].map(|worker| start(&mut stage, worker));
+                told(&mut stage, one, begin(other.id()));
+                assert_eq!(stage.watches(), begun);
+                told(&mut stage, one, end(other.id()));
+                assert_eq!(stage.watches(), [0, 0], "taken back");
+                // Who wished it ends, and then, with another, who is watched.
+                for first_ends in [true, false] {
+                    let one = start(&mut stage, here);
+                    told(&mut stage, one, begin(other.id()));
+                    assert_eq!(stage.watches(), begun);
+                    told(&mut stage, if first_ends { one } else { other }, Wish::Stop);
+                    assert_eq!(stage.watches(), [0, 0], "ended");
+                }
+                told(&mut stage, one, begin(other.id()));
+                assert_eq!(stage.watches(), [0, 0], "who has ended");
+            }
+        }
     }
 }

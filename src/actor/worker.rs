@@ -111,6 +111,12 @@ impl Worker {
         self.core.counts
     }
 
+    /// How many wishes to hear of an end its actors have, and have from others.
+    #[cfg(all(test, not(any(loom, shuttle))))]
+    pub(super) fn watches(&mut self) -> [usize; 2] {
+        self.core.watches()
+    }
+
     /// From how many workers and clients something may come.
     #[cfg(all(test, any(loom, shuttle)))]
     pub(super) fn inlets(&self) -> usize {
