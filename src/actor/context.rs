@@ -410,18 +410,19 @@ impl<'a, A: Actor> Ctx<'a, A> {
         }
     }
 
-    /// Sends itself `message` after `delay`.
+    /// Sends itself `message` after `delay`, unless it has ended or failed by then: a timer is of one life.
     pub fn after<M: Send + 'static>(&mut self, delay: Duration, message: M) -> Timer
     where
         A: Handle<M>,
     {
-        let envelope = message::envelope::<A, M>(self.place(), message);
+        let place = self.place();
+        let envelope = message::envelope::<A, M>(place, message);
         let at = self.core.after(delay);
-        self.core.set_timer(at, |timer| Alarm::Once { timer, envelope }).expect("timers have numbers enough")
+        self.core.set_timer(place, at, |timer| Alarm::Once { timer, envelope }).expect("timers have numbers enough")
     }
 
     /// Sends itself what `make` makes, the first time after `period` and then again and again. What it has no room for, or what is
-    /// due while it is busy for more than a period, is left out.
+    /// due while it is busy for more than a period, is left out. Ends as other [timers](Self::after) do.
     pub fn every<M: Send + 'static>(&mut self, period: Duration, mut make: impl FnMut() -> M + 'static) -> Timer
     where
         A: Handle<M>,
@@ -432,7 +433,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
         let period = period.max(Duration::from_nanos(1));
         let due = self.core.after(period);
         let alarm = |timer| Alarm::Every { timer, to, due, period, make };
-        self.core.set_timer(due, alarm).expect("timers have numbers enough")
+        self.core.set_timer(to, due, alarm).expect("timers have numbers enough")
     }
 
     /// Takes a timer back. False: it was over.
@@ -440,7 +441,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
         self.core.cancel_timer(timer)
     }
 
-    /// Sends itself what `then` makes of it when that actor ends; at once, if it has ended.
+    /// Sends itself what `then` makes of it when that actor ends; at once, if it has ended. Whoever fails watches nobody any more.
     pub fn watch<N: Send + 'static>(&mut self, id: ActorId, then: impl FnOnce(Ended) -> N + Send + 'static)
     where
         A: Handle<N>,
@@ -469,7 +470,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
         }
     }
 
-    /// Gives itself a name, by which it is found in this runtime until it ends.
+    /// Gives itself a name, by which it is found in this runtime until it ends. It may have it already, from an earlier life.
     ///
     /// # Errors
     /// Another has it.

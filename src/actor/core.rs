@@ -29,7 +29,7 @@ use super::{
     places::{Place, Places},
     shared::Shared,
     source::Source,
-    timers::Alarm,
+    timers::{Alarm, Pending},
     topics::Topics,
     turns::Outcome,
 };
@@ -55,7 +55,7 @@ pub(super) struct Core {
     pub(super) asked: Places<(Asked, Option<Key>)>,
     pub(super) alarms: Wheel<Alarm>,
     /// Timers of actors, which an interval sets again and again.
-    pub(super) timers: Places<Option<Key>>,
+    pub(super) timers: Places<Pending>,
     /// What found no credit, and waits for it.
     pub(super) outbox: Outbox,
     pub(super) clock: Clock,

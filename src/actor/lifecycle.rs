@@ -240,6 +240,7 @@ impl Core {
     /// Takes it out, with what it had: its state is dropped, its mailbox lost.
     fn remove(&mut self, place: Place) -> Option<(ActorId, Cell)> {
         self.drop_state(place);
+        self.cancel_timers(place);
         let id = self.id(place);
         let mut cell = self.cells.remove(place)?;
         self.counts.ended += 1;
@@ -257,6 +258,13 @@ impl Core {
             self.unsubscribe_all(id, topics);
         }
         Some((id, cell))
+    }
+
+    /// What it began with its state ends with that: its timers, and what it watches. Another life begins its own.
+    pub(super) fn end_life(&mut self, place: Place) {
+        self.drop_state(place);
+        self.cancel_timers(place);
+        self.watch_nobody_more(place);
     }
 
     /// Its destructor is its own code, and may panic: then it is counted as a failure, and nothing else.

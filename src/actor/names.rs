@@ -56,8 +56,11 @@ impl std::error::Error for NameError {}
 impl Names {
     pub(super) fn give<A: Actor>(&self, name: String, addr: Addr<A>) -> Result<(), NameError> {
         let mut book = self.0.lock();
-        if let Some(entry) = book.by_name.get(&name) {
-            return Err(NameError::Taken(entry.id));
+        match book.by_name.get(&name) {
+            // It says so again in each of its lives.
+            Some(entry) if entry.id == addr.id => return Ok(()),
+            Some(entry) => return Err(NameError::Taken(entry.id)),
+            None => {}
         }
         let entry =
             Entry { id: addr.id, capacity: addr.capacity, actor: TypeId::of::<A>(), actor_name: type_name::<A>() };

@@ -37,6 +37,8 @@ pub(super) struct Rare {
     pub(super) children: BTreeMap<u64, ActorId>,
     pub(super) next_rank: u64,
     pub(super) watchers: BTreeMap<Who, Vec<Watcher>>,
+    /// The last of its timers to be set.
+    pub(super) timers: Option<u32>,
     /// Whom it watches.
     pub(super) watched: BTreeSet<ActorId>,
     /// Messages it may defer.
@@ -61,6 +63,7 @@ impl Rare {
             children: BTreeMap::new(),
             next_rank: 0,
             watchers: BTreeMap::new(),
+            timers: None,
             watched: BTreeSet::new(),
             outbox,
             reason: None,
@@ -131,7 +134,7 @@ impl Core {
             quietly(|| hook(id, &failure));
         }
         // Nothing of it is used any more, whatever is decided, and whenever.
-        self.drop_state(place);
+        self.end_life(place);
         match (remedy, parent) {
             (Remedy::Stop, _) => self.stop_failed(place, failure),
             (Remedy::Escalate, _) => self.escalate(place, failure),
@@ -185,7 +188,7 @@ impl Core {
     }
 
     fn restart_after(&mut self, place: Place, pause: Duration) {
-        self.drop_state(place);
+        self.end_life(place);
         self.stop_children(place);
         self.forget_restart(place);
         if pause.is_zero() {

@@ -17,10 +17,23 @@ use super::{
     failure::{Failure, quietly},
     places::Place,
 };
+use crate::timer::Key;
 
 /// A timer of the actor that has set it: see [`Ctx::after`](super::Ctx::after) and [`Ctx::every`](super::Ctx::every).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timer(pub(super) Place);
+
+/// A timer, to its worker: in a list of those of its actor, so that they end with it.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// `None` until its alarm is set, which needs the timer's name.
+    key: Option<Key>,
+    owner: Place,
+    /// The index of the one set before it.
+    next: Option<u32>,
+    /// And after it.
+    previous: Option<u32>,
+}
 
 /// What is due.
 pub(super) enum Alarm {
@@ -75,7 +88,7 @@ impl Core {
                 }
             }
             Alarm::Once { timer, envelope } => {
-                self.timers.remove(timer);
+                self.remove_timer(timer);
                 self.hurry(envelope.to(), envelope);
             }
             Alarm::Every { timer, to, due, period, make } => self.tick((timer, to), due, period, make),
@@ -91,14 +104,9 @@ impl Core {
         period: Duration,
         mut make: Box<dyn FnMut() -> Envelope>,
     ) {
-        if self.cells.at(to).is_none() {
-            self.timers.remove(timer);
-            quietly(|| drop(make));
-            return;
-        }
         match catch_unwind(AssertUnwindSafe(&mut make)) {
             Err(panic) => {
-                self.timers.remove(timer);
+                self.remove_timer(timer);
                 return self.fail(to, Failure::of_panic(panic, "an interval"));
             }
             Ok(envelope) => {
@@ -115,26 +123,60 @@ impl Core {
         let periods = u32::try_from(behind + 1).unwrap_or(u32::MAX);
         let due = after(due, period.saturating_mul(periods));
         let key = self.alarms.set(due, Alarm::Every { timer, to, due, period, make });
-        if let Some(place) = self.timers.at(timer) {
-            *place = Some(key);
-        }
+        self.set_key(timer, key);
     }
 
-    /// Sets an alarm under a name that stays.
-    pub(super) fn set_timer(&mut self, at: Instant, alarm: impl FnOnce(Place) -> Alarm) -> Option<Timer> {
-        // A key of its own, until the alarm is set: it needs the name.
-        let timer = self.timers.insert(None)?;
-        let key = self.alarms.set(at, alarm(timer));
-        if let Some(place) = self.timers.at(timer) {
-            *place = Some(key);
+    /// Sets an alarm of the actor at `owner` under a name that stays.
+    pub(super) fn set_timer(&mut self, owner: Place, at: Instant, alarm: impl FnOnce(Place) -> Alarm) -> Option<Timer> {
+        let next = self.rare(owner)?.timers;
+        let timer = self.timers.insert(Pending { key: None, owner, next, previous: None })?;
+        if let Some((_, next)) = next.and_then(|next| self.timers.at_index(next)) {
+            next.previous = Some(timer.index);
         }
+        if let Some(rare) = self.rare(owner) {
+            rare.timers = Some(timer.index);
+        }
+        let key = self.alarms.set(at, alarm(timer));
+        self.set_key(timer, key);
         Some(Timer(timer))
     }
 
+    fn set_key(&mut self, timer: Place, key: Key) {
+        if let Some(pending) = self.timers.at(timer) {
+            pending.key = Some(key);
+        }
+    }
+
+    /// It is over: its name names nothing.
+    fn remove_timer(&mut self, timer: Place) -> Option<Key> {
+        let Pending { key, owner, next, previous } = self.timers.remove(timer)?;
+        if let Some((_, next)) = next.and_then(|next| self.timers.at_index(next)) {
+            next.previous = previous;
+        }
+        match previous.and_then(|previous| self.timers.at_index(previous)) {
+            Some((_, previous)) => previous.next = next,
+            None => {
+                if let Some(rare) = self.cells.at(owner).and_then(|cell| cell.rare.as_mut()) {
+                    rare.timers = next;
+                }
+            }
+        }
+        key
+    }
+
     pub(super) fn cancel_timer(&mut self, timer: Timer) -> bool {
-        match self.timers.remove(timer.0) {
-            Some(Some(key)) => self.alarms.cancel(key).is_some(),
-            _ => false,
+        self.remove_timer(timer.0).is_some_and(|key| self.alarms.cancel(key).is_some())
+    }
+
+    /// All that the actor has set.
+    pub(super) fn cancel_timers(&mut self, owner: Place) {
+        let timers = self.cells.at(owner).and_then(|cell| cell.rare.as_mut()).and_then(|rare| rare.timers.take());
+        let mut index = timers;
+        while let Some((timer, pending)) = index.and_then(|index| self.timers.at_index(index)) {
+            index = pending.next;
+            let key = self.timers.remove(timer).and_then(|pending| pending.key);
+            // What an interval is made with is its own code's.
+            quietly(|| key.and_then(|key| self.alarms.cancel(key)));
         }
     }
 }

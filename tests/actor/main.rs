@@ -1,5 +1,6 @@
 //! Actors: their mail, their lives, their ends.
 
+mod anew;
 mod cast;
 mod ends;
 mod held;
