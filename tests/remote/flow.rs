@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use ringway::actor::{Spec, TellError};
+use ringway::{
+    actor::{Spec, TellError},
+    bridge::remote::{LinkEvent, RemoteError},
+};
 
 use crate::{
     PATIENCE,
-    cast::{Number, Numbers, ROADS, Stage, Watched, until},
+    cast::{Number, Numbers, ROADS, Stage, Text, Watched, until},
 };
 
 #[test]
@@ -50,6 +53,30 @@ fn what_is_taken_is_soon_known_to_be() {
             watched.client.tell(watched.link, Number(count)).unwrap();
             until("it is taken", || watched.gauge.read().taken == count);
         }
+    }
+}
+
+/// Others fill the actor's mailbox, so nothing of this link is before it when there is room: its credit is all that follows.
+#[test]
+fn what_waited_for_others_alone_is_known_to_be_taken() {
+    for road in ROADS {
+        let stage = Stage::with(road, Spec::new(()).capacity(4), |publication| publication);
+        let mut watched = stage.watched_link(|connection| connection);
+        let other = stage.watched_link(|connection| connection);
+        assert_eq!((watched.event(), other.event()), (LinkEvent::Joined, LinkEvent::Joined));
+        let until_then = stage.block();
+        let asking = Vec::from_iter((0..4).map(|_| {
+            let (mut client, other) = (stage.here.client().unwrap(), other.link);
+            std::thread::spawn(move || client.ask(other, Text("x".into()), PATIENCE).unwrap())
+        }));
+        until("the actor is full", || stage.published.read().asks == 4);
+        watched.client.tell(watched.link, Number(7)).unwrap();
+        // By the time this is answered that has come, and waits.
+        let behind_it = watched.client.ask(watched.link, Text("x".into()), PATIENCE).unwrap();
+        assert_eq!(behind_it, Err(RemoteError::Full), "{road:?}");
+        drop(until_then);
+        asking.into_iter().for_each(|asking| assert_eq!(asking.join().unwrap(), Ok(1), "{road:?}"));
+        until("it is taken", || watched.gauge.read().taken == 1);
     }
 }
 

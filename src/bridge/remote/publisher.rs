@@ -186,7 +186,8 @@ impl Handle<Room> for Publisher {
         self.offers[number].is_seeking = false;
         // Each as far as there is room; who finds none is behind the others next time.
         while let Some(id) = self.offers[number].waiting.pop_front() {
-            let has_room = self.mark(&id, 1, ctx) && self.pass_on(&id, ctx);
+            // The mark that is due before what is given now, and one behind it: without that nobody tells when it is done.
+            let has_room = self.mark(&id, 1, ctx) && self.pass_on(&id, ctx) && self.mark(&id, 1, ctx);
             if !has_room {
                 break;
             }
