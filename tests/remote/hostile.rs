@@ -7,7 +7,10 @@ use proptest::{
     strategy::ValueTree,
     test_runner::{Config, TestRunner},
 };
-use ringway::{Dealer, Frame, Message, bridge::remote::RemoteError};
+use ringway::{
+    Dealer, Frame, Message,
+    bridge::remote::{LinkEvent, RemoteError, RemoteReason, Watch},
+};
 
 use crate::{
     PATIENCE,
@@ -120,12 +123,67 @@ fn there_are_no_more_links_than_may_be() {
         let stage = Stage::with(road, ringway::actor::Spec::new(()), |publication| publication.sessions(1));
         let (first, _) = greeted(&stage);
         let mut second = stage.watched_link(|connection| connection);
-        assert_eq!(second.event(), ringway::bridge::remote::LinkEvent::TurnedAway(RemoteError::Busy), "{road:?}");
+        assert_eq!(second.event(), LinkEvent::TurnedAway(RemoteError::Busy), "{road:?}");
         let answer = second.client.ask(second.link, Text("x".into()), PATIENCE).unwrap();
         assert_eq!(answer, Err(RemoteError::Busy), "{road:?}");
         drop(first);
-        assert_eq!(second.event(), ringway::bridge::remote::LinkEvent::Joined, "{road:?}");
+        assert_eq!(second.event(), LinkEvent::Joined, "{road:?}");
     }
+}
+
+/// Failure, and what is behind it: the code that there is no session.
+fn is_of_no_session(message: &Message, session: u64, number: u64) -> bool {
+    message[0].as_bytes() == packet(6, session, number, &[&[15][..], &[0; 8]].concat())
+}
+
+#[test]
+fn who_speaks_in_a_session_that_is_over_is_told_so_whatever_they_say() {
+    for road in ROADS {
+        let stage = Stage::new(road);
+        let (mut stranger, session) = greeted(&stage);
+        let over = session + 1_000;
+        stranger.send(packet(7, over, 0, &[])).unwrap();
+        assert!(is_of_no_session(&stranger.recv_timeout(PATIENCE).unwrap(), over, 0), "{road:?}: watch");
+        for (kind, rest) in [(3, &b"\x01\0\0\0\x06number"[..]), (4, b"\x03\0\0\0\x04text")] {
+            let said = packet(kind, over, 9, rest);
+            stranger.send([said, vec![1]].into_iter().collect::<Message>()).unwrap();
+            assert!(is_of_no_session(&stranger.recv_timeout(PATIENCE).unwrap(), over, 9), "{road:?}: {kind}");
+        }
+        // But not what publications say themselves: two of them would tell each other for ever.
+        stranger.send(packet(6, over, 0, &[&[15][..], &[0; 8]].concat())).unwrap();
+        stranger.send(packet(11, over, 0, &[])).unwrap();
+        until("all are counted", || stage.published.read().strays == 5);
+        assert!(stranger.try_recv().is_err(), "{road:?}");
+    }
+}
+
+/// A publication that has forgotten a link, and says so.
+#[test]
+fn a_link_that_is_told_it_has_no_session_begins_another() {
+    let context = ringway::Context::new();
+    let here = crate::cast::two();
+    let mut router = ringway::Router::new(&context).unwrap();
+    router.bind("tcp://127.0.0.1:*").unwrap();
+    let endpoint = router.last_endpoint().unwrap().to_string();
+    let mut watched = crate::cast::Watched::open(&here, crate::cast::connection(&context, &endpoint, "scribe"));
+    let (witness, seen) = crate::cast::witness(&mut watched.client);
+    for session in 7..10 {
+        let hello = router.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(hello[1].as_bytes()[5], 1, "a hello");
+        let send = |router: &mut ringway::Router, header: Vec<u8>| {
+            router.send([hello[0].clone(), Frame::from(header)].into_iter().collect::<Message>()).unwrap();
+        };
+        send(&mut router, packet(2, session, 0, &[4, 0, 0, 0, 4, 0, 0, 0]));
+        assert_eq!(watched.event(), LinkEvent::Joined);
+        watched.client.tell(watched.link, Watch::new(witness.recipient())).unwrap();
+        watched.client.tell(watched.link, Number(session)).unwrap();
+        let kinds = [(); 2].map(|()| router.recv_timeout(PATIENCE).unwrap()[1].as_bytes()[5]);
+        assert_eq!(kinds, [7, 3], "watch, and a tell");
+        send(&mut router, packet(6, session, 0, &[&[15][..], &[0; 8]].concat()));
+        assert_eq!(watched.event(), LinkEvent::Lost { tells: 1, questions: 0 });
+        assert_eq!(seen.recv_timeout(PATIENCE).unwrap().reason, RemoteReason::LinkLost);
+    }
+    assert_eq!(watched.gauge.read().lost, 3);
 }
 
 /// A publication that says whatever it likes.
@@ -144,7 +202,7 @@ fn a_link_counts_what_is_no_packet_and_goes_on() {
             .unwrap();
     };
     send(&mut router, vec![packet(2, 7, 0, &[1, 0, 0, 0, 1, 0, 0, 0])]);
-    assert_eq!(watched.event(), ringway::bridge::remote::LinkEvent::Joined);
+    assert_eq!(watched.event(), LinkEvent::Joined);
     for nonsense in
         [vec![vec![]], vec![packet(5, 7, 1, &[])], vec![packet(9, 8, 1, &[])], vec![packet(1, 7, 0, b"\x01a")]]
     {

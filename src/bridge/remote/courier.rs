@@ -336,6 +336,12 @@ impl Courier {
                 joined.asked = joined.asked.saturating_sub(1);
                 self.answer(number, Ok(body.clone()), ctx);
             }
+            // It knows nothing of the session any more, or never did: another is to begin.
+            (What::Failure(Fault::NoSession), _) => {
+                self.part(ctx);
+                self.hello_at = Some(ctx.now());
+                return;
+            }
             (What::Failure(fault), _) => self.take_failure(number, fault, ctx),
             (What::Credit, _) => {
                 // Of what was sent, whatever it says.

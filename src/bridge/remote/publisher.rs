@@ -278,7 +278,8 @@ impl Publisher {
         let Packet { session, number, what } = packet;
         if self.sessions.get(id).is_none_or(|of| of.number != session) {
             self.numbers().strays.add(1);
-            if let What::Ask { .. } = what {
+            // What publications say, and that a link has left, is nothing to answer: two publications would never end.
+            if let What::Tell { .. } | What::Ask { .. } | What::Watch = what {
                 let packet = Packet::new(session, number, What::Failure(Fault::NoSession));
                 self.send(id, packet.message(None), ctx);
             }

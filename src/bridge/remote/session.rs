@@ -123,8 +123,8 @@ impl Session {
 
     /// Puts what there was no room for behind what waits. False: it is more than there can be of a link that reads.
     pub(super) fn keep(&mut self, message: Message, terms: Terms) -> bool {
-        // An answer for each question, a failure or a credit for each tell, and what there is one of.
-        let most = terms.window as usize + terms.questions as usize + 8;
+        // An answer for each question, a failure and a credit for each tell, and what there is one of.
+        let most = 2 * terms.window as usize + terms.questions as usize + 8;
         self.unsent.push_back(message);
         self.unsent.len() <= most
     }
