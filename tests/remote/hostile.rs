@@ -76,9 +76,14 @@ fn packet(kind: u8, session: u64, number: u64, rest: &[u8]) -> Vec<u8> {
 fn greeted(stage: &Stage) -> (Dealer, u64) {
     let mut dealer = Dealer::new(&stage.context).unwrap();
     dealer.connect(&stage.endpoint).unwrap();
+    let session = greet(&mut dealer);
+    (dealer, session)
+}
+
+fn greet(dealer: &mut Dealer) -> u64 {
     dealer.send(packet(1, 0, 0, b"\x06scribe")).unwrap();
     let welcome = dealer.recv_timeout(PATIENCE).unwrap();
-    (dealer, u64::from_le_bytes(welcome[0].as_bytes()[8..16].try_into().unwrap()))
+    u64::from_le_bytes(welcome[0].as_bytes()[8..16].try_into().unwrap())
 }
 
 #[test]
@@ -184,6 +189,39 @@ fn a_link_that_is_told_it_has_no_session_begins_another() {
         assert_eq!(seen.recv_timeout(PATIENCE).unwrap().reason, RemoteReason::LinkLost);
     }
     assert_eq!(watched.gauge.read().lost, 3);
+}
+
+/// A session ends, and the connection does not.
+#[test]
+fn a_link_that_has_lost_its_session_says_hello_again() {
+    let context = ringway::Context::new();
+    let here = crate::cast::two();
+    let mut router = ringway::Router::new(&context).unwrap();
+    router.bind("inproc://parting").unwrap();
+    let watched = crate::cast::Watched::open(&here, crate::cast::connection(&context, "inproc://parting", "scribe"));
+    for session in [7, 8] {
+        // Nobody answers the first for a while, so there is another.
+        let hellos = [(); 2].map(|()| router.recv_timeout(PATIENCE).unwrap());
+        assert_eq!(hellos[0], hellos[1]);
+        for header in [packet(2, session, 0, &[4, 0, 0, 0, 4, 0, 0, 0]), packet(11, session, 0, &[])] {
+            router.send([hellos[0][0].clone(), Frame::from(header)].into_iter().collect::<Message>()).unwrap();
+        }
+        assert_eq!(watched.event(), LinkEvent::Joined);
+        assert_eq!(watched.event(), LinkEvent::Lost { tells: 0, questions: 0 });
+    }
+}
+
+/// What a link says at once in the session of the first hello would be of none any more when the second comes.
+#[test]
+fn a_hello_that_is_repeated_begins_one_session() {
+    for road in ROADS {
+        let stage = Stage::new(road);
+        let (mut link, session) = greeted(&stage);
+        assert_eq!(greet(&mut link), session, "{road:?}");
+        assert_eq!(stage.published.read().parted, 0, "{road:?}");
+        link.send(packet(7, session, 0, &[])).unwrap();
+        assert_ne!(greet(&mut link), session, "{road:?}: it was used");
+    }
 }
 
 /// A publication that says whatever it likes.

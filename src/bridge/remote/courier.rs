@@ -12,8 +12,8 @@
 //!             └──────────────── refused ────────────────────────────┘
 //! ```
 //!
-//! In Seeking and Away tells wait; in Seeking questions, too. Each connection begins with a hello, which the socket sends by itself; its
-//! welcome begins a session. What was sent in a session that is lost is not sent again: it may have been taken.
+//! In Seeking and Away tells wait; in Seeking questions, too. Each connection begins with a hello, which the socket sends by itself, and
+//! where no welcome comes it is said again; that begins a session. What was sent in a session that is lost is not sent again: it may have been taken.
 
 #![forbid(unsafe_code)]
 
@@ -58,7 +58,8 @@ pub(super) struct Courier {
     done: u32,
     waits_for_done: Option<Asker<u32>>,
     watchers: Vec<Recipient<RemoteEnded>>,
-    /// When a publication that has turned us away is asked again.
+    /// When hello is said again. Always there unless in Joined: what began with the connection may have been refused, or was of a session
+    /// that is over on a connection that is not.
     hello_at: Option<Instant>,
     /// It is told when the socket has room.
     is_stuck: bool,
@@ -168,7 +169,7 @@ impl Actor for Courier {
             done: 0,
             waits_for_done: None,
             watchers: Vec::new(),
-            hello_at: None,
+            hello_at: Some(ctx.now() + HELLO_AGAIN),
             is_stuck: false,
             patience,
             answer_limit,
@@ -368,6 +369,10 @@ impl Courier {
     }
 
     fn join(&mut self, number: u64, (window, questions): (u32, u32), peer: Option<PeerId>, ctx: &mut Ctx<'_, Self>) {
+        // Hello was said twice before it was heard.
+        if matches!(&self.phase, Phase::Joined(session) if (session.number, session.peer) == (number, peer)) {
+            return;
+        }
         // Its end was not seen yet.
         self.part(ctx);
         self.phase = Phase::Joined(Session {
@@ -397,6 +402,7 @@ impl Courier {
         let Phase::Joined(session) = mem::replace(&mut self.phase, seeking) else { return };
         let tells = session.tells.len() as u64;
         let sent: Vec<u64> = self.questions.iter().filter(|(_, of)| of.is_sent).map(|(&number, _)| number).collect();
+        self.hello_at = Some(ctx.now() + HELLO_AGAIN);
         self.numbers().parted.add(1);
         self.numbers().lost.add(tells);
         for &number in &sent {
@@ -568,5 +574,5 @@ impl fmt::Debug for Courier {
     }
 }
 
-/// How soon a publication that has turned us away is asked again: the actor may be published by then.
+/// How soon hello is said again, without an answer or after one that turned us away: the actor may be published by then.
 const HELLO_AGAIN: Duration = Duration::from_secs(1);

@@ -276,7 +276,9 @@ impl Publisher {
             return self.greet(id, name, ctx);
         }
         let Packet { session, number, what } = packet;
-        if self.sessions.get(id).is_none_or(|of| of.number != session) {
+        if let Some(of) = self.sessions.get_mut(id).filter(|of| of.number == session) {
+            of.is_used = true;
+        } else {
             self.numbers().strays.add(1);
             // What publications say, and that a link has left, is nothing to answer: two publications would never end.
             if let What::Tell { .. } | What::Ask { .. } | What::Watch = what {
@@ -298,8 +300,14 @@ impl Publisher {
     /// A link is there, or begins anew.
     fn greet(&mut self, id: &Frame, name: &str, ctx: &mut Ctx<'_, Self>) {
         self.numbers().hellos.add(1);
-        self.part(id);
         let offer = self.offers.iter().position(|published| published.name == name);
+        let is_said_again =
+            |of: &Session| !of.is_used && Some(of.offer) == offer && self.offers[of.offer].ended.is_none();
+        if self.sessions.get(id).is_some_and(is_said_again) {
+            // Before it heard our welcome: what it says in that session is on its way, it may be.
+            return self.welcome(id, ctx);
+        }
+        self.part(id);
         let fault = match offer {
             None => Fault::UnknownName,
             Some(offer) if self.offers[offer].ended.is_some() => Fault::Gone,
@@ -307,14 +315,18 @@ impl Publisher {
                 let session = Session::new(self.next_session, offer);
                 self.next_session = self.next_session.wrapping_add(1);
                 self.sessions.insert(id.clone(), session);
-                let Terms { window, questions } = self.terms;
-                self.say(id, 0, What::Welcome { window, questions }, ctx);
+                self.welcome(id, ctx);
                 return self.look_later(ctx);
             }
             Some(_) => Fault::Busy,
         };
         self.numbers().turned_away.add(1);
         self.refuse(id, fault, ctx);
+    }
+
+    fn welcome(&mut self, id: &Frame, ctx: &mut Ctx<'_, Self>) {
+        let Terms { window, questions } = self.terms;
+        self.say(id, 0, What::Welcome { window, questions }, ctx);
     }
 
     fn refuse(&mut self, id: &Frame, fault: Fault, ctx: &mut Ctx<'_, Self>) {

@@ -20,6 +20,8 @@ pub(super) struct Session {
     pub(super) number: u64,
     /// Its actor, among those published.
     pub(super) offer: usize,
+    /// Something has come of it, so a hello that comes now begins another.
+    pub(super) is_used: bool,
     /// Tells the actor has no room for yet, in order.
     pub(super) waiting: VecDeque<Waiting>,
     /// Tells the actor was given, in order, and those that were refused.
@@ -66,6 +68,7 @@ impl Session {
         Self {
             number,
             offer,
+            is_used: false,
             waiting: VecDeque::new(),
             given: VecDeque::new(),
             marked: None,
