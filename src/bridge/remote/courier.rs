@@ -61,6 +61,8 @@ pub(super) struct Courier {
     /// When hello is said again. Always there unless in Joined: what began with the connection may have been refused, or was of a session
     /// that is over on a connection that is not.
     hello_at: Option<Instant>,
+    /// The last peer that has left. Its welcome may be in the mailbox still.
+    left: Option<PeerId>,
     /// It is told when the socket has room.
     is_stuck: bool,
     patience: Duration,
@@ -170,6 +172,7 @@ impl Actor for Courier {
             waits_for_done: None,
             watchers: Vec::new(),
             hello_at: Some(ctx.now() + HELLO_AGAIN),
+            left: None,
             is_stuck: false,
             patience,
             answer_limit,
@@ -389,8 +392,22 @@ impl Courier {
         self.hello_at = None;
         self.numbers().joined.add(1);
         self.say(LinkEvent::Joined);
+        if peer.is_some() && peer == self.left {
+            // All that has come of it is in the mailbox.
+            self.leave(ctx);
+        }
         self.send_watch();
         self.pump(ctx);
+    }
+
+    /// The connection of the session there is has ended: that is told behind what has come of it.
+    fn leave(&mut self, ctx: &mut Ctx<'_, Self>) {
+        if let Phase::Joined(session) = &self.phase {
+            let (me, left) = (ctx.addr(), session.number);
+            if ctx.try_tell(me, Left(left)).is_err() {
+                ctx.after(self.look_every, Left(left));
+            }
+        }
     }
 
     /// The session, if there is one, is lost.
@@ -542,21 +559,17 @@ impl Courier {
         let mut has_left = false;
         for event in self.monitor.try_iter() {
             match event.kind {
-                EventKind::PeerLeft { peer, .. } => match &self.phase {
-                    Phase::Joined(session) if session.peer.is_none_or(|of| of == peer) => has_left = true,
-                    _ => {}
-                },
+                EventKind::PeerLeft { peer, .. } => {
+                    self.left = Some(peer);
+                    has_left |= matches!(&self.phase, Phase::Joined(of) if of.peer.is_none_or(|of| of == peer));
+                }
                 EventKind::Missed(_) => has_left = true,
                 _ => continue,
             }
             self.is_cut_off = self.connect_again.is_some();
         }
-        if let (true, Phase::Joined(session)) = (has_left, &self.phase) {
-            let (me, left) = (ctx.addr(), session.number);
-            // Behind what has come of it; if there is no room, when it can be.
-            if ctx.try_tell(me, Left(left)).is_err() {
-                ctx.after(self.look_every, Left(left));
-            }
+        if has_left {
+            self.leave(ctx);
         }
         if let (true, Some(endpoint)) = (self.is_cut_off, &self.connect_again) {
             self.is_cut_off = self.port.with(|socket| socket.connect(endpoint)).is_err();
