@@ -67,7 +67,6 @@ pub(super) struct Courier {
     is_stuck: bool,
     patience: Duration,
     answer_limit: Duration,
-    look_every: Duration,
     hook: Option<Hook>,
     gauge: LinkGauge,
 }
@@ -176,7 +175,6 @@ impl Actor for Courier {
             is_stuck: false,
             patience,
             answer_limit,
-            look_every,
             hook,
             gauge,
         })
@@ -404,9 +402,8 @@ impl Courier {
     fn leave(&mut self, ctx: &mut Ctx<'_, Self>) {
         if let Phase::Joined(session) = &self.phase {
             let (me, left) = (ctx.addr(), session.number);
-            if ctx.try_tell(me, Left(left)).is_err() {
-                ctx.after(self.look_every, Left(left));
-            }
+            // If there is no room, when there is: a timer would come before what waits.
+            _ = ctx.tell(me, Left(left), Policy::Defer);
         }
     }
 
