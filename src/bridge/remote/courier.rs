@@ -283,13 +283,7 @@ impl Handle<Tick> for Courier {
         if matches!(self.phase, Phase::Seeking { until } if until <= now) {
             self.go_away(RemoteError::NotConnected, ctx);
         }
-        while let Some(&(deadline, number)) = self.deadlines.front() {
-            if deadline > now {
-                break;
-            }
-            self.deadlines.pop_front();
-            self.answer(number, Err(RemoteError::NoAnswer), ctx);
-        }
+        self.give_up_questions(now, ctx);
         if self.hello_at.is_some_and(|at| at <= now) {
             self.hello_at = Some(now + HELLO_AGAIN);
             let hello = Packet::new(0, 0, What::Hello { name: &self.name }).message(None);
@@ -445,6 +439,23 @@ impl Courier {
         self.queue.retain(|out| !out.is_question);
         self.tell_watchers(&RemoteReason::Gone, ctx);
         self.phase = Phase::Away(why);
+    }
+
+    /// Those that have waited for too long, sent or not.
+    fn give_up_questions(&mut self, now: Instant, ctx: &mut Ctx<'_, Self>) {
+        let before = self.questions.len();
+        while let Some(&(deadline, number)) = self.deadlines.front() {
+            if deadline > now {
+                break;
+            }
+            self.deadlines.pop_front();
+            self.answer(number, Err(RemoteError::NoAnswer), ctx);
+        }
+        if self.questions.len() < before {
+            // Nobody wants what they say any more, and it may be long.
+            let questions = &self.questions;
+            self.queue.retain(|out| !out.is_question || questions.contains_key(&out.number));
+        }
     }
 
     fn answer(&mut self, number: u64, answer: Result<Frame, RemoteError>, ctx: &mut Ctx<'_, Self>) {
