@@ -51,7 +51,7 @@ pub(super) struct Courier {
     queue: VecDeque<Out>,
     /// Questions that were not answered yet, sent or not.
     questions: HashMap<u64, Question, ahash::RandomState>,
-    /// When they are given up, in order. Numbers of some that are answered are among them.
+    /// When they are given up, in order. Numbers of some that are answered are among them: never many more than of others.
     deadlines: VecDeque<(Instant, u64)>,
     next: u64,
     /// Tells that need no more to be waited for, since the link was told how many.
@@ -225,6 +225,11 @@ impl Handle<Asked> for Courier {
             let number = self.next_number();
             self.questions.insert(number, Question { asker, name, version, is_sent: false });
             self.deadlines.push_back((ctx.now() + self.answer_limit, number));
+            if self.deadlines.len() > 2 * self.questions.len() + 64 {
+                // At least as many were answered as there are, so this costs each of them a look or two.
+                let questions = &self.questions;
+                self.deadlines.retain(|(_, number)| questions.contains_key(number));
+            }
             self.queue.push_back(Out { number, is_question: true, name, version, body });
             self.pump(ctx);
         }
