@@ -114,3 +114,26 @@ fn a_publication_that_ends_ends_questions_and_one_that_comes_back_is_found() {
         }
     }
 }
+
+#[test]
+fn a_hook_that_panics_is_told_no_more_and_the_link_goes_on() {
+    for road in ROADS {
+        let mut stage = Stage::new(road);
+        let (told, events) = mpsc::channel();
+        let connection = stage.connection("scribe").on_event(move |event| {
+            told.send(event).unwrap();
+            panic!("as hooks are not to");
+        });
+        let gauge = connection.gauge();
+        let mut client = stage.here.client().unwrap();
+        let link: Addr<Link> = client.spawn(connection.open().unwrap()).unwrap();
+        let seen = watched(&mut client, link);
+        assert_eq!(client.ask(link, Text("four".into()), PATIENCE).unwrap(), Ok(4), "{road:?}");
+        stage.unpublish();
+        assert_eq!(reason(&seen), RemoteReason::LinkLost, "{road:?}");
+        assert_eq!(events.try_iter().collect::<Vec<_>>(), [LinkEvent::Joined], "{road:?}");
+        stage.publish_again();
+        assert_eq!(client.ask(link, Text("four".into()), PATIENCE).unwrap(), Ok(4), "{road:?}");
+        assert_eq!((gauge.read().joined, gauge.read().parted), (2, 1), "{road:?}");
+    }
+}

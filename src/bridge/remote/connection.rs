@@ -109,7 +109,7 @@ impl Connection {
         self
     }
 
-    /// `hook` is told what happens, by the link's worker: it is to return soon.
+    /// `hook` is told what happens, by the link's worker: it is to return soon. If it panics it is told no more, and the link goes on.
     pub fn on_event(mut self, hook: impl FnMut(LinkEvent) + Send + 'static) -> Self {
         self.hook = Some(Box::new(hook));
         self

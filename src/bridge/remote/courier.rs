@@ -20,6 +20,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, Instant},
 };
 
@@ -310,9 +311,14 @@ impl Courier {
         self.next
     }
 
+    /// Tells the hook, which is the user's: if it panics it is told no more, and the link goes on.
     fn say(&mut self, event: LinkEvent) {
-        if let Some(hook) = &mut self.hook {
-            hook(event);
+        let Some(mut hook) = self.hook.take() else { return };
+        if catch_unwind(AssertUnwindSafe(|| hook(event))).is_ok() {
+            self.hook = Some(hook);
+        } else {
+            // What it has captured may panic likewise.
+            _ = catch_unwind(AssertUnwindSafe(|| drop(hook)));
         }
     }
 
