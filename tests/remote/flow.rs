@@ -1,7 +1,5 @@
 //! Nothing that is told is dropped: who sends more than is taken finds the link full.
 
-use std::time::Duration;
-
 use ringway::{
     actor::{Spec, TellError},
     bridge::remote::{LinkEvent, RemoteError},
@@ -20,11 +18,7 @@ fn who_tells_faster_than_is_taken_finds_the_link_full() {
             let connection = stage.connection("scribe").window(window);
             let mut watched = Watched::open_with(&stage.here, connection, |spec| spec.capacity(4));
             let until = stage.block();
-            let mut next = 0;
-            // Full, and not only for a moment.
-            while watched.client.tell_timeout(watched.link, Number(next), Duration::from_millis(100)).is_ok() {
-                next += 1;
-            }
+            let next = fill(&mut watched, window.into());
             // What the actor has not come to is in the window; the rest in the link's mailbox.
             let most = u64::from(window) + 4;
             assert!((u64::from(window)..=most).contains(&next), "{road:?}, {window}, {terms}: {next}");
@@ -33,7 +27,7 @@ fn who_tells_faster_than_is_taken_finds_the_link_full() {
             for number in next..next + 200 {
                 watched.client.tell(watched.link, Number(number)).unwrap();
             }
-            next += 200;
+            let next = next + 200;
             crate::cast::until("all are taken", || watched.gauge.read().taken == next);
             let numbers = stage.there.client().unwrap().ask(stage.scribe, Numbers(()), PATIENCE).unwrap();
             assert!(numbers == Vec::from_iter(0..next), "{road:?}, {window}, {terms}");
@@ -41,6 +35,23 @@ fn who_tells_faster_than_is_taken_finds_the_link_full() {
             assert_eq!((counts.told, counts.lost, counts.refused), (next, 0, 0));
         }
     }
+}
+
+/// Tells numbers from 0 on until the link is full, for as long as none of them is taken: how many.
+fn fill(watched: &mut Watched, window: u64) -> u64 {
+    let mut next = 0;
+    let mut tell = |watched: &mut Watched| {
+        let has_room = watched.client.try_tell(watched.link, Number(next)).is_ok();
+        next += u64::from(has_room);
+        has_room
+    };
+    until("the window is used up", || {
+        tell(watched);
+        watched.gauge.read().told == window
+    });
+    // From here on it takes no mail.
+    while tell(watched) {}
+    next
 }
 
 /// What waits in the window is credited when it is taken, though nothing comes behind it.
@@ -107,10 +118,7 @@ fn a_link_that_is_full_can_be_stopped_and_so_can_its_runtime() {
         let (context, here) = (ringway::Context::new(), crate::cast::two());
         let connection = crate::cast::connection(&context, "tcp://127.0.0.1:1", "nobody").window(2);
         let mut watched = Watched::open_with(&here, connection, |spec| spec.capacity(4));
-        let mut told = 0;
-        while watched.client.tell_timeout(watched.link, Number(told), Duration::from_millis(50)).is_ok() {
-            told += 1;
-        }
+        let told = fill(&mut watched, 2);
         if !by_runtime {
             watched.client.stop(watched.link.id());
             watched.client.wait_for_end(watched.link.id(), PATIENCE).unwrap();
