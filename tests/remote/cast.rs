@@ -201,11 +201,7 @@ impl Stage {
 
     /// The scribe handles nothing from now on, until what is returned is dropped.
     pub(crate) fn block(&self) -> mpsc::Sender<()> {
-        let (until_then, until) = mpsc::channel();
-        let (entered, has_entered) = mpsc::channel();
-        self.there.client().unwrap().tell(self.scribe, Block { entered, until }).unwrap();
-        has_entered.recv_timeout(PATIENCE).unwrap();
-        until_then
+        block(&mut self.there.client().unwrap(), self.scribe)
     }
 
     /// What the scribe has when it has so many: others than this have told it.
@@ -249,6 +245,15 @@ impl Stage {
     pub(crate) fn watched_link(&self, change: impl FnOnce(Connection) -> Connection) -> Watched {
         Watched::open(&self.here, change(self.connection("scribe")))
     }
+}
+
+/// The scribe handles nothing from now on, nor does its worker, until what is returned is dropped.
+pub(crate) fn block(client: &mut Client, scribe: Addr<Scribe>) -> mpsc::Sender<()> {
+    let (until_then, until) = mpsc::channel();
+    let (entered, has_entered) = mpsc::channel();
+    client.tell(scribe, Block { entered, until }).unwrap();
+    has_entered.recv_timeout(PATIENCE).unwrap();
+    until_then
 }
 
 /// An empty publication: it may take a while until an endpoint is given up by whoever had it.

@@ -129,3 +129,19 @@ fn a_link_that_is_full_can_be_stopped_and_so_can_its_runtime() {
         assert!(report.counts.dead_letters >= told - 2, "what it had not come to: {}", report.counts.dead_letters);
     }
 }
+
+/// It ends by force, and none of its code runs any more.
+#[test]
+fn what_a_link_has_is_lost_however_it_ends() {
+    let (context, here) = (ringway::Context::new(), crate::cast::two());
+    let connection = crate::cast::connection(&context, "tcp://127.0.0.1:1", "nobody");
+    let mut watched = Watched::open(&here, connection);
+    (0..9).for_each(|number| watched.client.tell(watched.link, Number(number)).unwrap());
+    until("it has them", || watched.gauge.read().told == 9);
+    let beside = watched.client.spawn_beside(watched.link.id(), Spec::<crate::cast::Scribe>::new(())).unwrap();
+    let until_then = crate::cast::block(&mut watched.client, beside);
+    let report = here.shutdown(std::time::Duration::ZERO);
+    drop(until_then);
+    assert!(report.stuck > 0, "its worker does not come to it in time");
+    until("it has ended", || watched.gauge.read().lost == 9);
+}

@@ -62,7 +62,8 @@ counts! {
     told,
     /// Those that the publication says are done with: the actor has come to them, or they were refused.
     taken,
-    /// Those that were on their way when the link was lost, or not sent when the link ended: whether they were taken is not known.
+    /// Those that were on their way when the link was lost, of which it is not known whether they were taken; and, when the link ended, all
+    /// that were not `taken`, sent or not.
     lost,
     /// Those that the publication did not pass on, and said why; or whose actor has ended, and may have come to them or not.
     refused,
@@ -76,6 +77,14 @@ counts! {
     failed,
     /// What came that was no packet, or of no session there is.
     malformed,
+}
+
+impl LinkNumbers {
+    /// The link has ended, and so has all that counted.
+    pub(super) fn lose_the_rest(&self) {
+        let accounted = self.taken.get() + self.lost.get();
+        self.lost.add(self.told.get().saturating_sub(accounted));
+    }
 }
 
 counts! {

@@ -181,13 +181,12 @@ impl Actor for Courier {
         })
     }
 
+    /// What it has of tells is lost, and the link, which has others, counts them.
     fn stopping(&mut self, ctx: &mut Ctx<'_, Self>) {
         if let Phase::Joined(session) = &self.phase {
-            self.numbers().lost.add(session.tells.len() as u64);
             // If there is no room for it, the end of the connection says the same.
             _ = self.port.try_send(Packet::new(session.number, 0, What::Bye).message(None));
         }
-        self.numbers().lost.add(self.queue.iter().filter(|out| !out.is_question).count() as u64);
         self.tell_watchers(&RemoteReason::LinkEnded, ctx);
     }
 }
@@ -198,13 +197,11 @@ impl Handle<Parcel> for Courier {
     fn on(&mut self, parcel: Parcel, ctx: &mut Ctx<'_, Self>) {
         match parcel {
             Parcel::Tell { name, version, body } => {
-                self.numbers().told.add(1);
                 let number = self.next_number();
                 self.queue.push_back(Out { number, is_question: false, name, version, body });
                 self.pump(ctx);
             }
             Parcel::NotEncoded { name } => {
-                self.numbers().not_encoded.add(1);
                 self.say(LinkEvent::NotTold(RemoteError::NotEncoded { message: name }));
             }
             Parcel::Watch(Watch { who }) => self.watch(who, ctx),

@@ -13,6 +13,7 @@ use std::{
 use super::{
     codec,
     connection::Opening,
+    counts::LinkGauge,
     courier::{Asked, Courier, Done, Parcel},
     error::RemoteError,
     offer::RemoteMessage,
@@ -63,7 +64,18 @@ pub struct Link<P = Anything> {
     stuck: VecDeque<Errand>,
     /// It is to say how many tells it is done with.
     is_told_of_done: bool,
+    books: Books,
     of: PhantomData<fn(P)>,
+}
+
+/// What a link was told, to the last: its tells are wherever they are when it ends, here or in a mailbox, and however it ends.
+struct Books(LinkGauge);
+
+/// The courier has ended by then, if there was one: a link ends behind it.
+impl Drop for Books {
+    fn drop(&mut self) {
+        self.0.0.lose_the_rest();
+    }
 }
 
 /// What is done with an answer: as its type has it.
@@ -92,6 +104,7 @@ impl<P: 'static> Actor for Link<P> {
 
     fn start(opening: Opening, ctx: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
         let Opening { window, questions, answer_limit, .. } = opening;
+        let books = Books(opening.gauge.clone());
         let courier = ctx.spawn(Courier::spec(opening))?;
         ctx.watch(courier.id(), |ended| ended);
         Ok(Self {
@@ -104,6 +117,7 @@ impl<P: 'static> Actor for Link<P> {
             limit: answer_limit + GRACE,
             stuck: VecDeque::new(),
             is_told_of_done: false,
+            books,
             of: PhantomData,
         })
     }
@@ -126,9 +140,13 @@ impl<P: Accepts<M>, M: RemoteMessage> Handle<M> for Link<P> {
         match (asker, body) {
             (None, Ok(body)) => {
                 self.told += 1;
+                self.books.0.0.told.add(1);
                 self.hand_over(Errand::Tell(Parcel::Tell { name, version, body }), ctx);
             }
-            (None, Err(_)) => self.hand_over(Errand::Tell(Parcel::NotEncoded { name }), ctx),
+            (None, Err(_)) => {
+                self.books.0.0.not_encoded.add(1);
+                self.hand_over(Errand::Tell(Parcel::NotEncoded { name }), ctx);
+            }
             (Some(asker), Ok(body)) => {
                 let number = self.next;
                 self.next += 1;
