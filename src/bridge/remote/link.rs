@@ -7,6 +7,7 @@ use std::{
     collections::{HashMap, VecDeque},
     fmt,
     marker::PhantomData,
+    mem,
     time::Duration,
 };
 
@@ -62,6 +63,8 @@ pub struct Link<P = Anything> {
     limit: Duration,
     /// What the courier had no room for, in order.
     stuck: VecDeque<Errand>,
+    /// It is told when that has room.
+    is_seeking: bool,
     /// It is to say how many tells it is done with.
     is_told_of_done: bool,
     books: Books,
@@ -116,6 +119,7 @@ impl<P: 'static> Actor for Link<P> {
             questions,
             limit: answer_limit + GRACE,
             stuck: VecDeque::new(),
+            is_seeking: false,
             is_told_of_done: false,
             books,
             of: PhantomData,
@@ -238,7 +242,8 @@ impl<P: 'static> Handle<Room> for Link<P> {
     type Reply = ();
 
     fn on(&mut self, _: Room, ctx: &mut Ctx<'_, Self>) {
-        for errand in std::mem::take(&mut self.stuck) {
+        self.is_seeking = false;
+        for errand in mem::take(&mut self.stuck) {
             self.hand_over_now(errand, ctx);
         }
         self.regulate(ctx);
@@ -287,6 +292,13 @@ impl<P: 'static> Link<P> {
         // If it has ended this is about to.
         if let Err(Some(errand)) = refused {
             self.stuck.push_back(errand);
+            self.seek_room(ctx);
+        }
+    }
+
+    /// Asks to be told of room, once: each answer that comes meanwhile would ask again.
+    fn seek_room(&mut self, ctx: &mut Ctx<'_, Self>) {
+        if !mem::replace(&mut self.is_seeking, true) {
             ctx.when_room(self.courier, Room);
         }
     }
@@ -303,7 +315,7 @@ impl<P: 'static> Link<P> {
         if self.told >= self.window.div_ceil(2) && !self.is_told_of_done {
             match ctx.ask(self.courier, Done, FOR_EVER, Returned) {
                 Ok(()) => self.is_told_of_done = true,
-                Err(TellError::Full(_)) => ctx.when_room(self.courier, Room),
+                Err(TellError::Full(_)) => self.seek_room(ctx),
                 Err(TellError::Gone(_)) => {}
             }
         }
