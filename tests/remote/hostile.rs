@@ -249,7 +249,7 @@ fn a_link_counts_what_is_no_packet_and_goes_on() {
     // Credit for what was never sent; an answer to what was never asked.
     send(&mut router, vec![packet(9, 7, u64::MAX, &[])]);
     send(&mut router, vec![packet(5, 7, 3, &[]), vec![]]);
-    until("it is counted", || watched.gauge.read().malformed == 4);
+    until("it is counted", || watched.gauge.read().malformed == 6);
     let asking = std::thread::spawn({
         let (mut client, link) = (here.client().unwrap(), watched.link);
         move || client.ask(link, Text("x".into()), PATIENCE)
@@ -259,4 +259,41 @@ fn a_link_counts_what_is_no_packet_and_goes_on() {
     send(&mut router, vec![packet(5, 7, number, &[]), vec![17]]);
     assert_eq!(asking.join().unwrap().unwrap(), Ok(17));
     watched.client.stop(watched.link.id());
+}
+
+/// A failure for what is not under way, or twice for what is.
+#[test]
+fn a_link_counts_no_tell_as_refused_that_was_not() {
+    let context = ringway::Context::new();
+    let here = crate::cast::two();
+    let mut router = ringway::Router::new(&context).unwrap();
+    router.bind("inproc://refusing").unwrap();
+    let mut watched =
+        crate::cast::Watched::open(&here, crate::cast::connection(&context, "inproc://refusing", "scribe"));
+    let id = router.recv_timeout(PATIENCE).unwrap()[0].clone();
+    let send = |router: &mut ringway::Router, kind, number, rest: &[u8]| {
+        let header = Frame::from(packet(kind, 7, number, rest));
+        router.send([id.clone(), header].into_iter().collect::<Message>()).unwrap();
+    };
+    let body = [&[7][..], &[0; 8]].concat();
+    send(&mut router, 2, 0, &[4, 0, 0, 0, 4, 0, 0, 0]);
+    assert_eq!(watched.event(), LinkEvent::Joined);
+    let numbers = [1, 2, 3].map(|number| {
+        watched.client.tell(watched.link, Number(number)).unwrap();
+        let tell = router.recv_timeout(PATIENCE).unwrap();
+        u64::from_le_bytes(tell[1].as_bytes()[16..24].try_into().unwrap())
+    });
+    for number in [numbers[1], numbers[1], numbers[2] + 1, 0, u64::MAX] {
+        send(&mut router, 6, number, &body);
+    }
+    // Taken, two of them; and what is not more than that, or more than there was.
+    for count in [2, 2, 1, 4] {
+        send(&mut router, 9, count, &[]);
+    }
+    send(&mut router, 6, numbers[1], &body);
+    send(&mut router, 9, 3, &[]);
+    until("all are taken", || watched.gauge.read().taken == 3);
+    let counts = watched.gauge.read();
+    assert_eq!((counts.refused, counts.malformed, counts.lost), (1, 8, 0));
+    assert_eq!(watched.event(), LinkEvent::NotTold(RemoteError::NotRead { message: "number" }));
 }

@@ -75,7 +75,7 @@ counts! {
     answered,
     /// Questions that were not, with the reason told.
     failed,
-    /// What came that was no packet, or of no session there is.
+    /// What came that was no packet, or of no session there is, or of what is not under way in it: the publication is faulty.
     malformed,
 }
 

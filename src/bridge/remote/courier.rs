@@ -18,7 +18,7 @@
 #![forbid(unsafe_code)]
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, Instant},
@@ -81,20 +81,28 @@ enum Phase {
 
 /// What the publication has said, and was told in it.
 ///
-/// Invariants: *tells.len() <= window*, *asked <= questions*.
+/// Invariants: *tells.len() <= window*, *asked.len() <= questions*; the numbers of tells ascend.
 struct Session {
     number: u64,
     window: u32,
     questions: u32,
     /// The connection.
     peer: Option<PeerId>,
-    /// Tells that were sent and not taken yet, in order: their numbers, names and versions.
-    tells: VecDeque<(u64, &'static str, u32)>,
+    /// Tells that were sent and not taken yet, in order.
+    tells: VecDeque<Sent>,
     taken: u64,
-    /// Questions that were sent and not answered.
-    asked: u32,
+    /// Questions that were sent and not answered, also if nobody waits for that any more.
+    asked: HashSet<u64, ahash::RandomState>,
     is_watching: bool,
     ended: Option<RemoteReason>,
+}
+
+/// A tell that is under way.
+struct Sent {
+    number: u64,
+    name: &'static str,
+    version: u32,
+    is_refused: bool,
 }
 
 struct Question {
@@ -337,7 +345,9 @@ impl Courier {
         };
         match (what, body) {
             (What::Answer, Some(body)) => {
-                joined.asked = joined.asked.saturating_sub(1);
+                if !joined.asked.remove(&number) {
+                    return self.numbers().malformed.add(1);
+                }
                 self.answer(number, Ok(body.clone()), ctx);
             }
             // It knows nothing of the session any more, or never did: another is to begin.
@@ -348,9 +358,12 @@ impl Courier {
             }
             (What::Failure(fault), _) => self.take_failure(number, fault, ctx),
             (What::Credit, _) => {
-                // Of what was sent, whatever it says.
-                let more = number.saturating_sub(joined.taken).min(joined.tells.len() as u64);
-                joined.taken += more;
+                // It grows, and is of what was sent.
+                let more = number.saturating_sub(joined.taken);
+                if more == 0 || more > joined.tells.len() as u64 {
+                    return self.numbers().malformed.add(1);
+                }
+                joined.taken = number;
                 joined.tells.drain(..more as usize);
                 self.numbers().taken.add(more);
                 self.be_done(more as u32, ctx);
@@ -385,7 +398,7 @@ impl Courier {
             peer,
             tells: VecDeque::new(),
             taken: 0,
-            asked: 0,
+            asked: HashSet::default(),
             is_watching: false,
             ended: None,
         });
@@ -479,11 +492,18 @@ impl Courier {
     /// What was sent under that number was not passed on.
     fn take_failure(&mut self, number: u64, fault: Fault, ctx: &mut Ctx<'_, Self>) {
         let Phase::Joined(session) = &mut self.phase else { return };
-        if let Some(&(_, name, version)) = session.tells.iter().find(|(tell, ..)| *tell == number) {
+        if let Ok(nth) = session.tells.binary_search_by_key(&number, |sent| sent.number)
+            && let sent = &mut session.tells[nth]
+            && !mem::replace(&mut sent.is_refused, true)
+        {
+            let why = RemoteError::of_message(fault, sent.name, sent.version);
             self.numbers().refused.add(1);
-            return self.say(LinkEvent::NotTold(RemoteError::of_message(fault, name, version)));
+            return self.say(LinkEvent::NotTold(why));
         }
-        session.asked = session.asked.saturating_sub(1);
+        if !session.asked.remove(&number) {
+            // It is not under way, or has failed already.
+            return self.numbers().malformed.add(1);
+        }
         if let Some(&Question { name, version, .. }) = self.questions.get(&number) {
             self.answer(number, Err(RemoteError::of_message(fault, name, version)), ctx);
         }
@@ -511,7 +531,7 @@ impl Courier {
                     self.queue.pop_front();
                     continue;
                 }
-                (true, Some(_)) if session.asked >= session.questions => return,
+                (true, Some(_)) if session.asked.len() >= session.questions as usize => return,
                 (true, Some(_)) => What::Ask { name, version },
                 (false, _) if session.tells.len() >= session.window as usize => return,
                 (false, _) => What::Tell { name, version },
@@ -530,9 +550,9 @@ impl Courier {
             match question {
                 Some(question) => {
                     question.is_sent = true;
-                    session.asked += 1;
+                    session.asked.insert(number);
                 }
-                None => session.tells.push_back((number, name, version)),
+                None => session.tells.push_back(Sent { number, name, version, is_refused: false }),
             }
         }
     }
