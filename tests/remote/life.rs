@@ -69,8 +69,25 @@ fn who_watches_what_is_not_there_is_told_so() {
     let mut client = here.client().unwrap();
     let nowhere = connection(&context, "tcp://127.0.0.1:1", "scribe").patience(std::time::Duration::from_millis(20));
     let link = client.spawn(nowhere.open().unwrap()).unwrap();
-    assert_eq!(reason(&watched(&mut client, link)), RemoteReason::Gone);
-    assert_eq!(reason(&watched(&mut client, link)), RemoteReason::Gone);
+    for _ in 0..2 {
+        let reason = reason(&watched(&mut client, link));
+        assert_eq!(reason, RemoteReason::NotReached(RemoteError::NotConnected), "of the actor nothing is known");
+    }
+}
+
+#[test]
+fn who_watches_what_has_no_room_for_the_link_is_told_that() {
+    for road in ROADS {
+        let stage = Stage::with(road, ringway::actor::Spec::new(()), |publication| publication.sessions(1));
+        let mut first = stage.watched_link(|connection| connection);
+        assert_eq!(first.event(), LinkEvent::Joined);
+        let mut second = stage.watched_link(|connection| connection);
+        let seen = watched(&mut second.client, second.link);
+        assert_eq!(reason(&seen), RemoteReason::NotReached(RemoteError::Busy), "{road:?}");
+        assert_eq!(second.event(), LinkEvent::TurnedAway(RemoteError::Busy), "{road:?}");
+        assert_eq!(reason(&watched(&mut second.client, second.link)), RemoteReason::NotReached(RemoteError::Busy));
+        assert_eq!(first.client.ask(first.link, Text("x".into()), PATIENCE).unwrap(), Ok(1), "{road:?}: it is there");
+    }
 }
 
 #[test]

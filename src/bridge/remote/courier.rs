@@ -458,7 +458,7 @@ impl Courier {
             self.answer(number, Err(why.clone()), ctx);
         }
         self.queue.retain(|out| !out.is_question);
-        self.tell_watchers(&RemoteReason::Gone, ctx);
+        self.tell_watchers(&RemoteReason::of_absence(&why), ctx);
         self.phase = Phase::Away(why);
     }
 
@@ -560,7 +560,10 @@ impl Courier {
     fn watch(&mut self, who: Recipient<RemoteEnded>, ctx: &mut Ctx<'_, Self>) {
         self.watchers.push(who);
         match &self.phase {
-            Phase::Away(_) => self.tell_watchers(&RemoteReason::Gone, ctx),
+            Phase::Away(why) => {
+                let reason = RemoteReason::of_absence(why);
+                self.tell_watchers(&reason, ctx);
+            }
             Phase::Joined(Session { ended: Some(reason), .. }) => {
                 let reason = reason.clone();
                 self.tell_watchers(&reason, ctx);

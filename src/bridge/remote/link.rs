@@ -201,12 +201,25 @@ pub enum RemoteReason {
     Stopped,
     /// It failed, of this, and was not started again. At most 1024 bytes of text.
     Failed(String),
-    /// There is none: it had ended before, or none is published under that name, or nobody answers at the endpoint.
+    /// There is none: it had ended before, or none is published under that name.
     Gone,
+    /// There is no link to it, for this reason: nobody answers at the endpoint, or the publication does not take the link. Of the actor
+    /// nothing is known.
+    NotReached(RemoteError),
     /// The link was lost. It may have ended or not.
     LinkLost,
     /// This side's link has ended.
     LinkEnded,
+}
+
+impl RemoteReason {
+    /// What is known of an actor to which there is no link, and why there is none.
+    pub(super) fn of_absence(why: &RemoteError) -> Self {
+        match why {
+            RemoteError::Gone | RemoteError::UnknownName { .. } => Self::Gone,
+            _ => Self::NotReached(why.clone()),
+        }
+    }
 }
 
 impl<P: 'static> Handle<Watch> for Link<P> {
