@@ -79,6 +79,18 @@ impl<S: Socket> Builder<S> {
         self
     }
 
+    /// Unless [`heartbeat_ttl`](Self::heartbeat_ttl) was said: has peers give us up when we would give them up, at the latest. Where
+    /// heartbeats come so seldom that no TTL outlasts the time between two, none is told.
+    #[cfg(feature = "remote")]
+    pub(crate) fn heartbeat_both_ways(mut self) -> Self {
+        let stream = &mut self.options.stream;
+        if let (Some(interval), Duration::ZERO) = (stream.heartbeat_interval, stream.heartbeat_ttl) {
+            let ttl = interval.saturating_add(stream.heartbeat_timeout.unwrap_or(interval));
+            stream.heartbeat_ttl = if ttl <= LONGEST_TTL { ttl } else { Duration::ZERO };
+        }
+        self
+    }
+
     /// Bytes a message that comes in may have, all its frames together; a peer that sends more is disconnected. Any number
     /// unless said otherwise: set it where peers are not to be trusted.
     ///
@@ -257,3 +269,7 @@ impl Builder<XPub> {
         self
     }
 }
+
+/// A PING has room for so much, as libzmq understands it.
+#[cfg(feature = "remote")]
+const LONGEST_TTL: Duration = Duration::from_millis(65_500);

@@ -10,21 +10,23 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ringway::{
     Context,
     actor::{Actor, Ctx, Failure, Handle, Spec},
-    bridge::remote::{LinkEvent, Offer, RemoteError, RemoteReason, Watch},
+    bridge::remote::{Connection, LinkEvent, Offer, RemoteError, RemoteReason, Watch},
 };
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::{
     PATIENCE,
-    cast::{Number, Numbers, Riddle, Watched, connection, publication, two, until, witness},
+    cast::{Number, Numbers, Riddle, Road, Stage, Watched, connection, publication, two, until, witness},
 };
 
 const ENDPOINT: &str = "RINGWAY_REMOTE_ENDPOINT";
+const LINKED: &str = "RINGWAY_REMOTE_LINKED";
 const BOOK: &str = "RINGWAY_REMOTE_BOOK";
 
 /// Writes numbers down.
@@ -79,6 +81,23 @@ fn child() {
     _ = std::io::stdin().read_line(&mut String::new());
 }
 
+/// The other process, the other way round: a link, that tells the numbers it reads from its input.
+#[test]
+fn linked_child() {
+    let Ok(endpoint) = env::var(LINKED) else { return };
+    let (context, runtime) = (Context::new(), two());
+    let mut link = Watched::open(&runtime, beating(connection(&context, &endpoint, "scribe")));
+    for line in std::io::stdin().lines() {
+        let number = line.unwrap().parse().unwrap();
+        link.client.tell_timeout(link.link, Number(number), PATIENCE).unwrap();
+    }
+}
+
+/// With heartbeats that find a silent peer in a second.
+fn beating(connection: Connection) -> Connection {
+    connection.socket(|socket| socket.heartbeat(Duration::from_millis(50)).heartbeat_timeout(Duration::from_secs(1)))
+}
+
 /// A running child, killed at the end.
 struct Other {
     process: Child,
@@ -86,15 +105,14 @@ struct Other {
 }
 
 impl Other {
+    fn command(test: &str) -> Command {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", test, "--nocapture"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+    }
+
     fn start(endpoint: &str, book: &Path) -> Self {
-        let mut process = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "processes::child", "--nocapture"])
-            .env(ENDPOINT, endpoint)
-            .env(BOOK, book)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process = Self::command("processes::child").env(ENDPOINT, endpoint).env(BOOK, book).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let endpoint = loop {
             let line = lines.next().expect("it says where it publishes").unwrap();
@@ -105,6 +123,32 @@ impl Other {
         // What it says later goes where nobody reads, and does not end it.
         std::thread::spawn(move || lines.for_each(drop));
         Self { process, endpoint }
+    }
+
+    /// One that links to what is published at `endpoint`.
+    fn linked(endpoint: &str) -> Self {
+        let mut command = Self::command("processes::linked_child");
+        let process = command.env(LINKED, endpoint).stdout(Stdio::null()).spawn().unwrap();
+        Self { process, endpoint: endpoint.to_owned() }
+    }
+
+    fn tell(&mut self, number: u64) {
+        writeln!(self.process.stdin.as_ref().unwrap(), "{number}").unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+
+    /// Nothing of it runs any more, and its connections stay.
+    fn pause(&self) {
+        kill_process(self.pid(), Signal::STOP).unwrap();
+        let (_, status) = waitpid(Some(self.pid()), WaitOptions::UNTRACED).unwrap().expect("it is waited for");
+        assert!(status.stopped());
+    }
+
+    fn go_on(&self) {
+        kill_process(self.pid(), Signal::CONT).unwrap();
     }
 
     fn kill(&mut self) {
@@ -224,5 +268,64 @@ fn what_is_told_arrives_once_and_in_order_or_is_said_to_be_lost() {
         assert!(numbers.len() as u64 + counts.lost >= COUNT, "{endpoint}: {} and {counts:?}", numbers.len());
         // A child killed takes with it what its actor's mailbox held.
         println!("{endpoint}: {kills} kills, {} written down, {counts:?}", numbers.len());
+    }
+}
+
+/// It is not told of an end, as there is none: the connection is there, and nobody behind it.
+#[test]
+fn when_the_other_is_stopped_the_link_is_lost_and_it_is_found_again_when_it_goes_on() {
+    let place = Place::new();
+    for endpoint in place.endpoints() {
+        let (context, here) = (Context::new(), two());
+        let other = Other::start(&endpoint, &place.book());
+        let mut link = Watched::open(&here, beating(connection(&context, &other.endpoint, "keeper")));
+        let answer = |link: &mut Watched| link.client.ask(link.link, Numbers(()), PATIENCE).unwrap();
+        link.until(|event| (*event == LinkEvent::Joined).then_some(()));
+        let (witness, seen) = witness(&mut link.client);
+        link.client.tell(link.link, Watch::new(witness.recipient())).unwrap();
+        other.pause();
+        let (mut client, to) = (here.client().unwrap(), link.link);
+        let asking = std::thread::spawn(move || client.ask(to, Riddle(()), PATIENCE));
+        assert_eq!(seen.recv_timeout(PATIENCE).unwrap().reason, RemoteReason::LinkLost, "{endpoint}");
+        link.until(|event| matches!(event, LinkEvent::Lost { .. }).then_some(()));
+        other.go_on();
+        link.until(|event| (*event == LinkEvent::Joined).then_some(()));
+        until("it answers", || answer(&mut link) == Ok(vec![other.process.id().into()]));
+        link.client.stop(link.link.id());
+        assert!(!matches!(asking.join().unwrap(), Ok(Ok(_))), "{endpoint}: nobody knows the answer");
+    }
+}
+
+/// Likewise where the link is stopped: what the publication has for it is not kept for ever.
+#[test]
+fn when_a_link_is_stopped_the_publication_forgets_it_and_takes_it_again_when_it_goes_on() {
+    for road in [Road::Ipc, Road::Tcp] {
+        let stage = Stage::new(road);
+        let mut other = Other::linked(&stage.endpoint);
+        let mut told = 0;
+        let mut is_heard = |other: &mut Other| {
+            // What is told before it is known that the connection is lost goes with that.
+            until("it tells", || {
+                told += 1;
+                other.tell(told);
+                stage.numbers(0).contains(&told)
+            });
+        };
+        let mut before = stage.published.read();
+        // A link that is stopped before its first heartbeat has told nobody how long it may be silent: then once more.
+        until("it is forgotten", || {
+            other.go_on();
+            is_heard(&mut other);
+            before = stage.published.read();
+            other.pause();
+            let deadline = Instant::now() + Duration::from_secs(3);
+            while stage.published.read().parted == before.parted && Instant::now() < deadline {
+                std::thread::yield_now();
+            }
+            stage.published.read().parted > before.parted
+        });
+        other.go_on();
+        until("it is there again", || stage.published.read().hellos > before.hellos);
+        is_heard(&mut other);
     }
 }

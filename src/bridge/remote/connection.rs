@@ -71,7 +71,8 @@ impl Connection {
     }
 
     /// Changes what the link's socket is like: how it connects again, its heartbeats (every two seconds unless said otherwise), keys and
-    /// marks. The link has its own way with greetings and with [`immediate`](Builder::immediate).
+    /// marks. Heartbeats are for both sides: unless a [TTL](Builder::heartbeat_ttl) is said, the publication is to give the link up when it
+    /// has heard nothing for as long as the link would wait for it, an interval and a time-out. The link has its own way with greetings and with [`immediate`](Builder::immediate).
     pub fn socket(mut self, change: impl FnOnce(Builder<Dealer>) -> Builder<Dealer>) -> Self {
         self.builder = change(self.builder);
         self
@@ -132,7 +133,7 @@ impl Connection {
         }
         let hello = Packet::new(0, 0, What::Hello { name: &self.name }).message(None);
         // Each connection begins with it, and has its own messages only.
-        let mut socket = self.builder.immediate().greeting(hello).build(&self.context)?;
+        let mut socket = self.builder.heartbeat_both_ways().immediate().greeting(hello).build(&self.context)?;
         let monitor = socket.monitor();
         socket.connect(&self.endpoint)?;
         let is_inproc = matches!(socket.last_endpoint(), Some(Endpoint::Inproc(_)));
