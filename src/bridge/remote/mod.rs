@@ -75,7 +75,8 @@
 //! `docs/remote.md` has all of it, and what goes over the wire.
 //!
 //! Contents: `wire` packets, `codec` what is in them, `error` why not; `offer` what of an actor may be said, `publication` what is
-//! published, `publisher` the actor that has the ROUTER, `session` a link to it; `connection` what a link is to be like, `link` the actor that stands for another, `courier` its
+//! published, `publisher` the actor that has the ROUTER, `session` a link to it, `turns` which of them is next;
+//! `connection` what a link is to be like, `link` the actor that stands for another, `courier` its
 //! other half that has the DEALER; `counts` what they have done.
 
 mod codec;
@@ -88,6 +89,7 @@ mod offer;
 mod publication;
 mod publisher;
 mod session;
+mod turns;
 mod wire;
 
 pub use connection::{Connection, LinkEvent, OpenError, Opening};

@@ -10,8 +10,9 @@
 #![forbid(unsafe_code)]
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     hash::{BuildHasher, RandomState},
+    mem,
     time::Duration,
 };
 
@@ -20,6 +21,7 @@ use super::{
     offer::Offered,
     publication::Publication,
     session::{Session, Terms, Waiting},
+    turns::Turns,
     wire::{Fault, How, Malformed, PROTOCOL, Packet, What},
 };
 use crate::{
@@ -41,8 +43,8 @@ pub struct Publisher {
     body_max: usize,
     answer_limit: Duration,
     next_session: u64,
-    /// Marks are due for what is not enough to set them at once: they are set when what has come is handled.
-    is_settling: bool,
+    /// Sessions for which marks are due, of what is not enough to set them at once: that is done when what has come is handled.
+    unsettled: Vec<Frame>,
     /// A look for sessions whose links have left is due.
     is_looking: bool,
     /// Peers that had no room are tried again soon.
@@ -56,7 +58,7 @@ struct Published {
     name: String,
     offer: Box<dyn Offered>,
     /// Sessions with tells, or a mark, that wait for room, in turn.
-    waiting: VecDeque<Frame>,
+    waiting: Turns,
     /// It is told when there is room.
     is_seeking: bool,
     ended: Option<Reason>,
@@ -109,7 +111,7 @@ impl Actor for Publisher {
             ctx.watch(offer.id(), move |Ended { reason, .. }| Over(number, reason));
         }
         let published =
-            |(name, offer)| Published { name, offer, waiting: VecDeque::new(), is_seeking: false, ended: None };
+            |(name, offer)| Published { name, offer, waiting: Turns::default(), is_seeking: false, ended: None };
         Ok(Self {
             port: bridge::own(ctx, router, Came)?,
             offers: offers.into_iter().map(published).collect(),
@@ -120,7 +122,7 @@ impl Actor for Publisher {
             answer_limit,
             // Not those of another process that was here before.
             next_session: RandomState::new().hash_one(()) >> 1,
-            is_settling: false,
+            unsettled: Vec::new(),
             is_looking: false,
             is_retrying: false,
             gauge,
@@ -185,7 +187,10 @@ impl Handle<Room> for Publisher {
     fn on(&mut self, Room(number): Room, ctx: &mut Ctx<'_, Self>) {
         self.offers[number].is_seeking = false;
         // Each as far as there is room; who finds none is behind the others next time.
-        while let Some(id) = self.offers[number].waiting.pop_front() {
+        while let Some(id) = self.offers[number].waiting.take() {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.turn.comes();
+            }
             // The mark that is due before what is given now, and one behind it: without that nobody tells when it is done.
             let has_room = self.mark(&id, 1, ctx) && self.pass_on(&id, ctx) && self.mark(&id, 1, ctx);
             if !has_room {
@@ -216,9 +221,10 @@ impl Handle<Settle> for Publisher {
     type Reply = ();
 
     fn on(&mut self, _: Settle, ctx: &mut Ctx<'_, Self>) {
-        self.is_settling = false;
-        let ids: Vec<Frame> = self.sessions.keys().cloned().collect();
-        for id in ids {
+        for id in mem::take(&mut self.unsettled) {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.is_unsettled = false;
+            }
             self.mark(&id, 1, ctx);
         }
     }
@@ -349,7 +355,7 @@ impl Publisher {
             self.pass_on(id, ctx);
         }
         self.mark(id, window / 4, ctx);
-        self.settle_later(ctx);
+        self.settle_later(id, ctx);
     }
 
     /// Passes on what waits, in order, as far as there is room. False: something waits still, and goes on when there is.
@@ -403,10 +409,10 @@ impl Publisher {
 
     fn wait_for_room(&mut self, id: &Frame, offer: usize, ctx: &mut Ctx<'_, Self>) {
         let published = &mut self.offers[offer];
-        if !published.waiting.contains(id) {
-            published.waiting.push_back(id.clone());
+        if let Some(session) = self.sessions.get_mut(id) {
+            published.waiting.wait(id, &mut session.turn);
         }
-        if !std::mem::replace(&mut published.is_seeking, true) {
+        if !mem::replace(&mut published.is_seeking, true) {
             published.offer.seek_room(ctx, offer);
         }
     }
@@ -426,10 +432,14 @@ impl Publisher {
         }
     }
 
-    /// Sets what marks there are to be once all that has come is handled: then the next may be long in coming.
-    fn settle_later(&mut self, ctx: &mut Ctx<'_, Self>) {
-        if !self.is_settling {
-            self.is_settling = true;
+    /// Sets what mark there is to be once all that has come is handled: then the next may be long in coming.
+    fn settle_later(&mut self, id: &Frame, ctx: &mut Ctx<'_, Self>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        if mem::replace(&mut session.is_unsettled, true) {
+            return;
+        }
+        self.unsettled.push(id.clone());
+        if self.unsettled.len() == 1 {
             let me = ctx.addr();
             if ctx.try_tell(me, Settle).is_err() {
                 ctx.after(Duration::ZERO, Settle);
@@ -479,7 +489,7 @@ impl Publisher {
     fn tell_end(&mut self, id: &Frame, ctx: &mut Ctx<'_, Self>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(reason) = &self.offers[session.offer].ended else { return };
-        if !std::mem::take(&mut session.is_watching) {
+        if !mem::take(&mut session.is_watching) {
             return;
         }
         let (how, text) = match reason {
@@ -500,7 +510,8 @@ impl Publisher {
 
     /// Forgets a session, if there is one. What waits of it is lost, of which the link has heard nothing.
     fn part(&mut self, id: &Frame) {
-        if self.sessions.remove(id).is_some() {
+        if let Some(session) = self.sessions.remove(id) {
+            self.offers[session.offer].waiting.leave(&session.turn);
             self.numbers().parted.add(1);
         }
     }

@@ -4,7 +4,10 @@
 
 use std::collections::VecDeque;
 
-use super::wire::{Packet, What};
+use super::{
+    turns::Turn,
+    wire::{Packet, What},
+};
 use crate::{Frame, Message};
 
 /// One link that has said hello.
@@ -24,6 +27,10 @@ pub(super) struct Session {
     pub(super) is_used: bool,
     /// Tells the actor has no room for yet, in order.
     pub(super) waiting: VecDeque<Waiting>,
+    /// Its place among those that wait for room.
+    pub(super) turn: Turn,
+    /// A mark is to be set behind what it was given, when all that had come with it is handled.
+    pub(super) is_unsettled: bool,
     /// Tells the actor was given, in order, and those that were refused.
     given: VecDeque<Given>,
     /// So many of them are before the mark in the actor's mailbox, if there is one.
@@ -70,6 +77,8 @@ impl Session {
             offer,
             is_used: false,
             waiting: VecDeque::new(),
+            turn: Turn::default(),
+            is_unsettled: false,
             given: VecDeque::new(),
             marked: None,
             done: 0,
