@@ -24,6 +24,8 @@ use std::{
 
 use ringway::{
     Context, Dealer, Message, Pair, Poller, Pub, Pull, Push, Rep, Req, Router, Sub, WaitPolicy, XPub, XSub,
+    actor::{Actor, Ctx, Failure, Handle, Runtime, Spec},
+    bridge::{self, Port},
     poll::{Events, Interest},
     socket::Builder,
 };
@@ -102,6 +104,7 @@ fn child() {
         Some(("publish", what)) => publish(what),
         Some(("wishes", scenario)) => wishes(scenario),
         Some(("million", scenario)) => million(scenario),
+        Some(("owned", how)) => owned(how),
         Some(("poll", shape)) => polled_ping_pong(shape),
         Some(("call", _)) => one_call_too_many(),
         Some(("allocate", _)) => one_allocation_too_many(),
@@ -174,6 +177,15 @@ fn peers_that_come_and_go_leave_nothing() {
         let status = status_of(scenario);
         assert_ne!(status.code(), Some(HEAP_GREW), "{scenario}: the heap grows");
         assert!(status.success(), "{scenario}: {status}");
+    }
+}
+
+#[test]
+fn sockets_of_actors_that_come_and_go_leave_nothing() {
+    for how in ["open", "stalled", "paused", "failing"] {
+        let status = status_of(&format!("owned {how}"));
+        assert_ne!(status.code(), Some(HEAP_GREW), "{how}: the heap grows");
+        assert!(status.success(), "{how}: {status}");
     }
 }
 
@@ -597,6 +609,71 @@ fn million(scenario: &str) -> ! {
     );
     let bounded = each(waiting).max(each(known)) <= EACH_MAX && left <= (1 << 21);
     process::exit(if bounded { 0 } else { HEAP_GREW });
+}
+
+/// Has a socket, with something in it, and waits for it to be ready in every way there is.
+struct Owner(Port<Dealer>);
+
+struct Got;
+
+impl Actor for Owner {
+    type Args = (Dealer, &'static str);
+
+    fn start((dealer, how): Self::Args, ctx: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
+        let owner = Self(bridge::own(ctx, dealer, |_| Got)?);
+        owner.0.when_writable(ctx, || Got);
+        match how {
+            "stalled" => ctx.hold(),
+            "paused" => owner.0.pause(),
+            "failing" => return Err(Failure::new("as it was told")),
+            _ => {}
+        }
+        Ok(owner)
+    }
+
+    fn asked_to_stop(&mut self, ctx: &mut Ctx<'_, Self>) {
+        ctx.stop();
+    }
+}
+
+impl Handle<Got> for Owner {
+    type Reply = ();
+
+    fn on(&mut self, _: Got, _: &mut Ctx<'_, Self>) {}
+}
+
+/// Actors that own sockets come and go on one worker.
+fn owned(how: &str) -> ! {
+    const ROUNDS: u64 = 10_000;
+    let how = ["open", "stalled", "paused", "failing"].into_iter().find(|known| *known == how).expect("one of these");
+    let context = Context::new();
+    let runtime = Runtime::builder().worker(WaitPolicy::Park).start().unwrap();
+    let mut client = runtime.client().unwrap();
+    let mut work = |rounds| {
+        for round in 0..rounds {
+            let (mut dealer, mut peer) = (Dealer::new(&context).unwrap(), Dealer::new(&context).unwrap());
+            dealer.bind("inproc://owned").unwrap();
+            peer.connect("inproc://owned").unwrap();
+            (0..3).for_each(|_| peer.send("x").unwrap());
+            match client.spawn(Spec::<Owner>::new((dealer, how)).capacity(1)) {
+                Ok(owner) => {
+                    if round % 2 == 0 {
+                        // What has come by then is taken, as far as there is room.
+                        _ = client.try_tell(owner, Got);
+                    }
+                    client.stop(owner.id());
+                    client.wait_for_end(owner.id(), Duration::from_secs(30)).unwrap();
+                }
+                Err(_) => assert_eq!(how, "failing"),
+            }
+        }
+    };
+    work(ROUNDS / 10);
+    let settled = LIVE_SIZE.load(Ordering::Relaxed);
+    work(ROUNDS);
+    let grown = LIVE_SIZE.load(Ordering::Relaxed).saturating_sub(settled);
+    println!("sockets of actors, {how}: {settled} bytes, then {grown} more");
+    process::exit(if grown <= SLACK_SIZE { 0 } else { HEAP_GREW });
 }
 
 fn one_call_too_many() -> ! {
