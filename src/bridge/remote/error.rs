@@ -9,8 +9,11 @@ use super::wire::{Fault, PROTOCOL};
 /// Why there is no answer from an actor elsewhere: whose doing it was, and what can be done.
 ///
 /// Beside this there is what can be wrong in this process, as with any actor: [`AskError`](crate::actor::AskError). After
-/// [`LinkLost`](Self::LinkLost), [`NoAnswer`](Self::NoAnswer) and [`Failed`](Self::Failed) the question may have been handled;
-/// otherwise it was not, but for [`AnswerNotRead`](Self::AnswerNotRead) and [`AnswerNotSent`](Self::AnswerNotSent), when it was.
+/// [`LinkLost`](Self::LinkLost), [`NoAnswer`](Self::NoAnswer), [`Failed`](Self::Failed), [`Gone`](Self::Gone) and
+/// [`ShutDown`](Self::ShutDown) the question may have been handled: an actor that has come to one, and is to answer it later, may end
+/// before it does. After [`AnswerNotRead`](Self::AnswerNotRead) and [`AnswerNotSent`](Self::AnswerNotSent) it was; otherwise it was not.
+///
+/// Of what was told, likewise, it is so after [`Gone`](Self::Gone) alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RemoteError {
@@ -82,14 +85,14 @@ pub enum RemoteError {
     Full,
     /// More was sent than the publication had allowed, which this library does not.
     Overrun,
-    /// The actor has ended.
+    /// The actor has ended: before it came to it, or before it had answered.
     Gone,
     /// The actor failed at the question.
     Failed,
     /// The actor has not answered for as long as [this](super::Connection::answer_limit) or the
     /// [other](super::Publication::answer_limit) side waits.
     NoAnswer,
-    /// The other side's runtime shuts down, or this one's.
+    /// The other side's runtime shuts down, or this one's. The actor may have come to the question.
     ShutDown,
 }
 
