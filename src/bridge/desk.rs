@@ -10,7 +10,7 @@
 //! Beside that, of any of them, room to send, if its owner has asked for it.
 //!
 //! Looks are made on every turn, not on every so many: a turn may be 64 actors' turns of 64 messages each, beside which looks at eight
-//! sockets are nothing, and where turns are short a look of some 20 ns is what a message is worth.
+//! sockets are nothing, and where turns are short a message that is there is worth a look.
 //!
 //! Actors come and go while sockets are served: nothing of the desk is borrowed while code of theirs may run. A port that is dropped
 //! leaves its number in `left`, whose place is given up before the next turn.
