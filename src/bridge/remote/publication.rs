@@ -65,8 +65,8 @@ impl Publication {
         Ok(self)
     }
 
-    /// Tells each link may have under way, at least 1: memory here is bounded by this, the [sessions](Self::sessions) and
-    /// [`body_max`](Self::body_max). 256 unless said otherwise.
+    /// Tells each link may have under way, at least 1. As many bodies of [`body_max`](Self::body_max) may wait here for each of the
+    /// [sessions](Self::sessions). 256 unless said otherwise.
     pub fn window(mut self, tells: u32) -> Self {
         self.terms.window = tells.max(1);
         self
