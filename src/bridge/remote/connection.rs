@@ -104,7 +104,9 @@ impl Connection {
         self
     }
 
-    /// How often the link looks whether its connection is still there. 20 ms unless said otherwise, and not less than one.
+    /// How often the link looks whether its connection is still there, and whether something it waits for is overdue: a lost connection is
+    /// noticed so much later at the most. Each look wakes the worker, so where there are many links that do little, it is to be longer. 20 ms
+    /// unless said otherwise, and not less than one.
     pub fn look_every(mut self, period: Duration) -> Self {
         self.look_every = period.max(Duration::from_millis(1));
         self
