@@ -28,8 +28,9 @@ use super::{
     connection::{Hook, LinkEvent, Opening},
     counts::{LinkGauge, LinkNumbers},
     error::RemoteError,
+    fault::{Fault, Malformed},
     link::{RemoteEnded, RemoteReason, Watch},
-    wire::{Fault, How, Malformed, Packet, What},
+    wire::{How, Packet, What},
 };
 use crate::{
     Dealer, Frame, Message, Monitor, PeerId,

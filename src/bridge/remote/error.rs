@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::wire::{Fault, PROTOCOL};
+use super::{fault::Fault, wire::PROTOCOL};
 
 /// Why there is no answer from an actor elsewhere: whose doing it was, and what can be done.
 ///

@@ -74,16 +74,17 @@
 //!
 //! `docs/remote.md` has all of it, and what goes over the wire.
 //!
-//! Contents: `wire` packets, `codec` what is in them, `error` why not; `offer` what of an actor may be said, `publication` what is
-//! published, `publisher` the actor that has the ROUTER, `session` a link to it, `turns` which of them is next;
-//! `connection` what a link is to be like, `link` the actor that stands for another, `courier` its
-//! other half that has the DEALER; `counts` what they have done.
+//! Contents: `wire` packets, `fault` what can be wrong, `codec` what is in packets, `error` why not, to who asks; `offer` what of an actor may
+//! be said, `publication` what is published, `publisher` the actor that has the ROUTER, `session` a link to it, `turns` which of them is next;
+//! `connection` what a link is to be like, `link` the actor that stands for another, `courier` its other half that has the DEALER; `counts`
+//! what they have done.
 
 mod codec;
 mod connection;
 mod counts;
 mod courier;
 mod error;
+mod fault;
 mod link;
 mod offer;
 mod publication;

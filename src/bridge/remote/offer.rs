@@ -8,8 +8,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     codec,
+    fault::Fault,
     publisher::{Answered, Back, Marked, Publisher},
-    wire::{Fault, is_name},
+    wire::is_name,
 };
 use crate::{
     Frame,

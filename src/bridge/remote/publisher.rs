@@ -18,11 +18,12 @@ use std::{
 
 use super::{
     counts::{PublicationGauge, PublicationNumbers},
+    fault::{Fault, Malformed},
     offer::Offered,
     publication::Publication,
     session::{Session, Terms, Waiting},
     turns::Turns,
-    wire::{Fault, How, Malformed, PROTOCOL, Packet, What},
+    wire::{How, PROTOCOL, Packet, What},
 };
 use crate::{
     Frame, Message, Router,

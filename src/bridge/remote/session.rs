@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use super::{
+    fault::Fault,
     turns::Turn,
     wire::{Packet, What},
 };
@@ -51,7 +52,7 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) number: u64,
-    pub(super) line: Result<usize, super::wire::Fault>,
+    pub(super) line: Result<usize, Fault>,
     pub(super) body: Frame,
 }
 
