@@ -75,14 +75,15 @@
 //! `docs/remote.md` has all of it, and what goes over the wire.
 //!
 //! Contents: `wire` packets, `fault` what can be wrong, `codec` what is in packets, `error` why not, to who asks; `offer` what of an actor may
-//! be said, `publication` what is published, `publisher` the actor that has the ROUTER, `session` a link to it, `turns` which of them is next;
-//! `connection` what a link is to be like, `link` the actor that stands for another, `courier` its other half that has the DEALER; `counts`
-//! what they have done.
+//! be said, `publication` what is published, `publisher` the actor that has the ROUTER, `delivery` how it passes on what links say, `session` a
+//! link to it, `turns` which of them is next; `connection` what a link is to be like, `link` the actor that stands for another, `courier` its
+//! other half that has the DEALER; `counts` what they have done.
 
 mod codec;
 mod connection;
 mod counts;
 mod courier;
+mod delivery;
 mod error;
 mod fault;
 mod link;

@@ -8,8 +8,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     codec,
+    delivery::{Marked, Room},
     fault::Fault,
-    publisher::{Answered, Back, Marked, Publisher},
+    publisher::{Answered, Back, Publisher},
     wire::is_name,
 };
 use crate::{
@@ -183,7 +184,7 @@ impl<A: Actor> Offered for Offer<A> {
     }
 
     fn seek_room(&self, ctx: &mut Ctx<'_, Publisher>, number: usize) {
-        ctx.when_room(self.addr, super::publisher::Room(number));
+        ctx.when_room(self.addr, Room(number));
     }
 }
 

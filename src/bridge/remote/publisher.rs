@@ -21,7 +21,7 @@ use super::{
     fault::{Fault, Malformed},
     offer::Offered,
     publication::Publication,
-    session::{Session, Terms, Waiting},
+    session::{Session, Terms},
     turns::Turns,
     wire::{How, PROTOCOL, Packet, What},
 };
@@ -36,41 +36,41 @@ use crate::{
 #[derive(Debug)]
 pub struct Publisher {
     port: Port<Router>,
-    offers: Vec<Published>,
+    pub(super) offers: Vec<Published>,
     /// By routing ids: a link that comes back has another.
-    sessions: HashMap<Frame, Session, ahash::RandomState>,
-    terms: Terms,
+    pub(super) sessions: HashMap<Frame, Session, ahash::RandomState>,
+    pub(super) terms: Terms,
     sessions_max: usize,
-    body_max: usize,
-    answer_limit: Duration,
+    pub(super) body_max: usize,
+    pub(super) answer_limit: Duration,
     next_session: u64,
     /// Sessions for which marks are due, of what is not enough to set them at once: that is done when what has come is handled.
-    unsettled: Vec<Frame>,
+    pub(super) unsettled: Vec<Frame>,
     /// A look for sessions whose links have left is due.
     is_looking: bool,
     /// Peers that had no room are tried again soon.
     is_retrying: bool,
-    gauge: PublicationGauge,
+    pub(super) gauge: PublicationGauge,
 }
 
 /// An actor that is offered.
 #[derive(Debug)]
-struct Published {
+pub(super) struct Published {
     name: String,
-    offer: Box<dyn Offered>,
+    pub(super) offer: Box<dyn Offered>,
     /// Sessions with tells, or a mark, that wait for room, in turn.
-    waiting: Turns,
+    pub(super) waiting: Turns,
     /// It is told when there is room.
-    is_seeking: bool,
-    ended: Option<Reason>,
+    pub(super) is_seeking: bool,
+    pub(super) ended: Option<Reason>,
 }
 
 /// Where an answer goes.
 #[derive(Debug)]
 pub(super) struct Back {
-    id: Frame,
-    session: u64,
-    number: u64,
+    pub(super) id: Frame,
+    pub(super) session: u64,
+    pub(super) number: u64,
 }
 
 /// Something has come from the socket.
@@ -82,20 +82,8 @@ pub(super) struct Answered {
     pub(super) answer: Result<Frame, Fault>,
 }
 
-/// A published actor has come to a mark, or has ended.
-pub(super) struct Marked {
-    pub(super) back: Back,
-    pub(super) is_reached: bool,
-}
-
-/// A published actor has room again.
-pub(super) struct Room(pub(super) usize);
-
 /// A published actor has ended.
 struct Over(usize, Reason);
-
-/// All that had come is handled.
-struct Settle;
 
 /// Time to look for links that have left.
 struct Look;
@@ -167,40 +155,6 @@ impl Handle<Answered> for Publisher {
     }
 }
 
-impl Handle<Marked> for Publisher {
-    type Reply = ();
-
-    fn on(&mut self, Marked { back: Back { id, session, .. }, is_reached }: Marked, ctx: &mut Ctx<'_, Self>) {
-        let Some(of) = self.sessions.get_mut(&id).filter(|of| of.number == session) else { return };
-        if is_reached {
-            of.reach_mark();
-        } else {
-            self.lose_given(&id, ctx);
-        }
-        self.settle(&id, 1, ctx);
-        self.mark(&id, 1, ctx);
-    }
-}
-
-impl Handle<Room> for Publisher {
-    type Reply = ();
-
-    fn on(&mut self, Room(number): Room, ctx: &mut Ctx<'_, Self>) {
-        self.offers[number].is_seeking = false;
-        // Each as far as there is room; who finds none is behind the others next time.
-        while let Some(id) = self.offers[number].waiting.take() {
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.turn.comes();
-            }
-            // The mark that is due before what is given now, and one behind it: without that nobody tells when it is done.
-            let has_room = self.mark(&id, 1, ctx) && self.pass_on(&id, ctx) && self.mark(&id, 1, ctx);
-            if !has_room {
-                break;
-            }
-        }
-    }
-}
-
 impl Handle<Over> for Publisher {
     type Reply = ();
 
@@ -214,19 +168,6 @@ impl Handle<Over> for Publisher {
             self.lose_given(&id, ctx);
             self.settle(&id, 1, ctx);
             self.tell_end(&id, ctx);
-        }
-    }
-}
-
-impl Handle<Settle> for Publisher {
-    type Reply = ();
-
-    fn on(&mut self, _: Settle, ctx: &mut Ctx<'_, Self>) {
-        for id in mem::take(&mut self.unsettled) {
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.is_unsettled = false;
-            }
-            self.mark(&id, 1, ctx);
         }
     }
 }
@@ -263,7 +204,7 @@ impl Handle<Retry> for Publisher {
 }
 
 impl Publisher {
-    fn numbers(&self) -> &PublicationNumbers {
+    pub(super) fn numbers(&self) -> &PublicationNumbers {
         &self.gauge.0
     }
 
@@ -340,145 +281,6 @@ impl Publisher {
         self.send(id, Packet::new(0, 0, What::Refused(fault)).message(None), ctx);
     }
 
-    fn tell(&mut self, id: &Frame, number: u64, (name, version): (&str, u32), body: &Frame, ctx: &mut Ctx<'_, Self>) {
-        let (window, body_max) = (self.terms.window as usize, self.body_max);
-        let Some(session) = self.sessions.get_mut(id) else { return };
-        if session.count() >= window {
-            return self.overrun(id, ctx);
-        }
-        let line = match body.len() > body_max {
-            true => Err(Fault::TooLarge(body_max as u64)),
-            false => self.offers[session.offer].offer.find(name, version, false),
-        };
-        let body = if line.is_ok() { body.clone() } else { Frame::new() };
-        session.waiting.push_back(Waiting { number, line, body });
-        if session.waiting.len() == 1 {
-            self.pass_on(id, ctx);
-        }
-        self.mark(id, window / 4, ctx);
-        self.settle_later(id, ctx);
-    }
-
-    /// Passes on what waits, in order, as far as there is room. False: something waits still, and goes on when there is.
-    fn pass_on(&mut self, id: &Frame, ctx: &mut Ctx<'_, Self>) -> bool {
-        let Some(session) = self.sessions.get_mut(id) else { return true };
-        let published = &self.offers[session.offer];
-        let mut refused = Vec::new();
-        while let Some(Waiting { number, line, body }) = session.waiting.front() {
-            let number = *number;
-            let told = match (line, &published.ended) {
-                (_, Some(_)) => Err(Fault::Gone),
-                (Ok(line), None) => published.offer.tell(*line, body, ctx),
-                (Err(fault), None) => Err(*fault),
-            };
-            match told {
-                Ok(()) => self.gauge.0.tells.add(1),
-                Err(Fault::Full) => break,
-                Err(fault) => refused.push((number, fault)),
-            }
-            session.give(told.is_err());
-        }
-        let (is_all, offer) = (session.waiting.is_empty(), session.offer);
-        for (number, fault) in refused {
-            self.numbers().tells_refused.add(1);
-            self.say(id, number, What::Failure(fault), ctx);
-        }
-        if !is_all {
-            self.wait_for_room(id, offer, ctx);
-        }
-        is_all
-    }
-
-    /// Sets a mark behind what the actor was given, if that is enough. False: there is no room for it, and it is set when there is.
-    fn mark(&mut self, id: &Frame, enough: usize, ctx: &mut Ctx<'_, Self>) -> bool {
-        let Some(session) = self.sessions.get_mut(id).filter(|session| session.lacks_mark(enough)) else { return true };
-        let offer = session.offer;
-        let back = Back { id: id.clone(), session: session.number, number: 0 };
-        match self.offers[offer].offer.mark(ctx, back) {
-            Ok(()) => session.set_mark(),
-            Err(Fault::Full) => {
-                self.wait_for_room(id, offer, ctx);
-                return false;
-            }
-            Err(_) => {
-                self.lose_given(id, ctx);
-                self.settle(id, 1, ctx);
-            }
-        }
-        true
-    }
-
-    fn wait_for_room(&mut self, id: &Frame, offer: usize, ctx: &mut Ctx<'_, Self>) {
-        let published = &mut self.offers[offer];
-        if let Some(session) = self.sessions.get_mut(id) {
-            published.waiting.wait(id, &mut session.turn);
-        }
-        if !mem::replace(&mut published.is_seeking, true) {
-            published.offer.seek_room(ctx, offer);
-        }
-    }
-
-    /// The actor has ended, and what it had not come to is lost with it.
-    fn lose_given(&mut self, id: &Frame, ctx: &mut Ctx<'_, Self>) {
-        let lost = self.sessions.get_mut(id).map(Session::lose_given).unwrap_or_default();
-        for number in lost {
-            self.say(id, number, What::Failure(Fault::Gone), ctx);
-        }
-    }
-
-    /// Sends credit, if enough has gathered.
-    fn settle(&mut self, id: &Frame, enough: u32, ctx: &mut Ctx<'_, Self>) {
-        if let Some(credit) = self.sessions.get_mut(id).and_then(|session| session.credit(enough)) {
-            self.send(id, credit.message(None), ctx);
-        }
-    }
-
-    /// Sets what mark there is to be once all that has come is handled: then the next may be long in coming.
-    fn settle_later(&mut self, id: &Frame, ctx: &mut Ctx<'_, Self>) {
-        let Some(session) = self.sessions.get_mut(id) else { return };
-        if mem::replace(&mut session.is_unsettled, true) {
-            return;
-        }
-        self.unsettled.push(id.clone());
-        if self.unsettled.len() == 1 {
-            let me = ctx.addr();
-            if ctx.try_tell(me, Settle).is_err() {
-                ctx.after(Duration::ZERO, Settle);
-            }
-        }
-    }
-
-    fn ask(&mut self, id: &Frame, number: u64, (name, version): (&str, u32), body: &Frame, ctx: &mut Ctx<'_, Self>) {
-        let Some(session) = self.sessions.get_mut(id) else { return };
-        let published = &self.offers[session.offer];
-        let fault = if published.ended.is_some() {
-            Fault::Gone
-        } else if session.asked >= self.terms.questions {
-            Fault::Overrun
-        } else if body.len() > self.body_max {
-            Fault::TooLarge(self.body_max as u64)
-        } else if !session.waiting.is_empty() {
-            // It is not to be handled before what was told before it.
-            published.offer.find(name, version, true).err().unwrap_or(Fault::Full)
-        } else {
-            let back = Back { id: id.clone(), session: session.number, number };
-            let line = published.offer.find(name, version, true);
-            match line.and_then(|line| published.offer.ask(line, body, ctx, self.answer_limit, back)) {
-                Ok(()) => {
-                    session.asked += 1;
-                    return self.numbers().asks.add(1);
-                }
-                Err(fault) => fault,
-            }
-        };
-        self.fail_ask(id, number, fault, ctx);
-    }
-
-    fn fail_ask(&mut self, id: &Frame, number: u64, fault: Fault, ctx: &mut Ctx<'_, Self>) {
-        self.numbers().asks_failed.add(1);
-        self.say(id, number, What::Failure(fault), ctx);
-    }
-
     fn watch(&mut self, id: &Frame, ctx: &mut Ctx<'_, Self>) {
         if let Some(session) = self.sessions.get_mut(id) {
             session.is_watching = true;
@@ -503,7 +305,7 @@ impl Publisher {
     }
 
     /// It did what it was not allowed to: the link is to begin anew.
-    fn overrun(&mut self, id: &Frame, ctx: &mut Ctx<'_, Self>) {
+    pub(super) fn overrun(&mut self, id: &Frame, ctx: &mut Ctx<'_, Self>) {
         self.numbers().overruns.add(1);
         self.part(id);
         self.refuse(id, Fault::Overrun, ctx);
@@ -518,7 +320,7 @@ impl Publisher {
     }
 
     /// Sends a packet of the session there is.
-    fn say(&mut self, id: &Frame, number: u64, what: What<'_>, ctx: &mut Ctx<'_, Self>) {
+    pub(super) fn say(&mut self, id: &Frame, number: u64, what: What<'_>, ctx: &mut Ctx<'_, Self>) {
         if let Some(session) = self.sessions.get(id) {
             let message = Packet::new(session.number, number, what).message(None);
             self.send(id, message, ctx);
@@ -526,7 +328,7 @@ impl Publisher {
     }
 
     /// Sends to a peer, now or later. Without a session now or never.
-    fn send(&mut self, id: &Frame, mut message: Message, ctx: &mut Ctx<'_, Self>) {
+    pub(super) fn send(&mut self, id: &Frame, mut message: Message, ctx: &mut Ctx<'_, Self>) {
         message.push_front(id.clone());
         let session = self.sessions.get_mut(id);
         let message = match session {
