@@ -18,7 +18,7 @@
 #![forbid(unsafe_code)]
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, Instant},
@@ -29,88 +29,49 @@ use super::{
     counts::{LinkGauge, LinkNumbers},
     error::RemoteError,
     fault::{Fault, Malformed},
+    joining::{Phase, Sent},
     link::{RemoteEnded, RemoteReason, Watch},
+    questions::Question,
     wire::{How, Packet, What},
 };
 use crate::{
-    Dealer, Frame, Message, Monitor, PeerId,
-    actor::{Actor, Asker, Ctx, Failure, Handle, Policy, Recipient, Spec},
+    Dealer, Frame, Monitor, PeerId,
+    actor::{Actor, Asker, Ctx, Failure, Handle, Recipient, Spec},
     bridge::{self, Incoming, Port, Received},
-    monitor::EventKind,
     socket::SendFailure,
 };
 
 /// See the module.
 pub(super) struct Courier {
-    port: Port<Dealer>,
-    monitor: Monitor,
-    connect_again: Option<String>,
+    pub(super) port: Port<Dealer>,
+    pub(super) monitor: Monitor,
+    pub(super) connect_again: Option<String>,
     /// That is to be done still.
-    is_cut_off: bool,
-    name: String,
-    phase: Phase,
+    pub(super) is_cut_off: bool,
+    pub(super) name: String,
+    pub(super) phase: Phase,
     /// What was not sent yet, in order.
-    queue: VecDeque<Out>,
+    pub(super) queue: VecDeque<Out>,
     /// Questions that were not answered yet, sent or not.
-    questions: HashMap<u64, Question, ahash::RandomState>,
+    pub(super) questions: HashMap<u64, Question, ahash::RandomState>,
     /// When they are given up, in order. Numbers of some that are answered are among them: never many more than of others.
-    deadlines: VecDeque<(Instant, u64)>,
+    pub(super) deadlines: VecDeque<(Instant, u64)>,
     next: u64,
     /// Tells that need no more to be waited for, since the link was told how many.
     done: u32,
     waits_for_done: Option<Asker<u32>>,
-    watchers: Vec<Recipient<RemoteEnded>>,
+    pub(super) watchers: Vec<Recipient<RemoteEnded>>,
     /// When hello is said again. Always there unless in Joined: what began with the connection may have been refused, or was of a session
     /// that is over on a connection that is not.
-    hello_at: Option<Instant>,
+    pub(super) hello_at: Option<Instant>,
     /// The last peer that has left. Its welcome may be in the mailbox still.
-    left: Option<PeerId>,
+    pub(super) left: Option<PeerId>,
     /// It is told when the socket has room.
     is_stuck: bool,
-    patience: Duration,
-    answer_limit: Duration,
+    pub(super) patience: Duration,
+    pub(super) answer_limit: Duration,
     hook: Option<Hook>,
     gauge: LinkGauge,
-}
-
-/// Whether there is a session: see the picture of the module.
-enum Phase {
-    Seeking { until: Instant },
-    Joined(Session),
-    Away(RemoteError),
-}
-
-/// What the publication has said, and was told in it.
-///
-/// Invariants: *tells.len() <= window*, *asked.len() <= questions*; the numbers of tells ascend.
-struct Session {
-    number: u64,
-    window: u32,
-    questions: u32,
-    /// The connection.
-    peer: Option<PeerId>,
-    /// Tells that were sent and not taken yet, in order.
-    tells: VecDeque<Sent>,
-    taken: u64,
-    /// Questions that were sent and not answered, also if nobody waits for that any more.
-    asked: HashSet<u64, ahash::RandomState>,
-    is_watching: bool,
-    ended: Option<RemoteReason>,
-}
-
-/// A tell that is under way.
-struct Sent {
-    number: u64,
-    name: &'static str,
-    version: u32,
-    is_refused: bool,
-}
-
-struct Question {
-    asker: Asker<Result<Frame, RemoteError>>,
-    name: &'static str,
-    version: u32,
-    is_sent: bool,
 }
 
 /// What a link has for its courier.
@@ -121,16 +82,9 @@ pub(super) enum Parcel {
 }
 
 /// What is to be sent.
-struct Out {
-    number: u64,
-    is_question: bool,
-    name: &'static str,
-    version: u32,
-    body: Frame,
-}
-
-/// A question, as bytes.
-pub(super) struct Asked {
+pub(super) struct Out {
+    pub(super) number: u64,
+    pub(super) is_question: bool,
     pub(super) name: &'static str,
     pub(super) version: u32,
     pub(super) body: Frame,
@@ -146,7 +100,7 @@ struct Came(Received);
 struct Writable;
 
 /// The connection of that session has ended, and all that had come of it is before this.
-struct Left(u64);
+pub(super) struct Left(pub(super) u64);
 
 /// Time to look at the connection and the clock.
 struct Tick;
@@ -218,32 +172,6 @@ impl Handle<Parcel> for Courier {
     }
 }
 
-impl Handle<Asked> for Courier {
-    type Reply = Result<Frame, RemoteError>;
-
-    fn on(&mut self, question: Asked, ctx: &mut Ctx<'_, Self>) -> Self::Reply {
-        let Asked { name, version, body } = question;
-        self.numbers().asked.add(1);
-        if let Phase::Away(why) = &self.phase {
-            self.numbers().failed.add(1);
-            return Err(why.clone());
-        }
-        if let Some(asker) = ctx.asker::<Asked>() {
-            let number = self.next_number();
-            self.questions.insert(number, Question { asker, name, version, is_sent: false });
-            self.deadlines.push_back((ctx.now() + self.answer_limit, number));
-            if self.deadlines.len() > 2 * self.questions.len() + 64 {
-                // At least as many were answered as there are, so this costs each of them a look or two.
-                let questions = &self.questions;
-                self.deadlines.retain(|(_, number)| questions.contains_key(number));
-            }
-            self.queue.push_back(Out { number, is_question: true, name, version, body });
-            self.pump(ctx);
-        }
-        Err(RemoteError::NoAnswer)
-    }
-}
-
 impl Handle<Done> for Courier {
     type Reply = u32;
 
@@ -308,17 +236,17 @@ impl Handle<Tick> for Courier {
 }
 
 impl Courier {
-    fn numbers(&self) -> &LinkNumbers {
+    pub(super) fn numbers(&self) -> &LinkNumbers {
         &self.gauge.0
     }
 
-    fn next_number(&mut self) -> u64 {
+    pub(super) fn next_number(&mut self) -> u64 {
         self.next += 1;
         self.next
     }
 
     /// Tells the hook, which is the user's: if it panics it is told no more, and the link goes on.
-    fn say(&mut self, event: LinkEvent) {
+    pub(super) fn say(&mut self, event: LinkEvent) {
         let Some(mut hook) = self.hook.take() else { return };
         if catch_unwind(AssertUnwindSafe(|| hook(event))).is_ok() {
             self.hook = Some(hook);
@@ -385,111 +313,6 @@ impl Courier {
         self.pump(ctx);
     }
 
-    fn join(&mut self, number: u64, (window, questions): (u32, u32), peer: Option<PeerId>, ctx: &mut Ctx<'_, Self>) {
-        // Hello was said twice before it was heard.
-        if matches!(&self.phase, Phase::Joined(session) if (session.number, session.peer) == (number, peer)) {
-            return;
-        }
-        // Its end was not seen yet.
-        self.part(ctx);
-        self.phase = Phase::Joined(Session {
-            number,
-            window: window.max(1),
-            questions: questions.max(1),
-            peer,
-            tells: VecDeque::new(),
-            taken: 0,
-            asked: HashSet::default(),
-            is_watching: false,
-            ended: None,
-        });
-        self.hello_at = None;
-        self.numbers().joined.add(1);
-        self.say(LinkEvent::Joined);
-        if peer.is_some() && peer == self.left {
-            // All that has come of it is in the mailbox.
-            self.leave(ctx);
-        }
-        self.send_watch();
-        self.pump(ctx);
-    }
-
-    /// The connection of the session there is has ended: that is told behind what has come of it.
-    fn leave(&mut self, ctx: &mut Ctx<'_, Self>) {
-        if let Phase::Joined(session) = &self.phase {
-            let (me, left) = (ctx.addr(), session.number);
-            // If there is no room, when there is: a timer would come before what waits.
-            _ = ctx.tell(me, Left(left), Policy::Defer);
-        }
-    }
-
-    /// The session, if there is one, is lost.
-    fn part(&mut self, ctx: &mut Ctx<'_, Self>) {
-        if !matches!(self.phase, Phase::Joined(_)) {
-            return;
-        }
-        let seeking = Phase::Seeking { until: ctx.now() + self.patience };
-        let Phase::Joined(session) = mem::replace(&mut self.phase, seeking) else { return };
-        let tells = session.tells.len() as u64;
-        let sent: Vec<u64> = self.questions.iter().filter(|(_, of)| of.is_sent).map(|(&number, _)| number).collect();
-        self.hello_at = Some(ctx.now() + HELLO_AGAIN);
-        self.numbers().parted.add(1);
-        self.numbers().lost.add(tells);
-        for &number in &sent {
-            self.answer(number, Err(RemoteError::LinkLost), ctx);
-        }
-        self.be_done(tells as u32, ctx);
-        self.tell_watchers(&RemoteReason::LinkLost, ctx);
-        self.say(LinkEvent::Lost { tells, questions: sent.len() as u64 });
-    }
-
-    /// The publication does not take us.
-    fn be_refused(&mut self, why: RemoteError, ctx: &mut Ctx<'_, Self>) {
-        self.part(ctx);
-        self.hello_at = Some(ctx.now() + HELLO_AGAIN);
-        if !matches!(&self.phase, Phase::Away(before) if *before == why) {
-            self.go_away(why.clone(), ctx);
-            self.say(LinkEvent::TurnedAway(why));
-        }
-    }
-
-    fn go_away(&mut self, why: RemoteError, ctx: &mut Ctx<'_, Self>) {
-        let waiting: Vec<u64> = self.questions.keys().copied().collect();
-        for number in waiting {
-            self.answer(number, Err(why.clone()), ctx);
-        }
-        self.queue.retain(|out| !out.is_question);
-        self.tell_watchers(&RemoteReason::of_absence(&why), ctx);
-        self.phase = Phase::Away(why);
-    }
-
-    /// Those that have waited for too long, sent or not.
-    fn give_up_questions(&mut self, now: Instant, ctx: &mut Ctx<'_, Self>) {
-        let before = self.questions.len();
-        while let Some(&(deadline, number)) = self.deadlines.front() {
-            if deadline > now {
-                break;
-            }
-            self.deadlines.pop_front();
-            self.answer(number, Err(RemoteError::NoAnswer), ctx);
-        }
-        if self.questions.len() < before {
-            // Nobody wants what they say any more, and it may be long.
-            let questions = &self.questions;
-            self.queue.retain(|out| !out.is_question || questions.contains_key(&out.number));
-        }
-    }
-
-    fn answer(&mut self, number: u64, answer: Result<Frame, RemoteError>, ctx: &mut Ctx<'_, Self>) {
-        let Some(Question { asker, .. }) = self.questions.remove(&number) else { return };
-        if answer.is_ok() {
-            self.numbers().answered.add(1)
-        } else {
-            self.numbers().failed.add(1)
-        }
-        ctx.answer(asker, answer);
-    }
-
     /// What was sent under that number was not passed on.
     fn take_failure(&mut self, number: u64, fault: Fault, ctx: &mut Ctx<'_, Self>) {
         let Phase::Joined(session) = &mut self.phase else { return };
@@ -511,7 +334,7 @@ impl Courier {
     }
 
     /// So many tells more are done with.
-    fn be_done(&mut self, more: u32, ctx: &mut Ctx<'_, Self>) {
+    pub(super) fn be_done(&mut self, more: u32, ctx: &mut Ctx<'_, Self>) {
         self.done += more;
         if self.done > 0
             && let Some(asker) = self.waits_for_done.take()
@@ -521,7 +344,7 @@ impl Courier {
     }
 
     /// Sends what waits, as far as is allowed and there is room.
-    fn pump(&mut self, ctx: &mut Ctx<'_, Self>) {
+    pub(super) fn pump(&mut self, ctx: &mut Ctx<'_, Self>) {
         let Phase::Joined(session) = &mut self.phase else { return };
         while let Some(Out { number, is_question, name, version, body }) = self.queue.front() {
             let (number, name, version) = (*number, *name, *version);
@@ -557,64 +380,6 @@ impl Courier {
             }
         }
     }
-
-    fn watch(&mut self, who: Recipient<RemoteEnded>, ctx: &mut Ctx<'_, Self>) {
-        self.watchers.push(who);
-        match &self.phase {
-            Phase::Away(why) => {
-                let reason = RemoteReason::of_absence(why);
-                self.tell_watchers(&reason, ctx);
-            }
-            Phase::Joined(Session { ended: Some(reason), .. }) => {
-                let reason = reason.clone();
-                self.tell_watchers(&reason, ctx);
-            }
-            _ => self.send_watch(),
-        }
-    }
-
-    /// Has the publication tell of the actor's end, if anybody wants to know. What finds no room is sent on the next tick.
-    fn send_watch(&mut self) {
-        if let Phase::Joined(session) = &mut self.phase
-            && !session.is_watching
-            && !self.watchers.is_empty()
-        {
-            let watch: Message = Packet::new(session.number, 0, What::Watch).message(None);
-            session.is_watching = self.port.try_send(watch).is_ok();
-        }
-    }
-
-    fn tell_watchers(&mut self, reason: &RemoteReason, ctx: &mut Ctx<'_, Self>) {
-        for who in mem::take(&mut self.watchers) {
-            let ended = RemoteEnded { name: self.name.clone(), reason: reason.clone() };
-            // If it has no room now it is told later; if it has ended it is not.
-            _ = ctx.tell(who, ended, Policy::Defer);
-        }
-    }
-
-    /// What has become of the connection.
-    fn look_at_connection(&mut self, ctx: &mut Ctx<'_, Self>) {
-        // A call of the socket's owner, without which it does not notice who has left.
-        self.port.with(|socket| socket.can_send());
-        let mut has_left = false;
-        for event in self.monitor.try_iter() {
-            match event.kind {
-                EventKind::PeerLeft { peer, .. } => {
-                    self.left = Some(peer);
-                    has_left |= matches!(&self.phase, Phase::Joined(of) if of.peer.is_none_or(|of| of == peer));
-                }
-                EventKind::Missed(_) => has_left = true,
-                _ => continue,
-            }
-            self.is_cut_off = self.connect_again.is_some();
-        }
-        if has_left {
-            self.leave(ctx);
-        }
-        if let (true, Some(endpoint)) = (self.is_cut_off, &self.connect_again) {
-            self.is_cut_off = self.port.with(|socket| socket.connect(endpoint)).is_err();
-        }
-    }
 }
 
 impl fmt::Debug for Courier {
@@ -628,4 +393,4 @@ impl fmt::Debug for Courier {
 }
 
 /// How soon hello is said again, without an answer or after one that turned us away: the actor may be published by then.
-const HELLO_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const HELLO_AGAIN: Duration = Duration::from_secs(1);

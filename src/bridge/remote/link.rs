@@ -15,9 +15,10 @@ use super::{
     codec,
     connection::Opening,
     counts::LinkGauge,
-    courier::{Asked, Courier, Done, Parcel},
+    courier::{Courier, Done, Parcel},
     error::RemoteError,
     offer::RemoteMessage,
+    questions::Asked,
 };
 use crate::{
     Frame,

@@ -77,7 +77,7 @@
 //! Contents: `wire` packets, `fault` what can be wrong, `codec` what is in packets, `error` why not, to who asks; `offer` what of an actor may
 //! be said, `publication` what is published, `publisher` the actor that has the ROUTER, `delivery` how it passes on what links say, `session` a
 //! link to it, `turns` which of them is next; `connection` what a link is to be like, `link` the actor that stands for another, `courier` its
-//! other half that has the DEALER; `counts` what they have done.
+//! other half that has the DEALER, `joining` whether that has a session, `questions` what it was asked; `counts` what they have done.
 
 mod codec;
 mod connection;
@@ -86,10 +86,12 @@ mod courier;
 mod delivery;
 mod error;
 mod fault;
+mod joining;
 mod link;
 mod offer;
 mod publication;
 mod publisher;
+mod questions;
 mod session;
 mod turns;
 mod wire;
