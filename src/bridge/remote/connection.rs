@@ -72,7 +72,8 @@ impl Connection {
 
     /// Changes what the link's socket is like: how it connects again, its heartbeats (every two seconds unless said otherwise), keys and
     /// marks. Heartbeats are for both sides: unless a [TTL](Builder::heartbeat_ttl) is said, the publication is to give the link up when it
-    /// has heard nothing for as long as the link would wait for it, an interval and a time-out. The link has its own way with greetings and with [`immediate`](Builder::immediate).
+    /// has heard nothing for as long as the link would wait for it, an interval and a time-out. The link has its own way with greetings and
+    /// with [`immediate`](Builder::immediate).
     pub fn socket(mut self, change: impl FnOnce(Builder<Dealer>) -> Builder<Dealer>) -> Self {
         self.builder = change(self.builder);
         self

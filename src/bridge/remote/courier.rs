@@ -13,7 +13,8 @@
 //! ```
 //!
 //! In Seeking and Away tells wait; in Seeking questions, too. Each connection begins with a hello, which the socket sends by itself, and
-//! where no welcome comes it is said again; that begins a session. What was sent in a session that is lost is not sent again: it may have been taken.
+//! where no welcome comes it is said again; that begins a session. What was sent in a session that is lost is not sent again:
+//! it may have been taken.
 
 #![forbid(unsafe_code)]
 
