@@ -436,9 +436,9 @@ impl<'a, A: Actor> Ctx<'a, A> {
         self.core.set_timer(to, due, alarm).expect("timers have numbers enough")
     }
 
-    /// Takes a timer back. False: it was over.
+    /// Takes a timer back. False: it was over, or is another actor's.
     pub fn cancel(&mut self, timer: Timer) -> bool {
-        self.core.cancel_timer(timer)
+        self.core.cancel_timer(self.place(), timer)
     }
 
     /// Sends itself what `then` makes of it when that actor ends; at once, if it has ended. Whoever fails watches nobody any more.

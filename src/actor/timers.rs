@@ -164,7 +164,11 @@ impl Core {
         key
     }
 
-    pub(super) fn cancel_timer(&mut self, timer: Timer) -> bool {
+    /// Takes a timer back, if it is of the actor at `owner`: another worker's has a number that may name anybody's here.
+    pub(super) fn cancel_timer(&mut self, owner: Place, timer: Timer) -> bool {
+        if self.timers.at(timer.0).is_none_or(|pending| pending.owner != owner) {
+            return false;
+        }
         self.remove_timer(timer.0).is_some_and(|key| self.alarms.cancel(key).is_some())
     }
 

@@ -59,6 +59,11 @@ fn an_interval_comes_again_and_again_until_it_is_taken_back() {
     for nth in 1..=5 {
         assert!(came.recv_timeout(PATIENCE).unwrap() >= start + nth * period);
     }
+    // On whichever worker it is, it has no business with that timer.
+    let others = [0, 1].map(|worker| client.spawn_on(worker, Spec::<Puppet>::new(())).unwrap());
+    for other in others {
+        assert!(!client.ask(other, act(move |ctx: &mut Ctx<'_, Puppet>| ctx.cancel(timer)), PATIENCE).unwrap());
+    }
     assert!(client.ask(puppet, act(move |ctx: &mut Ctx<'_, Puppet>| ctx.cancel(timer)), PATIENCE).unwrap());
     while came.recv_timeout(PATIENCE).is_ok() {}
     assert_eq!(came.try_recv(), Err(mpsc::TryRecvError::Disconnected));
