@@ -12,7 +12,7 @@
 
 use std::{collections::VecDeque, mem};
 
-use super::{address::ActorId, envelope::State, mailbox::Mailbox, message::Species, supervision::Rare};
+use super::{address::ActorId, envelope::State, mailbox::Mailbox, message::Species, places::Place, supervision::Rare};
 
 /// An actor, to its worker.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) struct Cell {
     pub(super) is_held: bool,
     /// It is to stop when it comes to that in its mailbox.
     pub(super) is_to_stop: bool,
+    /// And has been told so, as it holds that.
+    pub(super) was_asked: bool,
     /// It is among those who are ready, once.
     pub(super) is_queued: bool,
     /// Its code runs: what ends it waits until that has returned.
@@ -57,11 +59,11 @@ impl Cell {
 
     /// It is to have a turn, if it waited for mail. It may be queued still, from before it was paused.
     #[inline(always)]
-    pub(super) fn get_ready(&mut self, ready: &mut VecDeque<u32>, index: u32) {
+    pub(super) fn get_ready(&mut self, ready: &mut VecDeque<Place>, place: Place) {
         if self.status == Status::Idle {
             self.status = Status::Ready;
             if !mem::replace(&mut self.is_queued, true) {
-                ready.push_back(index);
+                ready.push_back(place);
             }
         }
     }

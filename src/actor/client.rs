@@ -16,6 +16,7 @@ use super::{
     core::Core,
     credit::Denied,
     envelope::{Envelope, Kind},
+    failure::discard,
     lane::{Bell, Inlet, Lane, Newcomer, lane},
     message::{self, Question},
     places::Place,
@@ -187,7 +188,10 @@ impl Client {
         // There may be code of the application's in it, and a worker goes on whatever that does.
         let job = move |core: &mut Core| match catch_unwind(AssertUnwindSafe(|| job(core))) {
             Ok(done) => core.post_answer(asker, message::answer(asker.place, done)),
-            Err(_) => core.post_answer(asker, message::failure(asker.place, AskError::Failed)),
+            Err(panic) => {
+                discard(panic);
+                core.post_answer(asker, message::failure(asker.place, AskError::Failed));
+            }
         };
         self.post(number, message::job(job));
     }

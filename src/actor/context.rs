@@ -267,7 +267,7 @@ impl<'a, A: Actor> Ctx<'a, A> {
         let place = self.place();
         let Some(cell) = self.core.cells.at(place) else { return };
         let has_changed = std::mem::replace(&mut cell.is_held, is_held) != is_held;
-        if is_held && has_changed && cell.is_to_stop {
+        if is_held && has_changed && cell.is_to_stop && !cell.was_asked {
             self.core.tell_of_stop(place);
         }
     }

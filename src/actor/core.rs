@@ -21,7 +21,7 @@ use super::{
     credit::{Denied, GONE, Returned},
     deadletter::Loss,
     envelope::{Envelope, Kind, Verb},
-    failure::Failure,
+    failure::{Failure, quietly},
     lane::{Inlet, Lane},
     mailbox::{Mailbox, Origin, Pool},
     message,
@@ -47,7 +47,7 @@ pub(super) struct Core {
     pub(super) cells: Places<Cell>,
     pub(super) pool: Pool,
     /// Who has messages, in the order of their turns.
-    pub(super) ready: VecDeque<u32>,
+    pub(super) ready: VecDeque<Place>,
     /// To the workers, by their numbers; none to itself.
     pub(super) lanes: Vec<Option<Lane>>,
     /// To clients, with their numbers, by those.
@@ -210,7 +210,7 @@ impl Core {
                 // SAFETY: there is room for one; and the caller's word.
                 let write = |at| unsafe { Envelope::write(at, verb, to, message) };
                 self.pool.push_with(&mut cell.mailbox, Origin::HERE, write);
-                cell.get_ready(&mut self.ready, place.index);
+                cell.get_ready(&mut self.ready, place);
             }
             Route::There(number) => {
                 // SAFETY: the caller's word, for an envelope's place.
@@ -277,7 +277,7 @@ impl Core {
     pub(super) fn enqueue(&mut self, to: Place, envelope: Envelope, origin: Origin) {
         let Some(cell) = self.cells.at(to) else { return self.bounce(to, envelope, origin) };
         self.pool.push(&mut cell.mailbox, envelope, origin);
-        cell.get_ready(&mut self.ready, to.index);
+        cell.get_ready(&mut self.ready, to);
     }
 
     /// Puts what an actor here has asked for before those that wait: answers, timers, ends of others, room. None of it has credit, as
@@ -285,7 +285,7 @@ impl Core {
     pub(super) fn hurry(&mut self, to: Place, envelope: Envelope) {
         let Some(cell) = self.cells.at(to) else { return self.lose(envelope, Loss::ActorEnded) };
         self.pool.push(&mut cell.urgent, envelope, Origin::NONE);
-        cell.get_ready(&mut self.ready, to.index);
+        cell.get_ready(&mut self.ready, to);
     }
 
     /// There is no such actor any more.
@@ -315,7 +315,7 @@ impl Core {
         {
             // SAFETY: one is there, and room in the mailbox.
             self.pool.push_with(&mut cell.mailbox, Origin(from), |node| unsafe { inlet.pop_to(node) });
-            cell.get_ready(&mut self.ready, to.index);
+            cell.get_ready(&mut self.ready, to);
         } else if let Ok(envelope) = inlet.pop() {
             self.arrive(from, envelope);
         }
@@ -358,11 +358,18 @@ impl Core {
         let asker = asked.asker;
         match catch_unwind(AssertUnwindSafe(|| asked.answered(answer))) {
             Ok(message) => self.hurry(asker, message),
-            Err(panic) => self.fail(asker, Failure::of_panic(panic, "an answer")),
+            Err(panic) => self.later.push((asker, Outcome::Fails(Failure::of_panic(panic, "an answer")))),
         }
     }
 
-    /// Is there an actor with something to do?
+    /// What was to be made of their answers is dropped, each by itself.
+    pub(super) fn forget_questions(&mut self) {
+        for place in self.asked.places().collect::<Vec<_>>() {
+            let asked = self.asked.remove(place);
+            quietly(|| drop(asked));
+        }
+    }
+
     /// Wakes whoever sleeps of those something was sent to.
     #[inline(always)]
     pub(super) fn tell_lanes(&mut self) {

@@ -162,7 +162,7 @@ impl Drop for Envelope {
         // SAFETY: the body is of the verb, as the module says, and this is the last use of it.
         let discard = || unsafe { (self.verb.discard)(&raw mut self.body, None) };
         // Its destructor is the application's code; nobody is there whose failure it would be.
-        _ = quietly(discard);
+        quietly(discard);
     }
 }
 

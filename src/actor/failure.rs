@@ -6,7 +6,7 @@ use std::{
     any::Any,
     borrow::Cow,
     error::Error,
-    fmt,
+    fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -45,20 +45,41 @@ impl Failure {
     pub(super) fn of_panic(panic: Box<dyn Any + Send>, message: &'static str) -> Self {
         let text = match panic.downcast::<String>() {
             Ok(text) => Cow::Owned(*text),
-            Err(panic) => panic.downcast_ref::<&'static str>().map_or("no text", |text| text).into(),
+            Err(panic) => {
+                let text = panic.downcast_ref::<&'static str>().map_or("no text", |text| text).into();
+                discard(panic);
+                text
+            }
         };
         Self::Panic { text, message }
     }
 }
 
-/// Runs code of the application's whose panic would be no actor's failure: a destructor, a hook. `None`: it has panicked.
-pub(super) fn quietly<R>(code: impl FnOnce() -> R) -> Option<R> {
-    catch_unwind(AssertUnwindSafe(code)).ok()
+/// Runs code of the application's whose panic would be no actor's failure: a destructor, a hook. False: it has panicked.
+///
+/// It returns nothing, so that nothing of theirs is dropped behind its back.
+pub(super) fn quietly(code: impl FnOnce()) -> bool {
+    match catch_unwind(AssertUnwindSafe(code)) {
+        Ok(()) => true,
+        Err(panic) => {
+            discard(panic);
+            false
+        }
+    }
+}
+
+/// Drops what somebody has panicked with. Its destructor may panic in turn; what it does that with is left alone.
+pub(super) fn discard(panic: Box<dyn Any + Send>) {
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        mem::forget(another);
+    }
 }
 
 /// The failure in words, which may be the application's.
 pub(super) fn text_of(failure: &Failure) -> String {
-    quietly(|| failure.to_string()).unwrap_or_else(|| "a failure that panics when it is told".into())
+    let mut text = "a failure that panics when it is told".to_owned();
+    quietly(|| text = failure.to_string());
+    text
 }
 
 impl fmt::Display for Failure {

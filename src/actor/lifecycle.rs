@@ -26,7 +26,7 @@ use super::{
     spec::{Remedy, Spec, Strategy},
     supervision::{DEFAULT_OUTBOX, Maker, Rare},
     turns::Outcome,
-    watch::{Ended, Reason},
+    watch::{Reason, Who},
 };
 
 /// Why an actor was not started.
@@ -61,6 +61,8 @@ impl Core {
         parent: Option<(ActorId, u64)>,
     ) -> Result<Addr<A>, SpawnError> {
         if self.shared.is_closing() {
+            // Its arguments are the application's.
+            quietly(|| drop(spec));
             return Err(SpawnError::ShutDown);
         }
         let Spec { args, capacity, outbox, remedy, group, copy } = spec;
@@ -79,6 +81,7 @@ impl Core {
             urgent: Mailbox::EMPTY,
             is_held: false,
             is_to_stop: false,
+            was_asked: false,
             is_queued: false,
             status: Status::Starting,
             is_busy: true,
@@ -90,33 +93,41 @@ impl Core {
         };
         let place = self.cells.insert(cell).ok_or(SpawnError::NoPlace)?;
         self.counts.started += 1;
-        let started = self.starting(place, |core| A::start(args, &mut Ctx::new(core)).map(State::new));
+        let started = self.starting(place, "its start", |core| A::start(args, &mut Ctx::new(core)).map(State::new));
         match started {
             Ok(state) => {
                 self.begin(place, state);
                 Ok(Addr::new(self.id(place), capacity))
             }
             Err(failure) => {
-                self.stop_children(place);
+                self.end_children(place);
                 self.watch_nobody_more(place);
-                self.remove(place);
+                if let Some((id, cell)) = self.remove(place) {
+                    let text = text_of(&failure);
+                    // Whoever it wanted to be linked with does not fail of what never was.
+                    self.tell_watchers(id, cell, |who| match who {
+                        Who::Linked(_) => Reason::Stopped,
+                        _ => Reason::Failed(text.clone()),
+                    });
+                }
                 Err(SpawnError::Failed(failure))
             }
         }
     }
 
-    /// Runs `start` as the actor at `place`.
+    /// Runs `start`, or whatever else `what` names, as the actor at `place`.
     pub(super) fn starting<R>(
         &mut self,
         place: Place,
+        what: &'static str,
         start: impl FnOnce(&mut Self) -> Result<R, Failure>,
     ) -> Result<R, Failure> {
         let running = self.running.replace(place);
         let outcome = mem::replace(&mut self.outcome, Outcome::Goes);
         let answering = self.answering.take();
         self.set_busy(place, true);
-        let started = catch_unwind(AssertUnwindSafe(|| start(self)))
-            .unwrap_or_else(|panic| Err(Failure::of_panic(panic, "its start")));
+        let started =
+            catch_unwind(AssertUnwindSafe(|| start(self))).unwrap_or_else(|panic| Err(Failure::of_panic(panic, what)));
         self.set_busy(place, false);
         let own = mem::replace(&mut self.outcome, outcome);
         (self.running, self.answering) = (running, answering);
@@ -163,8 +174,7 @@ impl Core {
 
     /// Tells them to stop. How many there are.
     pub(super) fn stop_children(&mut self, place: Place) -> usize {
-        let Some(rare) = self.cells.at(place).and_then(|cell| cell.rare.as_mut()) else { return 0 };
-        let children: Vec<ActorId> = rare.children.values().rev().copied().collect();
+        let children = self.children(place);
         let count = children.len();
         for child in children {
             self.have(self.number(child), move |core| core.let_stop(child.place));
@@ -179,19 +189,50 @@ impl Core {
         if cell.status == Status::Paused {
             return self.later.push((place, Outcome::Stops));
         }
-        cell.is_to_stop = true;
-        if cell.is_held {
+        let is_first = !mem::replace(&mut cell.is_to_stop, true);
+        if cell.is_held && !cell.was_asked {
             self.tell_of_stop(place);
         }
-        self.enqueue(place, message::stop(place), Origin::NONE);
+        if is_first {
+            self.enqueue(place, message::stop(place), Origin::NONE);
+        }
     }
 
     /// It does not come to its stop, as it holds its mail: it is to know.
     pub(super) fn tell_of_stop(&mut self, place: Place) {
         let Some(cell) = self.cells.at(place) else { return };
-        cell.is_to_stop = false;
+        cell.was_asked = true;
         let wish = message::stop_wanted(place, cell.species);
         self.hurry(place, wish);
+    }
+
+    /// Does the actor whose code runs hold its mail still, and is it to know that a stop is there? If not it comes to that by itself.
+    pub(super) fn is_to_be_asked(&mut self) -> bool {
+        let Some(cell) = self.running.and_then(|place| self.cells.at(place)) else { return false };
+        cell.was_asked = cell.is_held;
+        cell.is_held
+    }
+
+    /// Ends the actor and all below it, whatever waits for them: not one after the other, as deep as they are.
+    pub(super) fn end(&mut self, place: Place) {
+        if self.cells.at(place).is_some_and(|cell| !cell.is_busy) {
+            self.end_children(place);
+        }
+        self.stop(place);
+    }
+
+    /// What it supervises, likewise.
+    pub(super) fn end_children(&mut self, place: Place) {
+        // The last to be put off is the first to be done.
+        for child in self.children(place).into_iter().rev() {
+            self.have(self.number(child), move |core| core.later.push((child.place, Outcome::Ends)));
+        }
+    }
+
+    /// Whom it supervises, the last to be started first.
+    fn children(&mut self, place: Place) -> Vec<ActorId> {
+        let rare = self.cells.at(place).and_then(|cell| cell.rare.as_ref());
+        rare.map(|rare| rare.children.values().rev().copied().collect()).unwrap_or_default()
     }
 
     /// A child of an actor here has ended.
@@ -199,9 +240,14 @@ impl Core {
         let Some(cell) = self.cells.at(parent) else { return };
         let Some(rare) = cell.rare.as_mut() else { return };
         rare.children.remove(&rank);
-        if rare.children.is_empty() && cell.status == Status::Stopping {
+        if !rare.children.is_empty() {
+            return;
+        }
+        match cell.status {
             // Its parent may be waiting for it in turn, and so on to the root of a deep tree.
-            self.later.push((parent, Outcome::Stops));
+            Status::Stopping => self.later.push((parent, Outcome::Stops)),
+            Status::Paused => self.later.push((parent, Outcome::Resumes)),
+            _ => {}
         }
     }
 
@@ -210,7 +256,7 @@ impl Core {
         let Some(cell) = self.cells.at(place) else { return };
         if let Some(state) = cell.state {
             let species = cell.species;
-            let stopping = self.starting(place, |core| {
+            let stopping = self.starting(place, "its end", |core| {
                 // SAFETY: the state is of this cell, whose species it is, and nobody else runs its code.
                 unsafe { (species.stopping)(state, core) };
                 Ok(())
@@ -226,12 +272,9 @@ impl Core {
         self.watch_nobody_more(place);
         let Some((id, cell)) = self.remove(place) else { return };
         let (rank, parent) = (cell.rank, cell.parent);
-        if let Some(Rare { reason, watchers, .. }) = cell.rare.map(|rare| *rare) {
-            let reason = reason.map_or(Reason::Stopped, |failure| Reason::Failed(text_of(&failure)));
-            for watcher in watchers.into_values().flatten() {
-                (watcher.tell)(self, Ended { id, reason: reason.clone() });
-            }
-        }
+        let failure = cell.rare.as_ref().and_then(|rare| rare.reason.as_ref());
+        let reason = failure.map_or(Reason::Stopped, |failure| Reason::Failed(text_of(failure)));
+        self.tell_watchers(id, cell, |_| reason.clone());
         if let Some(parent) = parent {
             self.have(self.number(parent), move |core| core.child_ended(parent.place, rank));
         }
@@ -241,6 +284,7 @@ impl Core {
     fn remove(&mut self, place: Place) -> Option<(ActorId, Cell)> {
         self.drop_state(place);
         self.cancel_timers(place);
+        self.seek_nowhere(place);
         let id = self.id(place);
         let mut cell = self.cells.remove(place)?;
         self.counts.ended += 1;
@@ -264,6 +308,7 @@ impl Core {
     pub(super) fn end_life(&mut self, place: Place) {
         self.drop_state(place);
         self.cancel_timers(place);
+        self.seek_nowhere(place);
         self.watch_nobody_more(place);
     }
 
@@ -274,14 +319,22 @@ impl Core {
         let (species, status) = (cell.species, cell.status);
         self.close_all(place, if status == Status::Paused { AskError::Failed } else { AskError::Gone });
         // SAFETY: the state is of this cell, whose species it is; it was taken out, and its code does not run.
-        let dropped = quietly(|| unsafe { (species.drop)(state) });
-        self.counts.failures += u64::from(dropped.is_none());
+        let is_dropped = quietly(|| unsafe { (species.drop)(state) });
+        self.counts.failures += u64::from(!is_dropped);
     }
 
     /// Ends all at once: nothing of theirs runs any more but destructors. How many there were.
     pub(super) fn kill_all(&mut self) -> usize {
         let places: Vec<Place> = self.cells.places().collect();
-        places.iter().filter(|&&place| self.remove(place).is_some()).count()
+        let mut killed = 0;
+        for place in places {
+            if let Some((_, cell)) = self.remove(place) {
+                killed += 1;
+                // Who watches is told by the end of the worker; what they are told with is their code.
+                quietly(|| drop(cell));
+            }
+        }
+        killed
     }
 
     /// All that nobody supervises are to stop when they come to it, the last to be started first.

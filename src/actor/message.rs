@@ -169,8 +169,10 @@ pub(super) fn stop_wanted(to: Place, species: &'static Species) -> Envelope {
     unsafe fn deliver(state: State, body: *mut Body, core: &mut Core) {
         // SAFETY: as `Verb::deliver` asks for.
         let species = unsafe { Body::take::<&'static Species>(body) };
-        // SAFETY: likewise, and it was put in for an actor of the species.
-        unsafe { (species.asked_to_stop)(state, core) };
+        if core.is_to_be_asked() {
+            // SAFETY: likewise, and it was put in for an actor of the species.
+            unsafe { (species.asked_to_stop)(state, core) };
+        }
     }
     static VERB: Verb = Verb {
         deliver,

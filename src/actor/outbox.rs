@@ -5,7 +5,10 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    mem,
+};
 
 use super::{address::ActorId, core::Core, credit::Denied, deadletter::Loss, envelope::Envelope, places::Place};
 
@@ -90,11 +93,21 @@ impl Outbox {
         }
     }
 
+    /// It waits for no room any more. What each was to be told.
+    fn forget_seeker(&mut self, seeker: Place) -> Vec<Envelope> {
+        let mut forgotten = Vec::new();
+        self.seekers.retain(|_, seekers| {
+            forgotten.extend(seekers.waiting.extract_if(.., |(who, _)| *who == seeker).map(|(_, message)| message));
+            !seekers.waiting.is_empty()
+        });
+        forgotten
+    }
+
     /// Whose receivers have not come to have room: what they are.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (ActorId, Envelope)> {
         self.seekers.clear();
         self.counts.clear();
-        std::mem::take(&mut self.waiting)
+        mem::take(&mut self.waiting)
             .into_iter()
             .flat_map(|(to, waiting)| waiting.into_iter().map(move |deferred| (to, deferred.envelope)))
     }
@@ -127,9 +140,20 @@ impl Core {
         if !self.outbox.holds_for(to) && self.has_much_room(to, capacity) {
             return self.tell_of_room(seeker, message);
         }
+        if let Some(rare) = self.rare(seeker) {
+            rare.has_sought = true;
+        }
         let seekers = self.outbox.seekers.entry(to).or_default();
         seekers.capacity = capacity;
         seekers.waiting.push((seeker, message));
+    }
+
+    /// The actor seeks room nowhere any more. What it was to be told is lost with its wish, as a timer's is.
+    pub(super) fn seek_nowhere(&mut self, seeker: Place) {
+        let rare = self.cells.at(seeker).and_then(|cell| cell.rare.as_mut());
+        if rare.is_some_and(|rare| mem::take(&mut rare.has_sought)) {
+            drop(self.outbox.forget_seeker(seeker));
+        }
     }
 
     fn tell_of_room(&mut self, seeker: Place, message: Envelope) {

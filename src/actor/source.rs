@@ -41,6 +41,7 @@ use super::{
     lane::Bell,
     mailbox::Origin,
     message,
+    turns::Outcome,
 };
 use crate::wait::{Sleep, Watched};
 
@@ -140,7 +141,7 @@ impl Intake<'_> {
     /// The code of an actor of this worker has panicked, at `what`.
     #[cold]
     pub(crate) fn fail(&mut self, owner: ActorId, panic: Box<dyn Any + Send>, what: &'static str) {
-        self.core.fail(owner.place, Failure::of_panic(panic, what));
+        self.core.later.push((owner.place, Outcome::Fails(Failure::of_panic(panic, what))));
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     address::ActorId,
-    cell::Status,
+    cell::{Cell, Status},
     core::Core,
     envelope::State,
     failure::{Failure, quietly, text_of},
@@ -30,15 +30,23 @@ pub(super) struct Rare {
     pub(super) group: Group,
     /// Starts it again.
     pub(super) maker: Option<Maker>,
+    /// It is to be, so long after those it supervises have ended.
+    pub(super) pause: Option<Duration>,
     /// When it is to be, if that was put off.
     pub(super) restart: Option<Key>,
+    /// It could not start, when it was to begin this life.
+    pub(super) is_stillborn: bool,
     pub(super) history: History,
     /// Whom it supervises, in the order they were started.
     pub(super) children: BTreeMap<u64, ActorId>,
     pub(super) next_rank: u64,
+    /// Those of lower rank are of an earlier life.
+    pub(super) first_rank: u64,
     pub(super) watchers: BTreeMap<Who, Vec<Watcher>>,
     /// The last of its timers to be set.
     pub(super) timers: Option<u32>,
+    /// It has asked to be told of room, and may be waiting for that.
+    pub(super) has_sought: bool,
     /// Whom it watches.
     pub(super) watched: BTreeSet<ActorId>,
     /// Messages it may defer.
@@ -58,12 +66,16 @@ impl Rare {
             remedy,
             group,
             maker: None,
+            pause: None,
             restart: None,
+            is_stillborn: false,
             history: History::default(),
             children: BTreeMap::new(),
             next_rank: 0,
+            first_rank: 0,
             watchers: BTreeMap::new(),
             timers: None,
+            has_sought: false,
             watched: BTreeSet::new(),
             outbox,
             reason: None,
@@ -98,10 +110,14 @@ impl Core {
 
     /// `parent`, which is here, supervises `child` from now on.
     pub(super) fn adopt(&mut self, parent: Place, rank: u64, child: ActorId) {
-        match self.rare(parent) {
-            Some(rare) => _ = rare.children.insert(rank, child),
+        let Some(rare) = self.rare(parent) else {
             // Nobody is left who would stop it.
-            None => return self.have(self.number(child), move |core| core.stop(child.place)),
+            return self.have(self.number(child), move |core| core.later.push((child.place, Outcome::Ends)));
+        };
+        rare.children.insert(rank, child);
+        if rare.first_rank > rank {
+            // It was started on another worker when its parent failed here, and is of that life.
+            return self.have(self.number(child), move |core| core.later.push((child.place, Outcome::Ends)));
         }
         if self.cells.at(parent).is_some_and(|cell| cell.status == Status::Stopping) {
             // It waits for those it had when it began to stop, and now for this one.
@@ -117,13 +133,14 @@ impl Core {
 
     /// The actor has failed: it is paused until it is decided what becomes of it.
     pub(super) fn fail(&mut self, place: Place, failure: Failure) {
-        let Some(cell) = self.cells.at(place) else { return };
-        if cell.is_busy {
-            return self.later.push((place, Outcome::Fails(failure)));
-        }
-        if matches!(cell.status, Status::Paused | Status::Stopping) {
-            return;
-        }
+        let cell = match self.cells.at(place) {
+            Some(cell) if cell.is_busy => return self.later.push((place, Outcome::Fails(failure))),
+            Some(cell) if !matches!(cell.status, Status::Paused | Status::Stopping) => cell,
+            _ => {
+                quietly(|| drop(failure));
+                return;
+            }
+        };
         cell.status = Status::Paused;
         let (parent, rank) = (cell.parent, cell.rank);
         let remedy = cell.rare.as_ref().map_or(Remedy::Stop, |rare| rare.remedy);
@@ -146,6 +163,18 @@ impl Core {
         }
     }
 
+    /// Its next life was not to be; unless another has begun since.
+    pub(super) fn fail_to_start(&mut self, place: Place, failure: Failure) {
+        match self.cells.at(place) {
+            Some(Cell { status: Status::Starting, rare: Some(rare), .. }) => rare.is_stillborn = true,
+            _ => {
+                quietly(|| drop(failure));
+                return;
+            }
+        }
+        self.fail(place, failure);
+    }
+
     /// A child of `parent`, which is here, failed, and may be started again.
     fn child_failed(&mut self, parent: ActorId, (rank, child): (u64, ActorId), restarts: Restarts, failure: Failure) {
         let now = self.clock.now();
@@ -160,6 +189,7 @@ impl Core {
         };
         let from = if group.group.strategy == Strategy::OneForAll { 0 } else { rank };
         let others: Vec<ActorId> = group.children.range(from..).map(|(_, &id)| id).collect();
+        quietly(|| drop(failure));
         for id in others {
             self.have(self.number(id), move |core| core.restart_with_others(id.place, pause));
         }
@@ -170,7 +200,10 @@ impl Core {
         let now = self.clock.now();
         let Some(rare) = self.rare(place) else { return };
         match rare.history.restart(now, restarts.intensity, restarts.back_off) {
-            Some(pause) => self.restart_after(place, pause),
+            Some(pause) => {
+                quietly(|| drop(failure));
+                self.restart_after(place, pause);
+            }
             None => self.escalate(place, failure),
         }
     }
@@ -189,11 +222,30 @@ impl Core {
 
     fn restart_after(&mut self, place: Place, pause: Duration) {
         self.end_life(place);
-        self.stop_children(place);
         self.forget_restart(place);
-        if pause.is_zero() {
+        if let Some(rare) = self.rare(place) {
+            rare.pause = Some(pause);
+            rare.first_rank = rare.next_rank;
+        }
+        self.end_children(place);
+        self.begin_again(place);
+    }
+
+    /// Begins its next life, or its pause before that, as soon as none is left of those it supervised in the last: they may have what
+    /// those of the next are to have, as names and sockets.
+    pub(super) fn begin_again(&mut self, place: Place) {
+        let Some(cell) = self.cells.at(place).filter(|cell| cell.status == Status::Paused) else { return };
+        let is_to_stop = cell.is_to_stop;
+        let Some(rare) = cell.rare.as_mut().filter(|rare| rare.children.is_empty()) else { return };
+        let (Some(pause), is_stillborn) = (rare.pause.take(), rare.is_stillborn) else { return };
+        if pause.is_zero() && !is_stillborn {
             return self.restart(place);
         }
+        if is_to_stop && !pause.is_zero() {
+            // It would come to that after the pause, and somebody may be waiting for it.
+            return self.stop(place);
+        }
+        // One that cannot start is not to be tried again before others have had their turn.
         let at = self.after(pause);
         let key = self.alarms.set(at, Alarm::Restart(place));
         if let Some(rare) = self.rare(place) {
@@ -204,7 +256,9 @@ impl Core {
     /// What was due of an earlier pause is not to end a later one.
     pub(super) fn forget_restart(&mut self, place: Place) {
         let rare = self.cells.at(place).and_then(|cell| cell.rare.as_mut());
-        if let Some(key) = rare.and_then(|rare| rare.restart.take()) {
+        let Some(rare) = rare else { return };
+        rare.pause = None;
+        if let Some(key) = rare.restart.take() {
             self.alarms.cancel(key);
         }
     }
@@ -217,14 +271,15 @@ impl Core {
         cell.is_held = false;
         self.forget_restart(place);
         self.counts.restarts += 1;
-        let started = self.starting(place, |core| (maker.0)(core));
+        let started = self.starting(place, "its start", |core| (maker.0)(core));
         if let Some(rare) = self.rare(place) {
             rare.maker = Some(maker);
+            rare.is_stillborn = false;
         }
         match started {
             Ok(state) => self.begin(place, state),
             // Not at once: one that never starts is not to be a deep recursion.
-            Err(failure) => self.later.push((place, Outcome::Fails(failure))),
+            Err(failure) => self.later.push((place, Outcome::Stillborn(failure))),
         }
     }
 

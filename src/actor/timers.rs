@@ -16,12 +16,17 @@ use super::{
     envelope::Envelope,
     failure::{Failure, quietly},
     places::Place,
+    turns::Outcome,
 };
 use crate::timer::Key;
 
 /// A timer of the actor that has set it: see [`Ctx::after`](super::Ctx::after) and [`Ctx::every`](super::Ctx::every).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Timer(pub(super) Place);
+pub struct Timer {
+    /// The worker's number: others have the same places.
+    worker: u32,
+    place: Place,
+}
 
 /// A timer, to its worker: in a list of those of its actor, so that they end with it.
 #[derive(Debug)]
@@ -107,7 +112,8 @@ impl Core {
         match catch_unwind(AssertUnwindSafe(&mut make)) {
             Err(panic) => {
                 self.remove_timer(timer);
-                return self.fail(to, Failure::of_panic(panic, "an interval"));
+                quietly(|| drop(make));
+                return self.later.push((to, Outcome::Fails(Failure::of_panic(panic, "an interval"))));
             }
             Ok(envelope) => {
                 // As what its own worker sends: a slow actor is not to drown in ticks.
@@ -138,7 +144,7 @@ impl Core {
         }
         let key = self.alarms.set(at, alarm(timer));
         self.set_key(timer, key);
-        Some(Timer(timer))
+        Some(Timer { worker: self.id(timer).worker, place: timer })
     }
 
     fn set_key(&mut self, timer: Place, key: Key) {
@@ -164,12 +170,12 @@ impl Core {
         key
     }
 
-    /// Takes a timer back, if it is of the actor at `owner`: another worker's has a number that may name anybody's here.
-    pub(super) fn cancel_timer(&mut self, owner: Place, timer: Timer) -> bool {
-        if self.timers.at(timer.0).is_none_or(|pending| pending.owner != owner) {
+    /// Takes a timer back, if it is of the actor at `owner`.
+    pub(super) fn cancel_timer(&mut self, owner: Place, Timer { worker, place }: Timer) -> bool {
+        if worker != self.id(place).worker || self.timers.at(place).is_none_or(|pending| pending.owner != owner) {
             return false;
         }
-        self.remove_timer(timer.0).is_some_and(|key| self.alarms.cancel(key).is_some())
+        self.remove_timer(place).is_some_and(|key| self.alarms.cancel(key).is_some())
     }
 
     /// All that the actor has set.
@@ -180,7 +186,7 @@ impl Core {
             index = pending.next;
             let key = self.timers.remove(timer).and_then(|pending| pending.key);
             // What an interval is made with is its own code's.
-            quietly(|| key.and_then(|key| self.alarms.cancel(key)));
+            quietly(|| drop(key.and_then(|key| self.alarms.cancel(key))));
         }
     }
 }

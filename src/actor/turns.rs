@@ -21,7 +21,13 @@ use super::{
 pub(super) enum Outcome {
     Goes,
     Stops,
+    /// At once, with all that it supervises.
+    Ends,
     Fails(Failure),
+    /// Its `start` has, which was to begin another life of it.
+    Stillborn(Failure),
+    /// The children of its last life have ended.
+    Resumes,
 }
 
 /// Messages of one actor before it is the next one's turn.
@@ -36,8 +42,9 @@ impl Core {
     /// It is the next actor's turn: some of its messages. False: nobody has any.
     #[inline]
     pub(super) fn run_next(&mut self) -> bool {
-        let Some(index) = self.ready.pop_front() else { return false };
-        let Some((place, cell)) = self.cells.at_index(index) else { return true };
+        let Some(place) = self.ready.pop_front() else { return false };
+        // It may have ended since.
+        let Some(cell) = self.cells.at(place) else { return true };
         cell.is_queued = false;
         cell.is_busy = true;
         self.running = Some(place);
@@ -71,7 +78,10 @@ impl Core {
         match outcome {
             Outcome::Goes => {}
             Outcome::Stops => self.stop(place),
+            Outcome::Ends => self.end(place),
             Outcome::Fails(failure) => self.fail(place, failure),
+            Outcome::Stillborn(failure) => self.fail_to_start(place, failure),
+            Outcome::Resumes => self.begin_again(place),
         }
     }
 
@@ -134,7 +144,7 @@ impl Core {
         {
             cell.status = Status::Idle;
             if cell.has_mail() {
-                cell.get_ready(&mut self.ready, place.index);
+                cell.get_ready(&mut self.ready, place);
             }
         }
     }
@@ -170,7 +180,7 @@ impl Core {
         let Some(cell) = self.cells.at(place) else { return };
         cell.status = Status::Idle;
         if cell.has_mail() {
-            cell.get_ready(&mut self.ready, place.index);
+            cell.get_ready(&mut self.ready, place);
         }
     }
 

@@ -10,6 +10,7 @@ use std::{
 use super::{
     address::ActorId,
     ask::ReplyTo,
+    cell::Cell,
     core::Core,
     envelope::Envelope,
     failure::{Failure, quietly},
@@ -130,6 +131,17 @@ impl Core {
         }
     }
 
+    /// An actor has ended, of what `reason` makes of whoever is told.
+    pub(super) fn tell_watchers(&mut self, id: ActorId, mut cell: Cell, reason: impl Fn(Who) -> Reason) {
+        let watchers = cell.rare.as_mut().map(|rare| mem::take(&mut rare.watchers)).unwrap_or_default();
+        for watcher in watchers.into_values().flatten() {
+            let reason = reason(watcher.who);
+            (watcher.tell)(self, Ended { id, reason });
+        }
+        // Why it failed may be the application's.
+        quietly(|| drop(cell));
+    }
+
     /// Tells the actor `who` what `then` makes of an end: that is its own code, and runs where it is.
     pub(super) fn tell_end(
         &mut self,
@@ -141,7 +153,9 @@ impl Core {
             core.forget_watched(who.place, ended.id);
             match catch_unwind(AssertUnwindSafe(|| then(ended))) {
                 Ok(message) => core.hurry(who.place, message),
-                Err(panic) => core.fail(who.place, Failure::of_panic(panic, "the end of another")),
+                Err(panic) => {
+                    core.later.push((who.place, Outcome::Fails(Failure::of_panic(panic, "the end of another"))));
+                }
             }
         });
     }
@@ -206,6 +220,37 @@ mod tests {
     fn told(stage: &mut Stage, who: Addr<Onlooker>, wish: Wish) {
         stage.tell(who, wish).unwrap();
         stage.settle();
+    }
+
+    /// Cannot start, once it has been linked.
+    struct Stillborn;
+
+    impl Actor for Stillborn {
+        type Args = ActorId;
+
+        fn start(other: ActorId, ctx: &mut Ctx<'_, Self>) -> Result<Self, Failure> {
+            ctx.link(other);
+            ctx.watch(other, |ended| ended);
+            Err(Failure::new("not today"))
+        }
+    }
+
+    impl Handle<Ended> for Stillborn {
+        type Reply = ();
+
+        fn on(&mut self, _: Ended, _: &mut Ctx<'_, Self>) {}
+    }
+
+    #[test]
+    fn nothing_is_left_of_one_that_could_not_start() {
+        for there in [0, 1] {
+            let mut stage = Stage::new(2, 7);
+            let other = stage.spawn_on(there, Spec::<Onlooker>::new(())).unwrap();
+            stage.spawn_on(0, Spec::<Stillborn>::new(other.id())).unwrap_err();
+            stage.settle();
+            assert_eq!(stage.watches(), [0, 0]);
+            assert_eq!(stage.counts().failures, 0, "what never was is no reason to fail");
+        }
     }
 
     #[test]

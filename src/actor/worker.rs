@@ -88,6 +88,7 @@ impl Worker {
         self.core.lose_deferred();
         self.core.lose_queued();
         let counts = self.core.counts;
+        self.core.forget_questions();
         let Self { core, mut inlets, bell, .. } = self;
         // Nobody is answered from here on, and those who wait hear of it.
         // Closures of timers and questions are dropped with it, which are the application's.

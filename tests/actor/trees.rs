@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use ringway::actor::{Actor, Addr, BackOff, Ctx, DeadLetter, Failure, Handle, Intensity, Loss, Policy, Restarts, Spec};
+use ringway::actor::{
+    Actor, Addr, AskError, BackOff, Ctx, DeadLetter, Ended, Failure, Handle, Intensity, Loss, Policy, Restarts, Spec,
+};
 
 use crate::{
     PATIENCE,
@@ -62,6 +64,7 @@ fn who_is_started_by_one_that_ends_ends_with_it() {
     client.wait_for_end(phoenix.id(), PATIENCE).unwrap();
     let report = runtime.shutdown(PATIENCE);
     assert_eq!((report.killed, report.counts.started, report.counts.ended), (0, 2, 2));
+    assert_eq!(report.counts.dead_letters, 0, "a stop that is wished for twice is no letter");
 }
 
 /// One of a line in which each supervises the next.
@@ -232,4 +235,132 @@ fn a_hook_that_panics_ends_no_worker() {
     let other = puppet(&mut client, 0);
     assert_eq!(client.ask(other, act(|_| 7), PATIENCE), Ok(7));
     assert_eq!(runtime.shutdown(PATIENCE).stuck, 0);
+}
+
+#[test]
+fn a_long_chain_of_those_who_fail_at_news_fails_from_one_end_to_the_other() {
+    let runtime = two().start().unwrap();
+    let mut client = runtime.client().unwrap();
+    let chain: Vec<_> = (0..DEPTH).map(|_| puppet(&mut client, 0)).collect();
+    for pair in chain.windows(2) {
+        let other = pair[1].id();
+        let watch = move |ctx: &mut Ctx<'_, Puppet>| {
+            ctx.watch(other, |_| -> Ended { std::panic::resume_unwind(Box::new("at the news")) });
+        };
+        client.tell(pair[0], act(watch)).unwrap();
+    }
+    client.tell(chain[chain.len() - 1], act(|ctx| ctx.stop())).unwrap();
+    client.wait_for_end(chain[0].id(), PATIENCE).unwrap();
+    let counts = client.counts(0).unwrap();
+    assert_eq!((counts.failures, counts.ended), (u64::from(DEPTH) - 1, u64::from(DEPTH)));
+}
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("a destructor"));
+    }
+}
+
+#[test]
+fn what_an_actor_leaves_may_panic_when_it_is_dropped() {
+    let runtime = two().start().unwrap();
+    let mut client = runtime.client().unwrap();
+    let other = puppet(&mut client, 0);
+    type Leave = fn(&mut Ctx<'_, Puppet>, Addr<Puppet>);
+    let leaves: [Leave; 4] = [
+        |ctx, _| {
+            let bombs = [Bomb, Bomb];
+            for bomb in bombs {
+                ctx.every(PATIENCE, move || {
+                    let _ = &bomb;
+                    act(|_| ())
+                });
+            }
+        },
+        |ctx, other| {
+            let bomb = Bomb;
+            ctx.watch(other.id(), move |ended| {
+                drop(bomb);
+                ended
+            });
+        },
+        |ctx, other| {
+            let bomb = Bomb;
+            _ = ctx.ask(other, act(|ctx| ctx.hold()), PATIENCE, move |answer: Result<(), AskError>| {
+                drop(bomb);
+                act(move |_| answer.unwrap())
+            });
+        },
+        |ctx, _| ctx.fail(Failure::Error(Box::new(Sour(Bomb)))),
+    ];
+    for leave in leaves {
+        for fails in [false, true] {
+            let one = puppet(&mut client, 0);
+            let begin = move |ctx: &mut Ctx<'_, Puppet>| {
+                leave(ctx, other);
+                if fails {
+                    ctx.fail(Failure::new("as it was told"));
+                } else {
+                    ctx.stop();
+                }
+            };
+            client.tell(one, act(begin)).unwrap();
+            client.wait_for_end(one.id(), PATIENCE).unwrap();
+        }
+    }
+    let last = puppet(&mut client, 0);
+    assert_eq!(client.ask(last, act(|_| 7), PATIENCE), Ok(7));
+    assert_eq!(runtime.shutdown(Duration::ZERO).stuck, 0);
+}
+
+/// An error with something in it that panics when it is dropped.
+struct Sour(Bomb);
+
+impl std::fmt::Debug for Sour {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sour")
+    }
+}
+
+impl std::fmt::Display for Sour {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("sour")
+    }
+}
+
+impl std::error::Error for Sour {}
+
+#[test]
+fn one_that_never_starts_again_lets_others_have_their_turn() {
+    let runtime = two().start().unwrap();
+    let mut client = runtime.client().unwrap();
+    let intensity = Intensity { restarts: u32::MAX, within: Duration::from_millis(1) };
+    let restarts = Restarts { intensity, back_off: BackOff::default() };
+    let starts = Arc::new(AtomicU32::new(0));
+    let one = client.spawn_on(0, Spec::<Stillborn>::new(starts.clone()).restarts(restarts)).unwrap();
+    client.tell(one, Fail).unwrap();
+    let other = puppet(&mut client, 0);
+    while starts.load(Ordering::Relaxed) < 1000 {
+        assert_eq!(client.ask(other, act(|_| 7), PATIENCE), Ok(7));
+    }
+    let report = runtime.shutdown(PATIENCE);
+    assert_eq!((report.stuck, report.killed), (0, 0));
+}
+
+#[test]
+fn whoever_fails_before_it_comes_to_its_stop_is_not_waited_for() {
+    let runtime = two().start().unwrap();
+    let mut client = runtime.client().unwrap();
+    let back_off = BackOff { first: Duration::from_secs(3600), max: Duration::from_secs(3600) };
+    let restarts = Restarts { intensity: Intensity::default(), back_off };
+    let one = client.spawn_on(0, Spec::<Puppet>::new(()).restarts(restarts)).unwrap();
+    // Both come at once.
+    let (_, until): (Addr<Scribe>, _) = blocked(&mut client, 0, 8);
+    client.tell(one, act(|ctx| ctx.fail(Failure::new("before its stop")))).unwrap();
+    client.stop(one.id());
+    drop(until);
+    client.wait_for_end(one.id(), PATIENCE).unwrap();
 }
