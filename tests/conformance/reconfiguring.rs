@@ -91,7 +91,7 @@ pub(crate) fn greetings_are_for_later_endpoints(flavor: Flavor) {
     publisher.bind(context.endpoint("polite")).unwrap();
     let mut subscribers = ["mute", "polite"].map(|endpoint| {
         let mut subscriber =
-            Sub::builder().subscribe("W").subscribe(endpoint).subscribe("end").build(&context).unwrap();
+            Sub::builder().subscribe("W").subscribe("end").subscribe(endpoint).build(&context).unwrap();
         subscriber.connect(context.endpoint(endpoint)).unwrap();
         subscriber
     });
