@@ -234,10 +234,12 @@ pub(crate) fn a_wait_for_room_ends_when_the_peer_leaves(flavor: Flavor) {
         full.connect(context.endpoint(HERE)).unwrap();
         known(&context, &mut router, &["full"]);
         let held = To(&mut router, "full").fill(&context, 0, flavor.capacity(1, 1));
+        // A kernel may have a little room after all; and where the end of a peer comes late, there is room between its end and that.
+        let may_take_more = !matches!(flavor, Flavor::Local);
         let sender = thread::spawn(move || {
             let error = loop {
                 match router.send(parts(["full", "y"])) {
-                    Ok(()) => assert!(!flavor.capacity(1, 1).is_exact(), "the kernel had a little room after all"),
+                    Ok(()) => assert!(may_take_more, "it was full, and nobody has taken anything"),
                     Err(error) => break error,
                 }
             };
@@ -248,7 +250,7 @@ pub(crate) fn a_wait_for_room_ends_when_the_peer_leaves(flavor: Flavor) {
         thread::sleep(A_WHILE);
         drop(full);
         let sent = sender.join().unwrap();
-        assert!(sent == held || !flavor.capacity(1, 1).is_exact());
+        assert!(sent == held || may_take_more);
         context.settle(sent, 0);
     }
 }
