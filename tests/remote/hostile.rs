@@ -8,13 +8,14 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use ringway::{
-    Dealer, Frame, Message,
+    Context, Dealer, Frame, Message, Router,
+    actor::Runtime,
     bridge::remote::{LinkEvent, RemoteError, RemoteReason, Watch},
 };
 
 use crate::{
     PATIENCE,
-    cast::{Number, ROADS, Road, Stage, Text, until},
+    cast::{Number, ROADS, Road, Stage, Text, Watched, connection, until},
 };
 
 /// Anything, much of it nearly right.
@@ -70,6 +71,15 @@ fn random_messages_are_counted_and_links_go_on() {
 
 fn packet(kind: u8, session: u64, number: u64, rest: &[u8]) -> Vec<u8> {
     [b"RWRA\x01", &[kind, 0, 0][..], &session.to_le_bytes(), &number.to_le_bytes(), rest].concat()
+}
+
+/// Whoever poses as a publication, and a link to it.
+fn posing(here: &Runtime, endpoint: &str) -> (Router, Watched) {
+    let context = Context::new();
+    let mut router = Router::new(&context).unwrap();
+    router.bind(endpoint).unwrap();
+    let endpoint = router.last_endpoint().unwrap().to_string();
+    (router, Watched::open(here, connection(&context, &endpoint, "scribe")))
 }
 
 /// One that knows how: it says hello, and what its session is.
@@ -165,17 +175,13 @@ fn who_speaks_in_a_session_that_is_over_is_told_so_whatever_they_say() {
 /// A publication that has forgotten a link, and says so.
 #[test]
 fn a_link_that_is_told_it_has_no_session_begins_another() {
-    let context = ringway::Context::new();
     let here = crate::cast::two();
-    let mut router = ringway::Router::new(&context).unwrap();
-    router.bind("tcp://127.0.0.1:*").unwrap();
-    let endpoint = router.last_endpoint().unwrap().to_string();
-    let mut watched = crate::cast::Watched::open(&here, crate::cast::connection(&context, &endpoint, "scribe"));
+    let (mut router, mut watched) = posing(&here, "tcp://127.0.0.1:*");
     let (witness, seen) = crate::cast::witness(&mut watched.client);
     for session in 7..10 {
         let hello = router.recv_timeout(PATIENCE).unwrap();
         assert_eq!(hello[1].as_bytes()[5], 1, "a hello");
-        let send = |router: &mut ringway::Router, header: Vec<u8>| {
+        let send = |router: &mut Router, header: Vec<u8>| {
             router.send([hello[0].clone(), Frame::from(header)].into_iter().collect::<Message>()).unwrap();
         };
         send(&mut router, packet(2, session, 0, &[4, 0, 0, 0, 4, 0, 0, 0]));
@@ -194,11 +200,8 @@ fn a_link_that_is_told_it_has_no_session_begins_another() {
 /// A session ends, and the connection does not.
 #[test]
 fn a_link_that_has_lost_its_session_says_hello_again() {
-    let context = ringway::Context::new();
     let here = crate::cast::two();
-    let mut router = ringway::Router::new(&context).unwrap();
-    router.bind("inproc://parting").unwrap();
-    let watched = crate::cast::Watched::open(&here, crate::cast::connection(&context, "inproc://parting", "scribe"));
+    let (mut router, watched) = posing(&here, "inproc://parting");
     for session in [7, 8] {
         // Nobody answers the first for a while, so there is another.
         let hellos = [(); 2].map(|()| router.recv_timeout(PATIENCE).unwrap());
@@ -227,14 +230,10 @@ fn a_hello_that_is_repeated_begins_one_session() {
 /// A publication that says whatever it likes.
 #[test]
 fn a_link_counts_what_is_no_packet_and_goes_on() {
-    let context = ringway::Context::new();
     let here = crate::cast::two();
-    let mut router = ringway::Router::new(&context).unwrap();
-    router.bind("tcp://127.0.0.1:*").unwrap();
-    let endpoint = router.last_endpoint().unwrap().to_string();
-    let mut watched = crate::cast::Watched::open(&here, crate::cast::connection(&context, &endpoint, "scribe"));
+    let (mut router, mut watched) = posing(&here, "tcp://127.0.0.1:*");
     let id = router.recv().unwrap()[0].clone();
-    let send = |router: &mut ringway::Router, frames: Vec<Vec<u8>>| {
+    let send = |router: &mut Router, frames: Vec<Vec<u8>>| {
         router
             .send(std::iter::once(id.clone()).chain(frames.into_iter().map(Frame::from)).collect::<Message>())
             .unwrap();
@@ -264,14 +263,10 @@ fn a_link_counts_what_is_no_packet_and_goes_on() {
 /// A failure for what is not under way, or twice for what is.
 #[test]
 fn a_link_counts_no_tell_as_refused_that_was_not() {
-    let context = ringway::Context::new();
     let here = crate::cast::two();
-    let mut router = ringway::Router::new(&context).unwrap();
-    router.bind("inproc://refusing").unwrap();
-    let mut watched =
-        crate::cast::Watched::open(&here, crate::cast::connection(&context, "inproc://refusing", "scribe"));
+    let (mut router, mut watched) = posing(&here, "inproc://refusing");
     let id = router.recv_timeout(PATIENCE).unwrap()[0].clone();
-    let send = |router: &mut ringway::Router, kind, number, rest: &[u8]| {
+    let send = |router: &mut Router, kind, number, rest: &[u8]| {
         let header = Frame::from(packet(kind, 7, number, rest));
         router.send([id.clone(), header].into_iter().collect::<Message>()).unwrap();
     };
