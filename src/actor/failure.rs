@@ -58,7 +58,7 @@ impl Failure {
 /// Runs code of the application's whose panic would be no actor's failure: a destructor, a hook. False: it has panicked.
 ///
 /// It returns nothing, so that nothing of theirs is dropped behind its back.
-pub(super) fn quietly(code: impl FnOnce()) -> bool {
+pub(crate) fn quietly(code: impl FnOnce()) -> bool {
     match catch_unwind(AssertUnwindSafe(code)) {
         Ok(()) => true,
         Err(panic) => {

@@ -115,6 +115,7 @@ pub use context::Ctx;
 pub use counts::Counts;
 pub use deadletter::{DeadLetter, Loss};
 pub use failure::Failure;
+pub(crate) use failure::quietly;
 pub use lifecycle::SpawnError;
 pub use names::NameError;
 #[cfg(not(any(loom, shuttle)))]

@@ -17,15 +17,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::{
-    cell::RefCell,
-    collections::VecDeque,
-    mem,
-    panic::{AssertUnwindSafe, catch_unwind},
-    rc::Rc,
-    sync::Arc as Counted,
-    time::Instant,
-};
+use std::{cell::RefCell, collections::VecDeque, mem, rc::Rc, sync::Arc as Counted, time::Instant};
 
 use slab::Slab;
 
@@ -34,7 +26,7 @@ use super::{
     reader::{Read, Served},
 };
 use crate::{
-    actor::{ActorId, Intake, Note, Source},
+    actor::{ActorId, Intake, Note, Source, quietly},
     poll::{AddError, Events, Interest, Key, Lookout, Pollable},
     wait::{Sleep, Watched},
 };
@@ -144,7 +136,8 @@ impl Desk {
             let queue = if *has_taken { &mut state.served } else { &mut state.stalled };
             queue.push_back(number);
         }
-        drop_quietly(done);
+        // Destructors of what a closure has captured are an actor's code: nobody is to fail of it who is here for all of them.
+        quietly(|| drop(done));
         told
     }
 
@@ -178,7 +171,7 @@ impl Desk {
             let entry = state.entries.remove(number);
             state.stalled.retain(|stalled| *stalled != number);
             _ = state.lookout.remove(entry.key);
-            drop_quietly(entry);
+            quietly(|| drop(entry));
         }
     }
 }
@@ -304,9 +297,4 @@ impl Drop for Seat {
     fn drop(&mut self) {
         self.desk.left.borrow_mut().push(self.number);
     }
-}
-
-/// Destructors of what a closure has captured are an actor's code, and may panic: nobody is to fail of it who is here for all of them.
-fn drop_quietly<T>(it: T) {
-    _ = catch_unwind(AssertUnwindSafe(|| drop(it)));
 }

@@ -21,7 +21,6 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, Instant},
 };
 
@@ -37,7 +36,7 @@ use super::{
 };
 use crate::{
     Dealer, Frame, Monitor, PeerId,
-    actor::{Actor, Asker, Ctx, Failure, Handle, Recipient, Spec},
+    actor::{Actor, Asker, Ctx, Failure, Handle, Recipient, Spec, quietly},
     bridge::{self, Incoming, Port, Received},
     socket::SendFailure,
 };
@@ -249,11 +248,11 @@ impl Courier {
     /// Tells the hook, which is the user's: if it panics it is told no more, and the link goes on.
     pub(super) fn say(&mut self, event: LinkEvent) {
         let Some(mut hook) = self.hook.take() else { return };
-        if catch_unwind(AssertUnwindSafe(|| hook(event))).is_ok() {
+        if quietly(|| hook(event)) {
             self.hook = Some(hook);
         } else {
             // What it has captured may panic likewise.
-            _ = catch_unwind(AssertUnwindSafe(|| drop(hook)));
+            quietly(|| drop(hook));
         }
     }
 
